@@ -1,0 +1,73 @@
+//! Errors at the system-call boundary: Linux errno values, named once.
+//!
+//! Subsystems with richer failures keep their own error enums and convert here.
+
+use core::fmt;
+use linux_raw_sys::errno;
+
+/// A Linux error number (errno(3)), positive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Errno(u16);
+
+/// What every fallible kernel operation that user space can see returns.
+pub type Result<T, E = Errno> = core::result::Result<T, E>;
+
+macro_rules! errnos {
+    ($($name:ident)*) => {
+        impl Errno {
+            $(pub const $name: Errno = Errno(errno::$name as u16);)*
+
+            /// The symbolic name, as in errno(3).
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Errno::$name => stringify!($name),)*
+                    Errno::RESTART => "ERESTARTSYS",
+                    _ => "E?",
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT
+    ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG
+    ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY
+    ELOOP ENODATA ETIME EPROTO EOVERFLOW EBADMSG ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE
+    ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE
+    EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN
+    ESHUTDOWN ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE
+    ECANCELED EOWNERDEAD ENOTRECOVERABLE
+}
+
+impl Errno {
+    /// A wait that a signal ended and that may be restarted (ERESTARTSYS): the signal code turns
+    /// it into `EINTR` or a restarted call; user space never sees it.
+    pub const RESTART: Errno = Errno(512);
+
+    /// The value as system calls return it: negative in a register.
+    pub fn as_return(self) -> usize {
+        (self.0 as isize).wrapping_neg() as usize
+    }
+
+    pub fn code(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn returns_are_negative_errno() {
+        assert_eq!(Errno::ENOENT.as_return() as isize, -2);
+        assert_eq!(Errno::ENOSYS.name(), "ENOSYS");
+    }
+}
