@@ -1,0 +1,66 @@
+//! The generic timer (Arm ARM D11): the virtual counter as monotonic time, its one-shot timer as
+//! this CPU's next deadline. No periodic tick exists.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Nanoseconds per counter tick, as a 32.32 fixed-point number.
+static NS_PER_TICK: AtomicU64 = AtomicU64::new(0);
+/// Counter ticks per nanosecond, as a 0.64 fixed-point number (counters run below 1 GHz).
+static TICKS_PER_NS: AtomicU64 = AtomicU64::new(0);
+
+const NS_PER_SECOND: u128 = 1_000_000_000;
+const CTL_ENABLE: u64 = 1;
+
+/// Reads the counter's frequency: once, before the first use of time.
+pub fn init() {
+    let frequency = u128::from(frequency());
+    NS_PER_TICK.store(((NS_PER_SECOND << 32) / frequency) as u64, Ordering::Relaxed);
+    TICKS_PER_NS.store(((frequency << 64) / NS_PER_SECOND).min(u128::from(u64::MAX)) as u64, Ordering::Relaxed);
+}
+
+/// The counter's frequency in hertz, as firmware set CNTFRQ_EL0.
+pub fn frequency() -> u64 {
+    let hertz: u64;
+    // SAFETY: reading the frequency register has no effect.
+    unsafe { asm!("mrs {}, cntfrq_el0", out(reg) hertz, options(nomem, nostack, preserves_flags)) };
+    hertz.max(1)
+}
+
+/// Prepares this CPU's timer: nothing armed.
+pub fn init_cpu() {
+    set_deadline(None);
+}
+
+/// The virtual counter. Not `nomem`: it stays where it is written among memory accesses.
+#[inline]
+pub fn ticks() -> u64 {
+    let ticks: u64;
+    // SAFETY: reading the counter has no effect.
+    unsafe { asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nostack, preserves_flags)) };
+    ticks
+}
+
+/// Monotonic time since the counter started, in nanoseconds.
+#[inline]
+pub fn now_ns() -> u64 {
+    ((u128::from(ticks()) * u128::from(NS_PER_TICK.load(Ordering::Relaxed))) >> 32) as u64
+}
+
+/// Raises this CPU's timer interrupt at `deadline_ns` (monotonic), at once if it has passed;
+/// `None` disarms.
+pub fn set_deadline(deadline_ns: Option<u64>) {
+    let Some(deadline_ns) = deadline_ns else { return set_control(0) };
+    let product = u128::from(deadline_ns) * u128::from(TICKS_PER_NS.load(Ordering::Relaxed));
+    // Rounded up, and one more for the truncated factor: never early.
+    let compare = u64::try_from(product >> 64).unwrap_or(u64::MAX).saturating_add(2);
+    // SAFETY: sets this CPU's compare value only.
+    unsafe { asm!("msr cntv_cval_el0, {}", in(reg) compare, options(nostack, preserves_flags)) };
+    set_control(CTL_ENABLE);
+}
+
+fn set_control(value: u64) {
+    // SAFETY: arms or disarms this CPU's timer only; the `isb` makes it so before a `wfi` or
+    // before interrupts are unmasked.
+    unsafe { asm!("msr cntv_ctl_el0, {}", "isb", in(reg) value, options(nostack, preserves_flags)) };
+}
