@@ -1,1 +1,68 @@
-fn main() {}
+//! The host side of Weft: one tool that turns an ELF into a bootable image, packs the
+//! initramfs, and starts QEMU on a machine described by a file in `machines/`.
+//!
+//! `image` and `initramfs` prepare what is booted; `run` boots it; `test` boots it many times.
+
+mod image;
+mod initramfs;
+mod machine;
+mod qemu;
+mod run;
+mod symbols;
+
+use std::process::ExitCode;
+
+/// Anything that goes wrong ends up as one sentence for the person at the terminal.
+pub type Result<T> = std::result::Result<T, String>;
+
+const USAGE: &str = "\
+usage: launch COMMAND [OPTIONS]
+
+  run        boot a machine            (--machine NAME --cpus N --kernel FILE --initrd FILE
+                                        --append TEXT --serial FILE --hang-timeout S
+                                        --gdb PORT --print)
+  image      ELF -> bootable Image     (--elf FILE --out FILE)
+  initramfs  manifest -> cpio archive  (--manifest FILE --source NAME=DIR ... --out FILE)
+  machines   list the machines
+";
+
+fn main() -> ExitCode {
+    let mut arguments = lexopt::Parser::from_env();
+    let command = match arguments.value() {
+        Ok(command) => command.to_string_lossy().into_owned(),
+        Err(_) => return usage(),
+    };
+    let outcome = match command.as_str() {
+        "run" => run::command(arguments),
+        "image" => image::command(arguments),
+        "initramfs" => initramfs::command(arguments),
+        "machines" => machine::list_command(),
+        _ => return usage(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("launch {command}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprint!("{USAGE}");
+    ExitCode::from(2)
+}
+
+/// Names the file in every I/O error, so that the message alone is enough.
+pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// Writes only when the content differs, so that time stamps tell the truth to `make`.
+pub fn write_if_changed(path: &std::path::Path, content: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    std::fs::write(path, content)
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
