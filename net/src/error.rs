@@ -1,0 +1,41 @@
+//! What can go wrong with a socket operation; the kernel gives each its errno.
+
+/// Why a socket operation failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// Nothing to do right now: wait for [`Readiness`](crate::Readiness) and try again.
+    WouldBlock,
+    /// The connection attempt goes on in the background.
+    InProgress,
+    /// A connection attempt is already going on.
+    AlreadyConnecting,
+    ConnectionRefused,
+    ConnectionReset,
+    ConnectionAborted,
+    TimedOut,
+    NotConnected,
+    AlreadyConnected,
+    /// Sending on a connection that is shut down: `EPIPE`, and `SIGPIPE` unless suppressed.
+    BrokenPipe,
+    AddressInUse,
+    AddressNotAvailable,
+    NetworkUnreachable,
+    HostUnreachable,
+    MessageTooLong,
+    InvalidArgument,
+    NotSupported,
+    DestinationRequired,
+    /// A buffer or table is full, or memory is short.
+    NoBuffers,
+    AccessDenied,
+    /// A user buffer could not be read or written.
+    Fault,
+    /// The address belongs to another family.
+    WrongFamily,
+    /// The peer is a socket of another type.
+    WrongType,
+    /// No socket of that name.
+    NotFound,
+}
+
+pub type Result<T, E = Error> = core::result::Result<T, E>;
