@@ -1,0 +1,142 @@
+//! What a user thread owns beside its trap frame: FP/SIMD registers and the TLS pointer.
+//!
+//! The kernel itself never touches FP/SIMD, so the registers keep a user thread's values until
+//! another user thread's are loaded. [`UserState::save`] runs when the thread leaves the CPU;
+//! [`UserState::load`] before it returns to user mode. Loading does nothing when the registers
+//! are still the thread's own: it was the last to load on this CPU, and has loaded nowhere since.
+
+use crate::arch::FpRegisters;
+use core::arch::asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use percpu::{Pinned, cpu_local};
+
+cpu_local! {
+    /// The [`FpState`] whose values this CPU's FP/SIMD registers hold (its address); 0: no one's.
+    static FP_OWNER: AtomicUsize = AtomicUsize::new(0);
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+/// The FP/SIMD registers of one user thread. Only the thread itself, or the CPU that switches
+/// away from it, touches them.
+pub struct FpState {
+    registers: UnsafeCell<FpRegisters>,
+    /// The CPU whose registers were last loaded from here, or `NOWHERE`.
+    loaded_on: AtomicU32,
+}
+
+// SAFETY: by the contract of the (unsafe or current-thread-only) methods, one CPU at a time uses
+// `registers`; the scheduler orders the switch-out on one CPU before the switch-in on another.
+unsafe impl Sync for FpState {}
+// SAFETY: plain values.
+unsafe impl Send for FpState {}
+
+impl FpState {
+    pub const fn new() -> Self {
+        let registers = FpRegisters { v: [0; 32], fpsr: 0, fpcr: 0 };
+        Self { registers: UnsafeCell::new(registers), loaded_on: AtomicU32::new(NOWHERE) }
+    }
+
+    fn is_live(&self, pinned: &Pinned) -> bool {
+        FP_OWNER.get(pinned).load(Ordering::Relaxed) == core::ptr::from_ref(self).addr()
+            && self.loaded_on.load(Ordering::Relaxed) == u32::from(percpu::cpu_id().0)
+    }
+
+    /// Writes this CPU's registers back, if they are this thread's.
+    fn save(&self, pinned: &Pinned) {
+        if self.is_live(pinned) {
+            // SAFETY: the registers are this thread's and it is leaving this CPU: no other user
+            // of `registers` exists.
+            unsafe { weft_fp_save(self.registers.get()) };
+        }
+    }
+
+    /// Makes this CPU's registers this thread's.
+    fn load(&self, pinned: &Pinned) {
+        if !self.is_live(pinned) {
+            // SAFETY: this thread runs here, so nobody else uses `registers`.
+            unsafe { weft_fp_load(self.registers.get()) };
+            FP_OWNER.get(pinned).store(core::ptr::from_ref(self).addr(), Ordering::Relaxed);
+            self.loaded_on.store(u32::from(percpu::cpu_id().0), Ordering::Relaxed);
+        }
+    }
+
+    /// The current thread's registers (signal frames, fork). Only the owner may call it.
+    pub fn snapshot(&self) -> FpRegisters {
+        let guard = percpu::irq::mask();
+        self.save(&guard);
+        // SAFETY: only the owner, which is here, uses `registers`.
+        unsafe { *self.registers.get() }
+    }
+
+    /// Replaces the registers (sigreturn, exec, a child before its first run). Only the owner, or
+    /// whoever prepares a thread that has not run, may call it.
+    pub fn set(&self, registers: &FpRegisters) {
+        let _guard = percpu::irq::mask();
+        // SAFETY: as the contract says, nobody else uses `registers` now.
+        unsafe { *self.registers.get() = *registers };
+        self.loaded_on.store(NOWHERE, Ordering::Relaxed);
+    }
+}
+
+impl Default for FpState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+unsafe extern "C" {
+    fn weft_fp_save(to: *mut FpRegisters);
+    fn weft_fp_load(from: *const FpRegisters);
+}
+
+/// A user thread's registers that live outside its trap frame.
+#[derive(Default)]
+pub struct UserState {
+    pub fp: FpState,
+    tls: AtomicU64,
+}
+
+impl UserState {
+    pub const fn new() -> Self {
+        Self { fp: FpState::new(), tls: AtomicU64::new(0) }
+    }
+
+    /// The saved TLS pointer: right for a thread that is not running, or after [`Self::refresh`].
+    pub fn tls(&self) -> u64 {
+        self.tls.load(Ordering::Relaxed)
+    }
+
+    /// Sets the TLS pointer of a thread that will be switched to, or of the current thread
+    /// before its next [`Self::switch_in`] (clone's CLONE_SETTLS, exec).
+    pub fn set_tls(&self, value: u64) {
+        self.tls.store(value, Ordering::Relaxed);
+    }
+
+    /// Reads the current thread's TLS register into the saved value (user code may have set it).
+    pub fn refresh(&self) -> u64 {
+        let value: u64;
+        // SAFETY: reads a register that belongs to the current user thread.
+        unsafe { asm!("mrs {}, tpidr_el0", out(reg) value, options(nostack, preserves_flags)) };
+        self.set_tls(value);
+        value
+    }
+
+    /// The current thread, whose state this is, leaves this CPU.
+    pub fn switch_out(&self, pinned: &Pinned) {
+        self.refresh();
+        self.fp.save(pinned);
+    }
+
+    /// The thread whose state this is starts to run on this CPU.
+    pub fn switch_in(&self) {
+        // SAFETY: the register belongs to the user thread being switched to.
+        unsafe { asm!("msr tpidr_el0, {}", in(reg) self.tls(), options(nostack, preserves_flags)) };
+    }
+
+    /// The last step before user mode, with IRQs masked: FP/SIMD registers.
+    pub fn before_user_return(&self, pinned: &Pinned) {
+        self.fp.load(pinned);
+    }
+}

@@ -1,0 +1,132 @@
+//! The host twin: enough of the architecture's names for unit tests of the portable kernel.
+//!
+//! "User memory" is the test's own memory, so tests pass real pointers.
+
+use super::FpRegisters;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// HWCAP words, as in the auxiliary vector (getauxval(3)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    pub hwcap: u64,
+    pub hwcap2: u64,
+}
+
+pub fn features() -> Features {
+    Features::default()
+}
+
+/// Counts calls: tests that need real time use `std`.
+pub fn now_ns() -> u64 {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    NOW.fetch_add(1, Ordering::Relaxed)
+}
+
+/// See `aarch64::user_state`.
+#[derive(Default)]
+pub struct FpState(Cell<FpRegisters>);
+
+// SAFETY: tests use a thread's state from that thread only.
+unsafe impl Sync for FpState {}
+
+impl FpState {
+    pub const fn new() -> Self {
+        Self(Cell::new(FpRegisters { v: [0; 32], fpsr: 0, fpcr: 0 }))
+    }
+
+    pub fn snapshot(&self) -> FpRegisters {
+        self.0.get()
+    }
+
+    pub fn set(&self, registers: &FpRegisters) {
+        self.0.set(*registers);
+    }
+}
+
+/// See `aarch64::user_state`.
+#[derive(Default)]
+pub struct UserState {
+    pub fp: FpState,
+    tls: AtomicU64,
+}
+
+impl UserState {
+    pub const fn new() -> Self {
+        Self { fp: FpState::new(), tls: AtomicU64::new(0) }
+    }
+
+    pub fn tls(&self) -> u64 {
+        self.tls.load(Ordering::Relaxed)
+    }
+
+    pub fn set_tls(&self, value: u64) {
+        self.tls.store(value, Ordering::Relaxed);
+    }
+}
+
+pub mod usercopy {
+    //! Plain copies, refusing the first page, as a kernel would.
+
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    /// The user address could not be accessed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BadAddress;
+
+    fn check(address: usize) -> Result<(), BadAddress> {
+        if address < 4096 { Err(BadAddress) } else { Ok(()) }
+    }
+
+    /// # Safety
+    /// `to` must be valid for `length` writes; on the host `from` must be real memory too.
+    pub unsafe fn copy_from_user(to: *mut u8, from: usize, length: usize) -> Result<(), BadAddress> {
+        if length > 0 {
+            check(from)?;
+            // SAFETY: the caller's promise.
+            unsafe { core::ptr::copy_nonoverlapping(from as *const u8, to, length) };
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `from` must be valid for `length` reads; on the host `to` must be real memory too.
+    pub unsafe fn copy_to_user(to: usize, from: *const u8, length: usize) -> Result<(), BadAddress> {
+        if length > 0 {
+            check(to)?;
+            // SAFETY: the caller's promise.
+            unsafe { core::ptr::copy_nonoverlapping(from, to as *mut u8, length) };
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// On the host `to` must be real memory.
+    pub unsafe fn zero_user(to: usize, length: usize) -> Result<(), BadAddress> {
+        if length > 0 {
+            check(to)?;
+            // SAFETY: the caller's promise.
+            unsafe { core::ptr::write_bytes(to as *mut u8, 0, length) };
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `address` must be aligned and below the end of user space; real memory on the host.
+    pub unsafe fn load_u32(address: usize) -> Result<u32, BadAddress> {
+        check(address)?;
+        // SAFETY: the caller's promise.
+        Ok(unsafe { AtomicU32::from_ptr(address as *mut u32) }.load(Ordering::SeqCst))
+    }
+
+    /// Stores `new` if the word is `old`; returns what was there.
+    ///
+    /// # Safety
+    /// As for [`load_u32`].
+    pub unsafe fn compare_exchange_u32(address: usize, old: u32, new: u32) -> Result<u32, BadAddress> {
+        check(address)?;
+        // SAFETY: the caller's promise.
+        let word = unsafe { AtomicU32::from_ptr(address as *mut u32) };
+        Ok(word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst).unwrap_or_else(|found| found))
+    }
+}

@@ -1,0 +1,31 @@
+//! The hardware as a short list of names; what is behind them is one architecture's business.
+//!
+//! `aarch64` is the machine; `host` lets the portable part of the kernel be tested on the
+//! developer's computer.
+//!
+//! - [`TrapFrame`]: the user registers, saved whole at every entry from user mode.
+//! - [`Fault`]: what an exception was about (ESR and FAR, captured in the vector).
+//! - [`UserState`]: what the trap frame leaves out and a switch must carry: FP/SIMD and TLS.
+//! - [`usercopy`]: the only instructions that touch user memory.
+//! - [`features`]: HWCAP bits that every CPU has. [`now_ns`]: monotonic time.
+
+mod fault;
+mod trap_frame;
+
+pub use fault::{Fault, FaultClass};
+pub use trap_frame::{FpRegisters, TrapFrame};
+
+#[cfg(target_os = "none")]
+pub mod aarch64;
+#[cfg(target_os = "none")]
+pub use aarch64::{
+    cpu::{Features, features},
+    timer::now_ns,
+    user_state::{FpState, UserState},
+    usercopy,
+};
+
+#[cfg(not(target_os = "none"))]
+pub mod host;
+#[cfg(not(target_os = "none"))]
+pub use host::{Features, FpState, UserState, features, now_ns, usercopy};

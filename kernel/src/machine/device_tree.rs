@@ -1,0 +1,251 @@
+//! From the flattened device tree to a [`Machine`] (Devicetree Specification 0.4, and the Linux
+//! bindings of the devices named here).
+
+use super::{Conduit, CpuNode, Device, Gic, GicVersion, Interrupt, Machine, Region, Trigger};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::standard::{NodeStandard, Status};
+use dtoolkit::{Node, Property};
+
+/// What the tree lacks or says wrongly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParseError {
+    Malformed(String),
+    NoMemory,
+    NoCpus,
+    NoInterruptController,
+    NoTimer,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(why) => write!(f, "device tree: {why}"),
+            Self::NoMemory => f.write_str("device tree: no memory node"),
+            Self::NoCpus => f.write_str("device tree: no CPU node"),
+            Self::NoInterruptController => f.write_str("device tree: no GICv2 or GICv3"),
+            Self::NoTimer => f.write_str("device tree: no Arm generic timer"),
+        }
+    }
+}
+
+/// The affinity fields of MPIDR_EL1; the `reg` of a CPU node holds nothing else.
+const AFFINITY: u64 = 0xff_00ff_ffff;
+
+impl Machine {
+    /// Reads the flattened device tree in `blob`.
+    pub fn parse(blob: &[u8]) -> Result<Machine, ParseError> {
+        let tree = Fdt::new(blob).map_err(|error| ParseError::Malformed(error.to_string()))?;
+        let walk = Walk::new(tree);
+        let controller = walk.find(GICS).ok_or(ParseError::NoInterruptController)?;
+        let chosen = tree.root().child("chosen");
+        Ok(Machine {
+            model: text(tree.root(), "model"),
+            memory: memory(&walk)?,
+            reserved: reserved(tree),
+            cpus: cpus(tree)?,
+            gic: Gic { version: gic(&controller)? },
+            psci: psci(&walk),
+            timer: timer(&walk)?,
+            uart: uart(&walk, chosen),
+            rtc: walk.find(&["arm,pl031"]).and_then(|node| node.registers.first().copied()),
+            virtio: walk.all(&["virtio,mmio"]).filter_map(Found::device).collect(),
+            initrd: chosen.and_then(initrd),
+            command_line: chosen.map(|node| text(node, "bootargs")).unwrap_or_default(),
+        })
+    }
+}
+
+/// The GICs this kernel drives, version 3 first.
+const GICS: &[&str] = &["arm,gic-v3", "arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a7-gic", "arm,gic-v2"];
+
+/// An enabled node, its registers as CPU physical addresses.
+#[derive(Clone)]
+struct Found<'a> {
+    node: FdtNode<'a>,
+    path: String,
+    registers: Vec<Region>,
+}
+
+impl Found<'_> {
+    fn device(&self) -> Option<Device> {
+        Some(Device { registers: *self.registers.first()?, interrupt: interrupt(self.node, 0)? })
+    }
+}
+
+/// All enabled nodes of the tree, parents first.
+struct Walk<'a>(Vec<Found<'a>>);
+
+impl<'a> Walk<'a> {
+    fn new(tree: Fdt<'a>) -> Self {
+        let mut walk = Self(Vec::new());
+        walk.visit(tree.root(), &String::new(), &|address| Some(address));
+        walk
+    }
+
+    /// Collects the children of `parent`; `translate` turns its bus addresses into the CPU's.
+    fn visit(&mut self, parent: FdtNode<'a>, path: &str, translate: &dyn Fn(u64) -> Option<u64>) {
+        for node in parent.children() {
+            if !matches!(node.status(), Ok(Status::Okay)) {
+                continue;
+            }
+            let path = alloc::format!("{path}/{}", node.name());
+            let registers = windows(node, translate);
+            self.0.push(Found { node, path: path.clone(), registers });
+            let ranges = ranges(node);
+            self.visit(node, &path, &|address| translate(through(ranges.as_deref()?, address)?));
+        }
+    }
+
+    fn all<'w>(&'w self, compatible: &'w [&str]) -> impl Iterator<Item = &'w Found<'a>> {
+        self.0.iter().filter(|found| compatible.iter().any(|name| found.node.is_compatible(name)))
+    }
+
+    fn find(&self, compatible: &[&str]) -> Option<Found<'a>> {
+        self.all(compatible).next().cloned()
+    }
+}
+
+/// One entry of `ranges`: child addresses from `child` on appear at `parent` on.
+struct Range {
+    child: u64,
+    parent: u64,
+    size: u64,
+}
+
+/// The bus windows of `node`; `None` when its children are not addressable from the parent.
+fn ranges(node: FdtNode<'_>) -> Option<Vec<Range>> {
+    let entries = node.ranges().ok()??;
+    let convert = |entry: dtoolkit::standard::Range<'_>| {
+        Some(Range {
+            child: entry.child_bus_address().ok()?,
+            parent: entry.parent_bus_address().ok()?,
+            size: entry.length().ok()?,
+        })
+    };
+    // Windows with three-cell child addresses (PCI) do not convert; nothing below them is used.
+    Some(entries.filter_map(convert).collect())
+}
+
+/// Maps a child address through the windows; an empty list is the identity (DT spec 2.3.8).
+fn through(ranges: &[Range], address: u64) -> Option<u64> {
+    if ranges.is_empty() {
+        return Some(address);
+    }
+    let range = ranges.iter().find(|range| address.wrapping_sub(range.child) < range.size)?;
+    Some(address - range.child + range.parent)
+}
+
+fn windows(node: FdtNode<'_>, translate: &dyn Fn(u64) -> Option<u64>) -> Vec<Region> {
+    let Ok(Some(entries)) = node.reg() else { return Vec::new() };
+    entries
+        .filter_map(|entry| {
+            Some(Region { base: translate(entry.address().ok()?)?, size: entry.size().ok()? })
+        })
+        .collect()
+}
+
+/// The big-endian cells of a property.
+fn cells(node: FdtNode<'_>, name: &str) -> Vec<u32> {
+    let Some(property) = node.property(name) else { return Vec::new() };
+    let (words, _) = property.value().as_chunks::<4>();
+    words.iter().map(|word| u32::from_be_bytes(*word)).collect()
+}
+
+fn text(node: FdtNode<'_>, name: &str) -> String {
+    let value = node.property(name).and_then(|property| property.value_as::<&str>().ok().map(str::to_string));
+    value.unwrap_or_default()
+}
+
+/// The `index`th interrupt of a node whose parent is the GIC: three cells, kind, number, flags
+/// (Linux binding arm,gic; a GICv3 may have a fourth cell, which only multi-affinity PPIs use).
+fn interrupt(node: FdtNode<'_>, index: usize) -> Option<Interrupt> {
+    const SPI: u32 = 0;
+    const EDGE_FLAGS: u32 = 0b11;
+    let list = cells(node, "interrupts");
+    let [kind, number, flags] = *list.get(index * 3..index * 3 + 3)? else { return None };
+    Some(Interrupt {
+        intid: number + if kind == SPI { 32 } else { 16 },
+        trigger: if flags & EDGE_FLAGS != 0 { Trigger::Edge } else { Trigger::Level },
+    })
+}
+
+fn memory(walk: &Walk<'_>) -> Result<Vec<Region>, ParseError> {
+    let of_memory = |found: &&Found<'_>| text(found.node, "device_type") == "memory";
+    let regions = walk.0.iter().filter(of_memory).flat_map(|found| found.registers.iter().copied());
+    let regions: Vec<Region> = regions.filter(|region| region.size > 0).collect();
+    if regions.is_empty() { Err(ParseError::NoMemory) } else { Ok(regions) }
+}
+
+/// The memory reservation block and the fixed children of /reserved-memory.
+fn reserved(tree: Fdt<'_>) -> Vec<Region> {
+    let block = tree.memory_reservations().map(|entry| Region { base: entry.address(), size: entry.size() });
+    let nodes = tree.root().child("reserved-memory").into_iter().flat_map(|parent| parent.children());
+    let fixed = nodes.flat_map(|node| windows(node, &|address| Some(address)));
+    block.chain(fixed).filter(|region| region.size > 0).collect()
+}
+
+fn cpus(tree: Fdt<'_>) -> Result<Vec<CpuNode>, ParseError> {
+    let parent = tree.root().child("cpus").ok_or(ParseError::NoCpus)?;
+    let nodes = parent.children().filter(|node| text(*node, "device_type") == "cpu");
+    let cpus: Vec<CpuNode> = nodes.filter_map(cpu).collect();
+    if cpus.is_empty() { Err(ParseError::NoCpus) } else { Ok(cpus) }
+}
+
+/// A CPU that is there or may be started ("disabled" means waiting for its `enable-method`).
+fn cpu(node: FdtNode<'_>) -> Option<CpuNode> {
+    if matches!(node.status(), Ok(Status::Fail) | Err(_)) {
+        return None;
+    }
+    let id = cells(node, "reg").iter().fold(0, |id, cell| id << 32 | u64::from(*cell));
+    Some(CpuNode { mpidr: id & AFFINITY, psci: text(node, "enable-method") == "psci" })
+}
+
+fn gic(controller: &Found<'_>) -> Result<GicVersion, ParseError> {
+    let too_few = || ParseError::Malformed("the interrupt controller lacks registers".to_string());
+    let [distributor, second, ..] = controller.registers[..] else { return Err(too_few()) };
+    if !controller.node.is_compatible("arm,gic-v3") {
+        return Ok(GicVersion::V2 { distributor, cpu_interface: second });
+    }
+    let count = cells(controller.node, "#redistributor-regions").first().map_or(1, |count| *count as usize);
+    let redistributors = controller.registers.get(1..1 + count).ok_or_else(too_few)?.to_vec();
+    Ok(GicVersion::V3 { distributor, redistributors })
+}
+
+fn psci(walk: &Walk<'_>) -> Option<Conduit> {
+    let node = walk.find(&["arm,psci-1.0", "arm,psci-0.2"])?.node;
+    match text(node, "method").as_str() {
+        "hvc" => Some(Conduit::Hvc),
+        "smc" => Some(Conduit::Smc),
+        _ => None,
+    }
+}
+
+/// The virtual timer is the third interrupt (Linux binding arm,arch_timer).
+fn timer(walk: &Walk<'_>) -> Result<Interrupt, ParseError> {
+    const VIRTUAL: usize = 2;
+    let node = walk.find(&["arm,armv8-timer", "arm,armv7-timer"]).ok_or(ParseError::NoTimer)?.node;
+    interrupt(node, VIRTUAL).ok_or(ParseError::NoTimer)
+}
+
+/// The PL011 that /chosen names as the console, or the first one.
+fn uart(walk: &Walk<'_>, chosen: Option<FdtNode<'_>>) -> Option<Device> {
+    const PL011: &[&str] = &["arm,pl011", "arm,sbsa-uart"];
+    let stdout = chosen.map(|node| text(node, "stdout-path")).unwrap_or_default();
+    let stdout = stdout.split(':').next().unwrap_or_default();
+    let named = walk.all(PL011).find(|found| found.path == stdout);
+    named.or_else(|| walk.all(PL011).next())?.device()
+}
+
+/// The initial RAM file system; its bounds have one or two cells, as the boot loader likes.
+fn initrd(chosen: FdtNode<'_>) -> Option<Region> {
+    let bound = |name| {
+        let cells = cells(chosen, name);
+        let value = cells.iter().fold(0, |value, cell| value << 32 | u64::from(*cell));
+        (!cells.is_empty()).then_some(value)
+    };
+    let (start, end) = (bound("linux,initrd-start")?, bound("linux,initrd-end")?);
+    (end > start).then(|| Region { base: start, size: end - start })
+}
