@@ -1,0 +1,86 @@
+# Weft: build it, boot it, log in, test it. `make help` lists the targets.
+
+SMP       ?= 4
+SSH_PORT  ?= 2222
+HTTP_PORT ?= 8080
+MACHINE   ?= virt-4
+CMD       ?=
+export SSH_PORT HTTP_PORT
+
+# How to build on this computer (which cargo, which targets) is found out once by setup.sh.
+-include build/toolchain.mk
+CARGO         ?= cargo
+KERNEL_TARGET ?= aarch64-unknown-none-softfloat
+USER_TARGET   ?= aarch64-unknown-linux-musl
+
+KERNEL_ELF := target/$(KERNEL_TARGET)/kernel/weft
+PROGRAMS   := user/target/$(USER_TARGET)/release
+LAUNCH     := target/debug/launch
+RUN         = $(LAUNCH) run --kernel build/Image --initrd build/initramfs.cpio
+
+.PHONY: help run run-smp ssh gdb test clean setup kernel programs image
+
+help:
+	@echo "make run-smp [SMP=8]     build what is needed and boot 4 CPUs; Ctrl-A X ends it"
+	@echo "make run                 the same with 1 CPU"
+	@echo "make ssh [CMD='...']     log in to the running machine, or run one command on it"
+	@echo "make gdb                 boot and wait for a debugger, then attach it"
+	@echo "make test [ONLY=name]    every test; the last line counts them"
+	@echo "make image               build only: build/Image and build/initramfs.cpio"
+	@echo "make clean               remove what was built"
+	@echo "settings: SMP=$(SMP) MACHINE=$(MACHINE) SSH_PORT=$(SSH_PORT) HTTP_PORT=$(HTTP_PORT) APPEND='kernel words'"
+
+run-smp: image
+	@echo "== $(SMP) CPUs; in another terminal: make ssh   (Ctrl-A X ends the machine)"
+	@exec $(RUN) --machine $(MACHINE) --cpus $(SMP) $(if $(APPEND),--append '$(APPEND)')
+
+run: SMP := 1
+run: run-smp
+
+ssh:
+	@ssh -F build/ssh/config -p $(SSH_PORT) weft $(if $(CMD),'$(subst ','\'',$(CMD))')
+
+gdb: image
+	@qemu-configs/gdb.sh $(RUN) --machine $(MACHINE) --cpus $(SMP)
+
+test: image
+	@$(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
+
+clean:
+	rm -rf target build user/target
+
+# --- what is booted ---------------------------------------------------------------------
+
+setup: build/toolchain.mk
+build/toolchain.mk: qemu-configs/setup.sh rust-toolchain.toml
+	@mkdir -p build
+	@qemu-configs/setup.sh $@
+
+image: build/Image build/initramfs.cpio
+
+# cargo decides what is out of date; these two always ask it.
+kernel: build/toolchain.mk
+	@echo "== kernel"
+	@$(CARGO) build $(KERNEL_FLAGS) -p kernel --bin weft --profile kernel --target $(KERNEL_TARGET) --target-dir target
+
+programs: build/toolchain.mk
+	@echo "== user programs"
+	@cd user && $(CARGO) build $(USER_FLAGS) --release --target $(USER_TARGET) --target-dir target
+
+$(LAUNCH): build/toolchain.mk $(wildcard qemu-configs/src/*.rs qemu-configs/src/*/*.rs qemu-configs/Cargo.toml)
+	@echo "== launcher"
+	@$(CARGO) build -p qemu-configs --target-dir target && touch $@
+
+build/Image: kernel $(LAUNCH)
+	@$(LAUNCH) image --elf $(KERNEL_ELF) --out $@
+
+build/busybox: build/toolchain.mk user/fetch-busybox.sh
+	@user/fetch-busybox.sh build && touch $@
+
+.PHONY: build/ssh
+build/ssh: build/toolchain.mk
+	@qemu-configs/keys.sh $@
+
+build/initramfs.cpio: programs build/busybox build/ssh $(LAUNCH)
+	@$(LAUNCH) initramfs --manifest user/manifest --out $@ \
+	    --source programs=$(PROGRAMS) --source rootfs=user/rootfs --source build=build

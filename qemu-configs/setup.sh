@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "KERNEL_TARGET := aarch64-unknown-none-softfloat" > "$1"

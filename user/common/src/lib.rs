@@ -1,0 +1,3 @@
+//! What several user programs share.
+
+pub mod cpu_list;
