@@ -1,0 +1,206 @@
+//! Descriptor tables: which small number means which open file in a process.
+
+use super::open_file::OpenFile;
+use crate::error::{Errno, Result};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use smp::SpinLock;
+
+/// A file descriptor.
+pub type Fd = u32;
+
+/// The soft limit a first process starts with (RLIMIT_NOFILE).
+pub const DEFAULT_LIMIT: usize = 1024;
+/// The highest limit that may be set (fs.nr_open).
+pub const MAX_LIMIT: usize = 1 << 20;
+
+#[derive(Clone)]
+struct Slot {
+    file: Arc<OpenFile>,
+    close_on_exec: bool,
+}
+
+#[derive(Default)]
+struct Slots {
+    slots: Vec<Option<Slot>>,
+    /// No free slot is below this one.
+    lowest_free: usize,
+}
+
+/// The open files of a process; threads and `CLONE_FILES` children share one.
+///
+/// Files leave the table inside the lock but are dropped outside it: closing may sleep.
+pub struct FileTable {
+    slots: SpinLock<Slots>,
+    /// RLIMIT_NOFILE's soft limit: one past the highest descriptor that may be made.
+    limit: AtomicUsize,
+}
+
+impl Default for FileTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FileTable {
+    pub const fn new() -> Self {
+        let slots = Slots { slots: Vec::new(), lowest_free: 0 };
+        Self { slots: SpinLock::new(slots), limit: AtomicUsize::new(DEFAULT_LIMIT) }
+    }
+
+    /// The soft limit of open files; setrlimit(2) sets it here.
+    pub fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit.min(MAX_LIMIT), Ordering::Relaxed);
+    }
+
+    /// The open file of `fd`, `EBADF` if there is none.
+    pub fn get(&self, fd: Fd) -> Result<Arc<OpenFile>> {
+        self.slots.lock().get(fd).map(|slot| slot.file.clone())
+    }
+
+    /// Gives `file` the lowest free descriptor; `EMFILE` at the limit.
+    pub fn insert(&self, file: Arc<OpenFile>, close_on_exec: bool) -> Result<Fd> {
+        self.insert_from(0, file, close_on_exec)
+    }
+
+    /// As [`insert`](Self::insert), not below `lowest` (F_DUPFD); `EINVAL` if that is over the limit.
+    pub fn insert_from(&self, lowest: Fd, file: Arc<OpenFile>, close_on_exec: bool) -> Result<Fd> {
+        let limit = self.limit();
+        if lowest > 0 && lowest as usize >= limit {
+            return Err(Errno::EINVAL);
+        }
+        self.slots.lock().insert(lowest as usize, limit, Slot { file, close_on_exec })
+    }
+
+    /// dup3(2): `fd` becomes `file`; what it was before is returned, to be dropped.
+    pub fn replace(&self, fd: Fd, file: Arc<OpenFile>, close_on_exec: bool) -> Result<Option<Arc<OpenFile>>> {
+        if fd as usize >= self.limit() {
+            return Err(Errno::EBADF);
+        }
+        let old = self.slots.lock().replace(fd as usize, Slot { file, close_on_exec })?;
+        Ok(old.map(|slot| slot.file))
+    }
+
+    /// Takes `fd` out: the caller drops the file, which closes it if it was the last reference.
+    pub fn remove(&self, fd: Fd) -> Result<Arc<OpenFile>> {
+        let file = self.slots.lock().remove(fd as usize).map(|slot| slot.file).ok_or(Errno::EBADF)?;
+        super::lock::release_process(self, &file);
+        Ok(file)
+    }
+
+    pub fn close_on_exec(&self, fd: Fd) -> Result<bool> {
+        self.slots.lock().get(fd).map(|slot| slot.close_on_exec)
+    }
+
+    pub fn set_close_on_exec(&self, fd: Fd, close_on_exec: bool) -> Result<()> {
+        let mut slots = self.slots.lock();
+        slots.get_mut(fd)?.close_on_exec = close_on_exec;
+        Ok(())
+    }
+
+    /// close_range(2) with `CLOSE_RANGE_CLOEXEC`.
+    pub fn set_close_on_exec_range(&self, first: Fd, last: Fd) {
+        let mut slots = self.slots.lock();
+        let range = slots.clamp(first, last);
+        slots.slots[range].iter_mut().flatten().for_each(|slot| slot.close_on_exec = true);
+    }
+
+    /// Closes `first..=last`, those of them that are open.
+    pub fn close_range(&self, first: Fd, last: Fd) {
+        self.close_where(first, last, |_| true);
+    }
+
+    /// execve(2): closes what is marked so.
+    pub fn close_marked(&self) {
+        self.close_where(0, Fd::MAX, |slot| slot.close_on_exec);
+    }
+
+    /// Exit: closes everything. The table stays usable.
+    pub fn close_all(&self) {
+        self.close_range(0, Fd::MAX);
+    }
+
+    /// A copy for fork(2): own descriptors, same open files.
+    pub fn duplicate(&self) -> Self {
+        let slots = self.slots.lock();
+        let copy = Slots { slots: slots.slots.clone(), lowest_free: slots.lowest_free };
+        Self { slots: SpinLock::new(copy), limit: AtomicUsize::new(self.limit()) }
+    }
+
+    /// The open descriptors, ascending (/proc/<pid>/fd).
+    pub fn descriptors(&self) -> Vec<Fd> {
+        let slots = self.slots.lock();
+        slots.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()).map(|(fd, _)| fd as Fd).collect()
+    }
+
+    fn close_where(&self, first: Fd, last: Fd, closes: impl Fn(&Slot) -> bool) {
+        let range = self.slots.lock().clamp(first, last);
+        for fd in range {
+            let mut slots = self.slots.lock();
+            let removed = match slots.slots.get(fd) {
+                Some(Some(slot)) if closes(slot) => slots.remove(fd),
+                _ => None,
+            };
+            drop(slots);
+            if let Some(slot) = removed {
+                super::lock::release_process(self, &slot.file);
+            }
+        }
+    }
+}
+
+impl Slots {
+    fn get(&self, fd: Fd) -> Result<&Slot> {
+        self.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::EBADF)
+    }
+
+    fn get_mut(&mut self, fd: Fd) -> Result<&mut Slot> {
+        self.slots.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::EBADF)
+    }
+
+    fn insert(&mut self, lowest: usize, limit: usize, slot: Slot) -> Result<Fd> {
+        let start = lowest.max(self.lowest_free);
+        let free = (start..self.slots.len()).find(|&fd| self.slots[fd].is_none());
+        let fd = free.unwrap_or(start.max(self.slots.len()));
+        if fd >= limit {
+            return Err(Errno::EMFILE);
+        }
+        if start == self.lowest_free {
+            self.lowest_free = fd + 1;
+        }
+        self.grow_to(fd)?;
+        self.slots[fd] = Some(slot);
+        Ok(fd as Fd)
+    }
+
+    fn replace(&mut self, fd: usize, slot: Slot) -> Result<Option<Slot>> {
+        self.grow_to(fd)?;
+        Ok(self.slots[fd].replace(slot))
+    }
+
+    fn remove(&mut self, fd: usize) -> Option<Slot> {
+        let removed = self.slots.get_mut(fd)?.take()?;
+        self.lowest_free = self.lowest_free.min(fd);
+        Some(removed)
+    }
+
+    fn grow_to(&mut self, fd: usize) -> Result<()> {
+        if fd >= self.slots.len() {
+            let more = fd + 1 - self.slots.len();
+            self.slots.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
+            self.slots.resize_with(fd + 1, || None);
+        }
+        Ok(())
+    }
+
+    /// `first..=last` cut down to the slots that exist.
+    fn clamp(&self, first: Fd, last: Fd) -> core::ops::Range<usize> {
+        let end = self.slots.len().min((last as usize).saturating_add(1));
+        (first as usize).min(end)..end
+    }
+}

@@ -1,0 +1,200 @@
+//! The mounted tree: which file system is where, and walking across mount points.
+//!
+//! A [`Location`] is a node seen through a mount. Directories know their parents, so a path is
+//! told from a location by climbing; there is no name cache to keep right.
+
+use super::node::{Entry, FileSystem, FileType, Node, Visit};
+use crate::error::{Errno, Result};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use smp::SpinLock;
+
+/// The longest path (PATH_MAX, with its NUL).
+pub const PATH_MAX: usize = 4096;
+
+/// A file system (or a part of it: a bind mount) at a place in the tree.
+pub struct Mount {
+    pub id: u32,
+    pub file_system: Arc<dyn FileSystem>,
+    pub root: Arc<dyn Node>,
+    /// The directory it covers; `None` for the root of the tree.
+    pub place: Option<Location>,
+    /// The device or whatever else mount(2) was given as source.
+    pub source: String,
+    read_only: AtomicBool,
+    /// How many mounts are on directories of this one: a walk skips the table when none is.
+    covered: AtomicUsize,
+}
+
+impl Mount {
+    pub fn read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
+    }
+
+    pub fn set_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Ordering::Relaxed);
+    }
+}
+
+/// A node in the mounted tree.
+#[derive(Clone)]
+pub struct Location {
+    pub mount: Arc<Mount>,
+    pub node: Arc<dyn Node>,
+}
+
+impl Location {
+    pub fn same(&self, other: &Location) -> bool {
+        self.mount.id == other.mount.id && self.node.id() == other.node.id()
+    }
+
+    pub fn is_mount_root(&self) -> bool {
+        self.node.id() == self.mount.root.id()
+    }
+
+    /// Another node of the same mount.
+    pub fn with_node(&self, node: Arc<dyn Node>) -> Location {
+        Location { mount: self.mount.clone(), node }
+    }
+
+    /// The root of what is mounted here, or itself.
+    pub fn cross(self) -> Location {
+        let mut here = self;
+        while here.mount.covered.load(Ordering::Acquire) > 0 && here.node.file_type() == FileType::Directory {
+            match mounted_on(&here) {
+                Some(mount) => here = Location { node: mount.root.clone(), mount },
+                None => break,
+            }
+        }
+        here
+    }
+
+    /// The directory above, not above `ceiling` (the process's root).
+    pub fn parent(&self, ceiling: &Location) -> Location {
+        let mut here = self.clone();
+        while !here.same(ceiling) {
+            if !here.is_mount_root() {
+                let Some(parent) = here.node.parent() else { return here };
+                return here.with_node(parent);
+            }
+            let Some(place) = here.mount.place.clone() else { return here };
+            here = place;
+        }
+        here
+    }
+
+    /// The path from `ceiling` to this directory; `ENOENT` if it was removed.
+    pub fn path(&self, ceiling: &Location) -> Result<Vec<u8>> {
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut here = self.clone();
+        while !here.same(ceiling) {
+            if here.is_mount_root() {
+                let Some(place) = here.mount.place.clone() else { break };
+                here = place;
+                continue;
+            }
+            let parent = here.node.parent().ok_or(Errno::ENOENT)?;
+            names.push(name_of(&*parent, here.node.id().inode)?);
+            here = here.with_node(parent);
+        }
+        Ok(join(names))
+    }
+}
+
+/// Puts climbed names (innermost first) together into an absolute path.
+fn join(names: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut path = Vec::new();
+    for name in names.iter().rev() {
+        path.push(b'/');
+        path.extend_from_slice(name);
+    }
+    if path.is_empty() {
+        path.push(b'/');
+    }
+    path
+}
+
+/// The name under which `directory` holds the directory with number `inode`.
+fn name_of(directory: &dyn Node, inode: u64) -> Result<Vec<u8>> {
+    let mut name = None;
+    directory.readdir(0, &mut |entry: Entry<'_>| {
+        let dots = matches!(entry.name, b"." | b"..");
+        if name.is_none() && entry.inode == inode && !dots {
+            name = Some(entry.name.to_vec());
+        }
+        Visit::Continue
+    })?;
+    name.ok_or(Errno::ENOENT)
+}
+
+/// Every mount, in the order they were made; the first is the root.
+static MOUNTS: SpinLock<Vec<Arc<Mount>>> = SpinLock::new(Vec::new());
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+
+fn mounted_on(place: &Location) -> Option<Arc<Mount>> {
+    let mounts = MOUNTS.lock();
+    mounts.iter().rev().find(|mount| mount.place.as_ref().is_some_and(|at| at.same(place))).cloned()
+}
+
+/// All mounts, for /proc/mounts.
+pub fn all() -> Vec<Arc<Mount>> {
+    MOUNTS.lock().clone()
+}
+
+/// The root of the tree. Panics before the root is mounted: boot order.
+pub fn root() -> Location {
+    let mount = MOUNTS.lock().first().cloned().expect("the root file system is mounted at boot");
+    Location { node: mount.root.clone(), mount }
+}
+
+/// Mounts `root` (of `file_system`) on the directory `place`; `None`: as the root of the tree.
+pub fn attach(
+    file_system: Arc<dyn FileSystem>,
+    root: Arc<dyn Node>,
+    place: Option<Location>,
+    source: String,
+) -> Result<Location> {
+    if place.as_ref().is_some_and(|place| place.node.file_type() != root.file_type()) {
+        return Err(Errno::ENOTDIR);
+    }
+    let mount = Arc::new(Mount {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        file_system,
+        root,
+        place,
+        source,
+        read_only: AtomicBool::new(false),
+        covered: AtomicUsize::new(0),
+    });
+    let mut mounts = MOUNTS.lock();
+    if let Some(place) = &mount.place {
+        place.mount.covered.fetch_add(1, Ordering::Release);
+    }
+    mounts.push(mount.clone());
+    drop(mounts);
+    Ok(Location { node: mount.root.clone(), mount })
+}
+
+/// Takes a mount out of the tree: `EINVAL` if `place` is not its root, `EBUSY` while it is in use,
+/// unless `lazy`.
+pub fn detach(place: Location, lazy: bool) -> Result<()> {
+    if !place.is_mount_root() || place.mount.place.is_none() {
+        return Err(Errno::EINVAL);
+    }
+    let mount = place.mount.clone();
+    drop(place);
+    let mut mounts = MOUNTS.lock();
+    // The table's reference and ours; open files, working directories and inner mounts hold more.
+    if !lazy && Arc::strong_count(&mount) > 2 {
+        return Err(Errno::EBUSY);
+    }
+    let index = mounts.iter().position(|other| Arc::ptr_eq(other, &mount)).ok_or(Errno::EINVAL)?;
+    let removed = mounts.remove(index);
+    if let Some(place) = &removed.place {
+        place.mount.covered.fetch_sub(1, Ordering::Release);
+    }
+    drop(mounts);
+    Ok(())
+}

@@ -1,0 +1,298 @@
+//! Inodes: the [`Node`] trait that every file system implements, and what describes a node.
+//!
+//! Nodes do what they are told: permissions are checked above, in [`operations`](super::operations).
+//! Names are bytes without `/`, never empty, `.` or `..` (the path walker deals with those).
+
+use super::file::File;
+use super::mount::Location;
+use super::open_file::{OpenFile, OpenFlags};
+use crate::error::{Errno, Result};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use mm::PageSource;
+use smp::SpinLock;
+
+/// The longest name of one directory entry (NAME_MAX).
+pub const NAME_MAX: usize = 255;
+
+/// The kind of a node; the values are those of `S_IFMT >> 12`, which are also `DT_*`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum FileType {
+    Fifo = 1,
+    CharDevice = 2,
+    Directory = 4,
+    BlockDevice = 6,
+    Regular = 8,
+    Symlink = 10,
+    Socket = 12,
+}
+
+impl FileType {
+    /// The type as the upper bits of `st_mode`.
+    pub fn mode_bits(self) -> u32 {
+        (self as u32) << 12
+    }
+}
+
+/// A device's major and minor number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct DeviceNumber {
+    pub major: u32,
+    pub minor: u32,
+}
+
+impl DeviceNumber {
+    pub const fn new(major: u32, minor: u32) -> Self {
+        Self { major, minor }
+    }
+
+    /// As `st_rdev` and `mknod` carry it.
+    pub fn encode(self) -> u64 {
+        let (major, minor) = (u64::from(self.major), u64::from(self.minor));
+        (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)
+    }
+
+    pub fn decode(number: u64) -> Self {
+        let minor = (number & 0xff) | ((number >> 12) & 0xfff00);
+        Self { major: ((number >> 8) & 0xfff) as u32, minor: minor as u32 }
+    }
+}
+
+/// Names a node in the whole system: no two live nodes share one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct NodeId {
+    /// The file system instance (`st_dev`).
+    pub device: u64,
+    /// The inode number in it (`st_ino`).
+    pub inode: u64,
+}
+
+/// A point in real time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Timestamp {
+    pub seconds: i64,
+    pub nanoseconds: u32,
+}
+
+/// What stat(2) and statx(2) tell.
+#[derive(Clone, Debug)]
+pub struct Metadata {
+    pub id: NodeId,
+    pub file_type: FileType,
+    /// The lower twelve bits of `st_mode`.
+    pub permissions: u16,
+    pub links: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// For device nodes.
+    pub device: DeviceNumber,
+    pub size: u64,
+    /// In units of 512 bytes.
+    pub blocks: u64,
+    pub block_size: u32,
+    pub accessed: Timestamp,
+    pub modified: Timestamp,
+    pub changed: Timestamp,
+    pub born: Timestamp,
+}
+
+impl Metadata {
+    /// `st_mode`.
+    pub fn mode(&self) -> u32 {
+        self.file_type.mode_bits() | u32::from(self.permissions)
+    }
+}
+
+/// What to make in a directory.
+#[derive(Clone, Copy, Debug)]
+pub enum NewNode<'a> {
+    Regular,
+    Directory,
+    Symlink(&'a [u8]),
+    Fifo,
+    Socket,
+    CharDevice(DeviceNumber),
+    BlockDevice(DeviceNumber),
+}
+
+/// Whose a new node is and with which permissions (umask already taken off).
+#[derive(Clone, Copy, Debug)]
+pub struct Creation {
+    pub permissions: u16,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// What to change of a node's attributes; `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttributeChange {
+    pub permissions: Option<u16>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub accessed: Option<Timestamp>,
+    pub modified: Option<Timestamp>,
+}
+
+/// What renaming does when the target exists (renameat2(2)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RenameMode {
+    Replace,
+    /// `RENAME_NOREPLACE`.
+    KeepTarget,
+    /// `RENAME_EXCHANGE`.
+    Exchange,
+}
+
+/// One directory entry as readdir gives it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    pub name: &'a [u8],
+    pub inode: u64,
+    pub file_type: FileType,
+    /// Where to go on after this entry.
+    pub next: u64,
+}
+
+/// Whether a directory listing goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visit {
+    Continue,
+    /// The entry was not taken; the listing ends before it.
+    Full,
+}
+
+/// Where a symbolic link leads.
+pub enum Link {
+    Path(Vec<u8>),
+    /// Straight to a place (`/proc/<pid>/cwd`, `exe`, `root`).
+    Place(Location),
+    /// Straight to an open file (`/proc/<pid>/fd/N`).
+    Open(Arc<OpenFile>),
+}
+
+/// What a fallocate(2) asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Allocation {
+    /// Reserve; grow the size when the flag says so.
+    Reserve { keep_size: bool },
+    /// Give the range back; it reads as zeros.
+    PunchHole,
+    /// As a hole and then reserved.
+    ZeroRange { keep_size: bool },
+}
+
+/// What a FIFO or a bound UNIX socket keeps at its node: the pipe, the listening socket.
+pub type Attachment = SpinLock<Option<Arc<dyn Any + Send + Sync>>>;
+
+/// An inode.
+///
+/// Directory calls on other nodes answer `ENOTDIR`, changes on file systems made by the kernel
+/// `EPERM`; both are the defaults here.
+pub trait Node: Any + Send + Sync {
+    fn id(&self) -> NodeId;
+    fn file_type(&self) -> FileType;
+    fn metadata(&self) -> Metadata;
+
+    /// The entry `name` of this directory.
+    fn lookup(&self, _name: &[u8]) -> Result<Arc<dyn Node>> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// The directory this directory is in; `None` for a root.
+    fn parent(&self) -> Option<Arc<dyn Node>> {
+        None
+    }
+
+    fn create(&self, _name: &[u8], _what: NewNode<'_>, _by: Creation) -> Result<Arc<dyn Node>> {
+        Err(self.no_change())
+    }
+
+    /// A further name for `node`, which is of the same file system.
+    fn link(&self, _name: &[u8], _node: &Arc<dyn Node>) -> Result<()> {
+        Err(self.no_change())
+    }
+
+    fn unlink(&self, _name: &[u8]) -> Result<()> {
+        Err(self.no_change())
+    }
+
+    fn rmdir(&self, _name: &[u8]) -> Result<()> {
+        Err(self.no_change())
+    }
+
+    /// Moves `name` to `new_name` in `new_directory`, which is of the same file system.
+    fn rename(&self, _name: &[u8], _new_directory: &Arc<dyn Node>, _new_name: &[u8], _mode: RenameMode) -> Result<()> {
+        Err(self.no_change())
+    }
+
+    /// Calls `visit` for each entry from cookie `from` on (0: the first), `.` and `..` included.
+    fn readdir(&self, _from: u64, _visit: &mut dyn FnMut(Entry<'_>) -> Visit) -> Result<()> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// The text of a symbolic link.
+    fn readlink(&self) -> Result<Vec<u8>> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Where a symbolic link leads.
+    fn follow(&self) -> Result<Link> {
+        Ok(Link::Path(self.readlink()?))
+    }
+
+    fn set_attributes(&self, _change: &AttributeChange) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    fn truncate(&self, _size: u64) -> Result<()> {
+        Err(if self.file_type() == FileType::Directory { Errno::EISDIR } else { Errno::EINVAL })
+    }
+
+    fn allocate(&self, _what: Allocation, _offset: u64, _length: u64) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// A file on this node; directories and FIFOs included.
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>>;
+
+    /// Its pages, for mmap(2); `None` where it cannot be mapped (`ENODEV`).
+    fn page_source(self: Arc<Self>) -> Option<Arc<dyn PageSource>> {
+        None
+    }
+
+    /// What is attached to a FIFO or socket node.
+    fn attachment(&self) -> Option<&Attachment> {
+        None
+    }
+
+    /// For downcasts within one file system.
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+
+    /// The error for an attempt to change a directory that only the kernel changes.
+    #[doc(hidden)]
+    fn no_change(&self) -> Errno {
+        if self.file_type() == FileType::Directory { Errno::EPERM } else { Errno::ENOTDIR }
+    }
+}
+
+/// Sizes as statfs(2) tells them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Space {
+    /// The file system's magic number (`f_type`).
+    pub magic: u64,
+    pub block_size: u64,
+    pub blocks: u64,
+    pub free_blocks: u64,
+    pub inodes: u64,
+    pub free_inodes: u64,
+}
+
+/// One instance of a file system.
+pub trait FileSystem: Send + Sync {
+    /// The type, as in /proc/filesystems.
+    fn name(&self) -> &'static str;
+    fn root(&self) -> Arc<dyn Node>;
+    fn space(&self) -> Space;
+}

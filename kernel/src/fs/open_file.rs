@@ -1,0 +1,196 @@
+//! Open file descriptions: what open(2) makes and dup(2), fork(2) and `SCM_RIGHTS` share.
+
+use super::file::{File, IoMode};
+use super::mount::Location;
+use super::node::{FileType, Node};
+use crate::error::{Errno, Result};
+use crate::user_memory::{Sink, Source};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bitflags::bitflags;
+use core::sync::atomic::{AtomicU32, Ordering};
+use smp::Mutex;
+
+bitflags! {
+    /// Flags of open(2), with the AArch64 values.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct OpenFlags: u32 {
+        const WRONLY = 0o1;
+        const RDWR = 0o2;
+        const CREAT = 0o100;
+        const EXCL = 0o200;
+        const NOCTTY = 0o400;
+        const TRUNC = 0o1000;
+        const APPEND = 0o2000;
+        const NONBLOCK = 0o4000;
+        const DSYNC = 0o10000;
+        const ASYNC = 0o20000;
+        const DIRECTORY = 0o40000;
+        const NOFOLLOW = 0o100000;
+        const DIRECT = 0o200000;
+        const LARGEFILE = 0o400000;
+        const NOATIME = 0o1000000;
+        const CLOEXEC = 0o2000000;
+        const SYNC = 0o4000000;
+        const PATH = 0o10000000;
+        const TMPFILE = 0o20000000;
+    }
+}
+
+impl OpenFlags {
+    /// Reading only: the absence of `WRONLY` and `RDWR`.
+    pub const RDONLY: OpenFlags = OpenFlags::empty();
+    /// What fcntl(F_SETFL) may change.
+    const CHANGEABLE: OpenFlags =
+        Self::APPEND.union(Self::NONBLOCK).union(Self::ASYNC).union(Self::DIRECT).union(Self::NOATIME);
+    /// What matters to open(2) alone and F_GETFL does not show.
+    const CREATION: OpenFlags =
+        Self::CREAT.union(Self::EXCL).union(Self::NOCTTY).union(Self::TRUNC).union(Self::CLOEXEC);
+
+    /// Whether reads are allowed.
+    pub fn readable(self) -> bool {
+        !self.intersects(OpenFlags::WRONLY | OpenFlags::PATH)
+    }
+
+    /// Whether writes are allowed.
+    pub fn writable(self) -> bool {
+        self.intersects(OpenFlags::WRONLY | OpenFlags::RDWR) && !self.contains(OpenFlags::PATH)
+    }
+}
+
+/// Where a file was opened: its directory and name in it, to tell its path later.
+pub struct Opened {
+    pub place: Location,
+    /// `None` for a directory (it can tell itself) and for nodes without a name.
+    pub entry: Option<(Location, Vec<u8>)>,
+}
+
+/// An open file description (POSIX): a file, the offset and the status flags.
+pub struct OpenFile {
+    file: Arc<dyn File>,
+    opened: Option<Opened>,
+    flags: AtomicU32,
+    /// Held while a call moves it, so that two readers never get the same bytes.
+    offset: Mutex<u64>,
+}
+
+impl OpenFile {
+    /// For files without a path: pipes, sockets, event files.
+    pub fn new(file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
+        Self::with_place(file, flags, None)
+    }
+
+    pub fn with_place(file: Arc<dyn File>, flags: OpenFlags, opened: Option<Opened>) -> Arc<Self> {
+        let flags = flags - OpenFlags::CREATION;
+        Arc::new(Self { file, opened, flags: AtomicU32::new(flags.bits()), offset: Mutex::new(0) })
+    }
+
+    pub fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    /// Where it was opened; `None` for pipes and the like.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_ref()
+    }
+
+    /// The node, for calls on it (fstat, fchdir, mmap...).
+    pub fn node(&self) -> Option<Arc<dyn Node>> {
+        match &self.opened {
+            Some(opened) => Some(opened.place.node.clone()),
+            None => self.file.node(),
+        }
+    }
+
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// fcntl(F_SETFL): only the changeable flags change.
+    pub fn set_flags(&self, flags: OpenFlags) {
+        let kept = self.flags() - OpenFlags::CHANGEABLE;
+        self.flags.store((kept | (flags & OpenFlags::CHANGEABLE)).bits(), Ordering::Relaxed);
+    }
+
+    /// The mode of one call, from the status flags.
+    pub fn mode(&self) -> IoMode {
+        let flags = self.flags();
+        IoMode { nonblocking: flags.contains(OpenFlags::NONBLOCK), append: flags.contains(OpenFlags::APPEND) }
+    }
+
+    /// read(2): at the offset, which moves on.
+    pub fn read(&self, sink: &mut Sink<'_>) -> Result<usize> {
+        self.check_readable()?;
+        if !self.file.seekable() {
+            return self.file.read(0, sink, self.mode());
+        }
+        let mut offset = self.offset.lock();
+        let count = self.file.read(*offset, sink, self.mode())?;
+        *offset += count as u64;
+        Ok(count)
+    }
+
+    /// write(2): at the offset, which moves on; `O_APPEND` goes to the end first.
+    pub fn write(&self, source: &mut Source<'_>) -> Result<usize> {
+        self.check_writable()?;
+        let mode = self.mode();
+        if !self.file.seekable() {
+            return self.file.write(0, source, mode);
+        }
+        let mut offset = self.offset.lock();
+        let count = self.file.write(*offset, source, mode)?;
+        *offset = match self.node() {
+            Some(node) if mode.append => node.metadata().size,
+            _ => *offset + count as u64,
+        };
+        Ok(count)
+    }
+
+    /// pread(2).
+    pub fn read_at(&self, offset: u64, sink: &mut Sink<'_>) -> Result<usize> {
+        self.check_readable()?;
+        self.check_seekable()?;
+        self.file.read(offset, sink, self.mode())
+    }
+
+    /// pwrite(2); appends when `O_APPEND` is set, as Linux does.
+    pub fn write_at(&self, offset: u64, source: &mut Source<'_>) -> Result<usize> {
+        self.check_writable()?;
+        self.check_seekable()?;
+        self.file.write(offset, source, self.mode())
+    }
+
+    /// The offset, locked: lseek(2), getdents64(2) and sendfile(2) move it.
+    pub fn with_offset<R>(&self, action: impl FnOnce(&mut u64) -> Result<R>) -> Result<R> {
+        action(&mut self.offset.lock())
+    }
+
+    /// What /proc shows as position.
+    pub fn offset(&self) -> u64 {
+        *self.offset.lock()
+    }
+
+    pub fn check_readable(&self) -> Result<()> {
+        if self.flags().readable() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    pub fn check_writable(&self) -> Result<()> {
+        if self.flags().writable() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    pub fn check_seekable(&self) -> Result<()> {
+        if self.file.seekable() { Ok(()) } else { Err(Errno::ESPIPE) }
+    }
+
+    /// The directory it is, for `*at` calls and getdents64.
+    pub fn directory(&self) -> Result<&Location> {
+        let opened = self.opened.as_ref().ok_or(Errno::ENOTDIR)?;
+        if opened.place.node.file_type() == FileType::Directory { Ok(&opened.place) } else { Err(Errno::ENOTDIR) }
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        super::lock::release_description(self);
+    }
+}
