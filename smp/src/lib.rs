@@ -1,1 +1,47 @@
+//! Scheduling for symmetric multiprocessors: who runs where, when, and how it waits.
+//!
+//! The crate has two halves that meet in [`runtime`]:
+//! * the *core*, [`Scheduler`], generic over the narrow hardware trait [`Platform`] and over the
+//!   atomics shim [`sync`], so that the kernel, the loom models and the host simulator all drive
+//!   the very same code;
+//! * the *blocking layer* (locks, wait queues, observers, timers), which reaches the core only
+//!   through the free functions re-exported here.
+//!
+//! Off the target (host tests of other crates) the free functions are backed by std threads, so
+//! that blocking really blocks.
 #![no_std]
+
+extern crate alloc;
+#[cfg(not(target_os = "none"))]
+extern crate std;
+
+pub mod account;
+#[cfg(not(target_os = "none"))]
+mod host;
+pub mod platform;
+pub mod runtime;
+pub mod scheduler;
+pub mod stats;
+pub mod sync;
+pub mod thread;
+
+// The blocking layer.
+pub mod mutex;
+pub mod observers;
+pub mod spinlock;
+pub mod timers;
+pub mod wait_queue;
+
+pub use percpu::{CpuId, CpuSet};
+
+pub use platform::{KernelStack, Platform, Topology};
+pub use runtime::{
+    Runtime, Unparked, cpu_online, cpu_stats, create, current, current_id, exit, find_thread,
+    install_runtime, now_ns, on_reschedule_ipi, on_timer, online_cpus, park, preempt_if_needed,
+    run_idle, spawn, start, threads, yield_now,
+};
+pub use scheduler::Scheduler;
+pub use stats::{CpuStats, ThreadStats};
+pub use thread::{
+    AffinityError, Phase, Policy, SpawnError, Thread, ThreadId, ThreadRef, ThreadSpec,
+};

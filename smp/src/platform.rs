@@ -1,0 +1,106 @@
+//! The hardware as the scheduler sees it: a clock, a timer, an interrupt to a peer, a switch.
+//!
+//! The kernel implements [`Platform`] once per architecture; the simulator and the loom models
+//! implement it in software. Policy stays on this side: an implementation decides nothing.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use percpu::CpuId;
+
+use crate::thread::{SpawnError, Thread};
+
+/// Saved interrupt mask, as [`Platform::irq_save`] returned it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IrqState(pub usize);
+
+/// What the scheduler needs from the machine.
+///
+/// Unless a method says otherwise it is called with IRQs masked on the calling CPU, and must
+/// return with them masked.
+pub trait Platform: Send + Sync + 'static {
+    /// The CPUs and their clusters. Called once, by [`Scheduler::new`](crate::Scheduler::new).
+    fn topology(&self) -> Topology;
+
+    /// The calling CPU.
+    fn cpu(&self) -> CpuId;
+
+    /// Monotonic time, the same on all CPUs. IRQs in any state.
+    fn now_ns(&self) -> u64;
+
+    /// Masks IRQs on the calling CPU; returns the former state. IRQs in any state.
+    fn irq_save(&self) -> IrqState;
+
+    /// Undoes the matching [`irq_save`](Self::irq_save).
+    fn irq_restore(&self, state: IrqState);
+
+    /// Interrupts `cpu`, whose handler then calls `on_reschedule_ipi`. All earlier stores of the
+    /// caller must be visible to it (`dsb ishst` before the SGI). Never called for the caller.
+    fn send_reschedule(&self, cpu: CpuId);
+
+    /// Programs the calling CPU's one-shot timer; its handler calls `on_timer`. A deadline that
+    /// has passed fires at once; `None` stops the timer.
+    fn set_timer(&self, deadline_ns: Option<u64>);
+
+    /// Waits for an interrupt, IRQs still masked (`dsb sy; wfi`): a pending one must end it.
+    fn wait_for_interrupt(&self);
+
+    /// Lets pending interrupts in: unmask, `isb`, mask again. Only the idle loop calls it.
+    fn irq_window(&self);
+
+    /// Mirrors the reschedule request of the calling CPU, so that the outermost
+    /// `PreemptGuard` dropped on it knows to call `preempt_if_needed`.
+    fn set_need_resched(&self, needed: bool);
+
+    /// Whether the calling CPU's preempt count is 0 (the IRQ handler itself does not count).
+    fn is_preemptible(&self) -> bool;
+
+    /// Called just before `switch`, while `prev` is still the current thread: save `prev`'s
+    /// lazily held state (FP, TPIDR_EL0), load `next`'s (TTBR0, TPIDR_EL0). Must not block,
+    /// allocate or wake.
+    fn before_switch(&self, prev: &Thread, next: &Thread);
+
+    /// Saves the callee-saved registers and stack pointer of `prev` into its
+    /// [`context`](Thread::context), resumes `next` from its own. Returns when `prev` is
+    /// resumed, on whatever CPU that is. A thread that never ran starts at the `sp` of its
+    /// [`KernelStack`], prepared so that it enters `Scheduler::thread_main` with IRQs masked.
+    ///
+    /// # Safety
+    /// Called by the scheduler only: `prev` is current here, `next`'s context is saved and no
+    /// other CPU runs or can pick either of them until the tail has run.
+    unsafe fn switch(&self, prev: &Thread, next: &Thread);
+
+    /// A fresh kernel stack, its initial frame ready for `switch`. IRQs in any state, may not
+    /// sleep.
+    fn new_stack(&self) -> Result<KernelStack, SpawnError>;
+}
+
+/// A thread's kernel stack: the memory, owned opaquely, and where execution starts or stopped.
+///
+/// The owner is dropped by the reaper thread, with IRQs enabled, only after the thread is dead.
+pub struct KernelStack {
+    pub owner: Box<dyn Any + Send>,
+    /// The stack pointer from which [`Platform::switch`] first resumes the thread.
+    pub initial_sp: usize,
+}
+
+/// The machine's CPUs, in clusters of near neighbours.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// `cluster[cpu]` is a number naming the cluster of logical CPU `cpu`.
+    pub cluster: Vec<u16>,
+}
+
+impl Topology {
+    /// `cpus` CPUs, `per_cluster` neighbours each.
+    pub fn uniform(cpus: usize, per_cluster: usize) -> Self {
+        Self {
+            cluster: (0..cpus).map(|cpu| (cpu / per_cluster) as u16).collect(),
+        }
+    }
+
+    pub fn cpu_count(&self) -> usize {
+        self.cluster.len()
+    }
+}

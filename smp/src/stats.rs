@@ -1,0 +1,96 @@
+//! Counters people read: per thread and per CPU. No decision depends on them.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::thread::ThreadId;
+
+/// A snapshot of one thread's history. All times in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadStats {
+    /// Time on a CPU.
+    pub run_ns: u64,
+    /// Part of `run_ns` spent in user mode; the rest is system time.
+    pub user_ns: u64,
+    /// Time ready but not running.
+    pub wait_ns: u64,
+    /// Times it gave up the CPU by itself (park, yield).
+    pub voluntary: u64,
+    /// Times it was preempted.
+    pub involuntary: u64,
+    /// Times it started running on another CPU than before.
+    pub migrations: u64,
+    /// Times it was put on a CPU.
+    pub runs: u64,
+}
+
+impl ThreadStats {
+    pub fn system_ns(&self) -> u64 {
+        self.run_ns.saturating_sub(self.user_ns)
+    }
+}
+
+/// A snapshot of one CPU's history and state. All times in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuStats {
+    pub online: bool,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    /// Threads this CPU took from another CPU's shelf.
+    pub steals: u64,
+    /// Threads that started running here after running elsewhere (steals included).
+    pub migrations: u64,
+    pub ipis_sent: u64,
+    pub ipis_received: u64,
+    /// Timer interrupts.
+    pub timer_irqs: u64,
+    pub user_ns: u64,
+    pub system_ns: u64,
+    pub irq_ns: u64,
+    pub idle_ns: u64,
+    /// Threads ready to run here, the running one not counted.
+    pub nr_ready: u32,
+    /// The thread running here; `None` when idle.
+    pub current: Option<ThreadId>,
+}
+
+impl CpuStats {
+    pub fn switches(&self) -> u64 {
+        self.voluntary_switches + self.involuntary_switches
+    }
+
+    pub fn busy_ns(&self) -> u64 {
+        self.user_ns + self.system_ns + self.irq_ns
+    }
+}
+
+/// The live counters behind [`ThreadStats`]: written by the CPU that runs the thread.
+#[derive(Debug, Default)]
+pub(crate) struct ThreadCounters {
+    pub run_ns: AtomicU64,
+    pub user_ns: AtomicU64,
+    pub wait_ns: AtomicU64,
+    pub voluntary: AtomicU64,
+    pub involuntary: AtomicU64,
+    pub migrations: AtomicU64,
+    pub runs: AtomicU64,
+}
+
+impl ThreadCounters {
+    pub fn snapshot(&self) -> ThreadStats {
+        ThreadStats {
+            run_ns: self.run_ns.load(Relaxed),
+            user_ns: self.user_ns.load(Relaxed),
+            wait_ns: self.wait_ns.load(Relaxed),
+            voluntary: self.voluntary.load(Relaxed),
+            involuntary: self.involuntary.load(Relaxed),
+            migrations: self.migrations.load(Relaxed),
+            runs: self.runs.load(Relaxed),
+        }
+    }
+}
+
+/// Adds to a counter that only one CPU writes at a time: no atomic read-modify-write needed.
+#[inline(always)]
+pub(crate) fn bump(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
+}

@@ -1,0 +1,106 @@
+//! The atomics shim: `core` atomics in the kernel, loom's under `--cfg loom`.
+//!
+//! All scheduler protocol code takes its atomics, fences and cells from here, so that the loom
+//! models run the very code the kernel runs. Statistics counters stay plain `core` atomics: no
+//! decision depends on them, and a modelled counter would only slow the search.
+
+#[cfg(not(loom))]
+pub use core::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+#[cfg(loom)]
+pub use loom::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+
+#[cfg(loom)]
+pub use loom::cell::UnsafeCell;
+
+/// `core`'s cell with loom's closure interface: every access names its extent, which loom checks.
+#[cfg(not(loom))]
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+#[cfg(not(loom))]
+impl<T> UnsafeCell<T> {
+    pub const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+
+    /// Runs `f` with a pointer for reading.
+    #[inline(always)]
+    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// Runs `f` with a pointer for reading and writing.
+    #[inline(always)]
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+/// A short lock whose callers have IRQs masked already (or never meet an IRQ handler).
+///
+/// Test-and-set, never FIFO: a descheduled virtual CPU in a queue would stall all behind it.
+pub struct Lock<T>(Inner<T>);
+
+#[cfg(not(loom))]
+type Inner<T> = spin::mutex::SpinMutex<T, Relax>;
+#[cfg(loom)]
+type Inner<T> = loom::sync::Mutex<T>;
+
+impl<T> Lock<T> {
+    #[cfg(not(loom))]
+    pub const fn new(value: T) -> Self {
+        Self(Inner::new(value))
+    }
+
+    #[cfg(loom)]
+    pub fn new(value: T) -> Self {
+        Self(Inner::new(value))
+    }
+
+    #[cfg(not(loom))]
+    pub fn lock(&self) -> impl core::ops::DerefMut<Target = T> + '_ {
+        self.0.lock()
+    }
+
+    #[cfg(loom)]
+    pub fn lock(&self) -> impl core::ops::DerefMut<Target = T> + '_ {
+        self.0
+            .lock()
+            .expect("a model thread panicked under the lock")
+    }
+}
+
+/// How a spinning CPU waits: `YIELD`, without which a single-threaded emulator never switches.
+#[cfg(not(loom))]
+struct Relax;
+
+#[cfg(not(loom))]
+impl spin::RelaxStrategy for Relax {
+    #[inline(always)]
+    fn relax() {
+        spin_hint();
+    }
+}
+
+/// Tells the core (or loom) that this loop waits for another CPU.
+#[inline(always)]
+pub fn spin_hint() {
+    #[cfg(not(loom))]
+    core::hint::spin_loop();
+    #[cfg(loom)]
+    loom::thread::yield_now();
+}
+
+/// Masks this CPU's IRQs for the guard's life. Models have no IRQs.
+#[cfg(not(loom))]
+pub(crate) fn irqs_off() -> percpu::irq::IrqGuard {
+    percpu::irq::mask()
+}
+
+#[cfg(loom)]
+pub(crate) fn irqs_off() {}
