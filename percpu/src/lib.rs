@@ -1,55 +1,38 @@
-//! Placeholder until the per-CPU crate lands: only the names other crates compile against.
+//! Per-CPU variables, and the proofs that make them safe to touch.
+//!
+//! A thread may lose its CPU between any two instructions, so "this CPU's variable" only means
+//! something while the thread is pinned. Here that is a value: [`IrqGuard`] (interrupts masked) and
+//! [`PreemptGuard`] (no preemption) are the two ways to be pinned, and [`CpuLocal::get`] asks to
+//! see one. [`cpu_local!`] declares variables; [`CpuId`] and [`CpuSet`] name processors.
+//!
+//! On the target a variable is a linker-section slot plus the offset in `TPIDR_EL1`; on the host
+//! every thread counts as a processor of its own, so the same code runs under tests and miri.
+
 #![no_std]
 
-/// A logical CPU number, in device-tree order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CpuId(u16);
+#[cfg(not(target_os = "none"))]
+extern crate std;
 
-impl CpuId {
-    pub const fn new(number: u16) -> Self {
-        Self(number)
-    }
+mod arch;
+mod area;
+mod counter;
+mod cpu_id;
+mod cpu_set;
+pub mod irq;
+mod pinned;
+pub mod preempt;
+mod variable;
 
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// A set of CPUs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CpuSet([u64; 16]);
-
-impl CpuSet {
-    pub const fn new() -> Self {
-        Self([0; 16])
-    }
-
-    pub const fn all() -> Self {
-        Self([!0; 16])
-    }
-
-    pub fn contains(&self, cpu: CpuId) -> bool {
-        self.0[cpu.index() / 64] >> (cpu.index() % 64) & 1 != 0
-    }
-
-    pub fn insert(&mut self, cpu: CpuId) {
-        self.0[cpu.index() / 64] |= 1 << (cpu.index() % 64);
-    }
-}
-
-impl FromIterator<CpuId> for CpuSet {
-    fn from_iter<I: IntoIterator<Item = CpuId>>(cpus: I) -> Self {
-        let mut set = Self::new();
-        cpus.into_iter().for_each(|cpu| set.insert(cpu));
-        set
-    }
-}
-
-pub mod irq {
-    /// IRQs are masked while it lives.
-    pub struct IrqGuard;
-
-    pub fn mask() -> IrqGuard {
-        IrqGuard
-    }
-}
+pub use arch::CpuLocal;
+#[cfg(not(target_os = "none"))]
+pub use arch::on_cpu;
+#[cfg(target_os = "none")]
+pub use area::{area_size, init_area, set_base};
+pub use area::{cpu_id, is_present};
+pub use counter::Counter;
+pub use cpu_id::{CpuId, MAX_CPUS};
+pub use cpu_set::{CpuSet, ParseError};
+pub use irq::IrqGuard;
+pub use pinned::Pinned;
+pub use preempt::PreemptGuard;
+pub use variable::Access;
