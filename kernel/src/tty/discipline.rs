@@ -32,7 +32,7 @@ pub struct Discipline {
     /// Finished input; in canonical mode cut into `records`.
     ready: VecDeque<u8>,
     /// Lengths of the finished lines in `ready`; 0 is an end of file.
-    records: VecDeque<usize>,
+    records: VecDeque<u16>,
     /// The line being edited (canonical mode).
     line: VecDeque<u8>,
     /// The previous byte was LNEXT: the next one is literal.
@@ -71,13 +71,13 @@ impl Discipline {
         if !settings.has_local(t::ICANON) {
             return self.take(out);
         }
-        let Some(record) = self.records.front().copied() else { return 0 };
+        let Some(record) = self.records.front().map(|&length| usize::from(length)) else { return 0 };
         let wanted = out.len().min(record);
         let count = self.take(&mut out[..wanted]);
         if count == record {
             self.records.pop_front();
         } else {
-            self.records[0] -= count;
+            self.records[0] -= count as u16;
         }
         count
     }
@@ -102,7 +102,7 @@ impl Discipline {
         if canonical {
             self.records.clear();
             if !self.ready.is_empty() {
-                self.records.push_back(self.ready.len());
+                self.records.push_back(self.ready.len() as u16);
             }
         } else {
             self.records.clear();
@@ -210,7 +210,7 @@ impl Discipline {
 
     fn finish_line(&mut self) {
         if self.records.len() < CAPACITY {
-            self.records.push_back(self.line.len());
+            self.records.push_back(self.line.len() as u16);
             self.ready.append(&mut self.line);
         }
     }
