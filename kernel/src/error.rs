@@ -22,6 +22,8 @@ macro_rules! errnos {
                 match self {
                     $(Errno::$name => stringify!($name),)*
                     Errno::RESTART => "ERESTARTSYS",
+                    Errno::RESTART_NO_HANDLER => "ERESTARTNOHAND",
+                    Errno::RESTART_BLOCK => "ERESTART_RESTARTBLOCK",
                     _ => "E?",
                 }
             }
@@ -44,6 +46,19 @@ impl Errno {
     /// A wait that a signal ended and that may be restarted (ERESTARTSYS): the signal code turns
     /// it into `EINTR` or a restarted call; user space never sees it.
     pub const RESTART: Errno = Errno(512);
+
+    /// As [`RESTART`](Self::RESTART), but restarted only if no handler ran, whatever `SA_RESTART`
+    /// says (ERESTARTNOHAND): sigsuspend, ppoll, pselect...
+    pub const RESTART_NO_HANDLER: Errno = Errno(514);
+
+    /// As `RESTART_NO_HANDLER`, going on by restart_syscall(2) (ERESTART_RESTARTBLOCK); made by
+    /// `process::restart_with`.
+    pub const RESTART_BLOCK: Errno = Errno(516);
+
+    /// Whether it is one of the restart codes: a signal ended a wait.
+    pub fn is_restart(self) -> bool {
+        matches!(self, Self::RESTART | Self::RESTART_NO_HANDLER | Self::RESTART_BLOCK)
+    }
 
     /// The value as system calls return it: negative in a register.
     pub fn as_return(self) -> usize {

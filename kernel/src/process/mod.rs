@@ -1,0 +1,96 @@
+//! Processes and their threads: the kernel half of what Linux calls tasks.
+//!
+//! A [`Task`] is one user thread, a [`Process`] the threads that share a pid, [`table`] the tree
+//! they form. [`current`] is the caller. Life: [`fork`] makes them, [`exec`] gives them a program,
+//! [`exit`] and [`wait`] end them; [`signal`] interrupts them, [`futex`] lets them wait for each
+//! other.
+
+pub mod credentials;
+pub mod exec;
+pub mod exit;
+pub mod fork;
+pub mod futex;
+pub mod itimer;
+pub mod job_control;
+pub mod pidfd;
+mod restart;
+pub mod rlimits;
+pub mod session;
+pub mod signal;
+pub mod status;
+pub mod table;
+mod task;
+mod thread_group;
+pub mod wait;
+
+pub use credentials::{Capabilities, Credentials};
+pub use restart::restart_with;
+pub use rlimits::Resource;
+pub use session::{ControllingTerminal, Session};
+pub use signal::{SigInfo, Signal, SignalSet};
+pub use table::{process as process_by_pid, processes, task as task_by_tid};
+pub use task::Task;
+pub(crate) use task::Attention;
+pub use thread_group::{CpuTimes, Image, Process};
+
+use crate::fs::{FileTable, FsContext};
+use alloc::sync::Arc;
+use core::marker::PhantomData;
+use core::ops::Deref;
+use mm::AddressSpace;
+
+/// The calling user thread. Not to be sent anywhere: it is only right here.
+pub struct Current {
+    task: Arc<Task>,
+    not_send: PhantomData<*const ()>,
+}
+
+/// The calling user thread's task; `None` in kernel threads.
+pub fn try_current() -> Option<Current> {
+    let task = smp::current().extension::<Task>()?;
+    Some(Current { task, not_send: PhantomData })
+}
+
+/// The calling user thread's task. Only for code that system calls reach.
+///
+/// # Panics
+/// In a kernel thread.
+pub fn current() -> Current {
+    try_current().expect("only user threads make system calls")
+}
+
+/// Whether the calling thread's wait must end. Never so in kernel threads.
+pub fn signal_pending() -> bool {
+    try_current().is_some_and(|current| current.is_interrupted())
+}
+
+impl Deref for Current {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        &self.task
+    }
+}
+
+impl Current {
+    pub fn task(&self) -> &Arc<Task> {
+        &self.task
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process().pid()
+    }
+
+    /// The descriptor table. The current task has not exited, so there is one.
+    pub fn files(&self) -> Arc<FileTable> {
+        self.files_of().expect("a running task has its descriptor table")
+    }
+
+    pub fn fs(&self) -> Arc<FsContext> {
+        self.fs_of().expect("a running task has its place in the file tree")
+    }
+
+    pub fn memory(&self) -> Arc<AddressSpace> {
+        self.process().memory().expect("a running task has its address space")
+    }
+}

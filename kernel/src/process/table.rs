@@ -1,0 +1,233 @@
+//! The process tree: pids, parents and children, process groups, sessions, under one spin lock.
+//!
+//! Everything here is by number inside one locked structure, and a number stays taken while its
+//! entry (or group, or session) holds the thread that was born with it: a recycled pid can never
+//! be taken for its predecessor. Outside the lock processes are named by `Arc`.
+
+use super::session::Session;
+use super::status::ExitStatus;
+use super::task::Task;
+use super::thread_group::{CpuTimes, Process};
+use crate::error::{Errno, Result};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use smp::{SpinLock, ThreadRef};
+
+/// init's pid: parent of orphans.
+pub const INIT: u32 = 1;
+
+static TREE: SpinLock<Tree> = SpinLock::new(Tree::new());
+
+/// Runs `action` with the tree locked: short, no sleeping, no dropping of big things.
+pub(super) fn with<R>(action: impl FnOnce(&mut Tree) -> R) -> R {
+    action(&mut TREE.lock())
+}
+
+pub(super) struct Tree {
+    /// Live tasks, and leaders until their process is reaped.
+    tasks: BTreeMap<u32, Arc<Task>>,
+    entries: BTreeMap<u32, Entry>,
+    groups: BTreeMap<u32, Group>,
+}
+
+/// A process's place in the tree.
+pub(super) struct Entry {
+    pub process: Arc<Process>,
+    /// Keeps the pid taken.
+    pub leader: ThreadRef,
+    pub parent: u32,
+    pub children: Vec<u32>,
+    pub group: u32,
+    pub session: Arc<Session>,
+    /// Who it acts for, for wait and procfs after its death.
+    pub uid: u32,
+    pub zombie: Option<Zombie>,
+    /// It has called execve since it was forked (setpgid(2) refuses then).
+    pub has_execed: bool,
+    /// The signal its parent gets when it ends; 0 for none.
+    pub exit_signal: u8,
+    /// Orphans below it become its children (PR_SET_CHILD_SUBREAPER).
+    pub is_subreaper: bool,
+}
+
+/// What is left of a process that has exited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Zombie {
+    pub status: ExitStatus,
+    pub times: CpuTimes,
+}
+
+/// A process group. Its number stays taken while it has members.
+struct Group {
+    members: Vec<u32>,
+    session: u32,
+    _number: ThreadRef,
+}
+
+impl Tree {
+    const fn new() -> Self {
+        Self { tasks: BTreeMap::new(), entries: BTreeMap::new(), groups: BTreeMap::new() }
+    }
+
+    pub fn entry(&self, pid: u32) -> Option<&Entry> {
+        self.entries.get(&pid)
+    }
+
+    pub fn entry_mut(&mut self, pid: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(&pid)
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        self.entries.iter().map(|(&pid, entry)| (pid, entry))
+    }
+
+    /// How many tasks act for real user `uid` (RLIMIT_NPROC).
+    pub fn count_tasks_of(&self, uid: u32) -> usize {
+        self.tasks.values().filter(|task| task.credentials().uid == uid).count()
+    }
+
+    pub fn insert_task(&mut self, task: Arc<Task>) {
+        self.tasks.insert(task.tid(), task);
+    }
+
+    pub fn remove_task(&mut self, tid: u32) -> Option<Arc<Task>> {
+        self.tasks.remove(&tid)
+    }
+
+    /// Adds a process to its parent's children and to its group.
+    pub fn insert(&mut self, entry: Entry) {
+        let pid = entry.process.pid();
+        if let Some(parent) = self.entries.get_mut(&entry.parent) {
+            parent.children.push(pid);
+        }
+        self.join_group(pid, entry.group, entry.session.id(), &entry.leader);
+        self.entries.insert(pid, entry);
+    }
+
+    /// Forgets a process that was waited for. The caller drops the result outside the lock.
+    pub fn remove(&mut self, pid: u32) -> Option<(Entry, Option<Arc<Task>>)> {
+        let entry = self.entries.remove(&pid)?;
+        if let Some(parent) = self.entries.get_mut(&entry.parent) {
+            parent.children.retain(|&child| child != pid);
+        }
+        self.leave_group(pid, entry.group);
+        Some((entry, self.tasks.remove(&pid)))
+    }
+
+    /// Gives all children of `pid` to `new_parent`; returns those that are zombies already.
+    pub fn adopt_children(&mut self, pid: u32, new_parent: u32) -> Vec<u32> {
+        let Some(entry) = self.entries.get_mut(&pid) else { return Vec::new() };
+        let children = core::mem::take(&mut entry.children);
+        for child in &children {
+            if let Some(entry) = self.entries.get_mut(child) {
+                entry.parent = new_parent;
+            }
+        }
+        if let Some(parent) = self.entries.get_mut(&new_parent) {
+            parent.children.extend_from_slice(&children);
+        }
+        children.into_iter().filter(|child| self.entries.get(child).is_some_and(|entry| entry.zombie.is_some())).collect()
+    }
+
+    /// Who gets the orphans of `pid`: the nearest subreaper above it, or init.
+    pub fn reaper_of(&self, pid: u32) -> u32 {
+        let mut at = self.entry(pid).map_or(INIT, |entry| entry.parent);
+        while at != INIT {
+            match self.entry(at) {
+                Some(entry) if entry.is_subreaper && entry.zombie.is_none() => return at,
+                Some(entry) => at = entry.parent,
+                None => break,
+            }
+            if at == 0 {
+                break;
+            }
+        }
+        INIT
+    }
+
+    fn join_group(&mut self, pid: u32, group: u32, session: u32, leader: &ThreadRef) {
+        let number = self.entries.get(&group).map_or(leader, |entry| &entry.leader).clone();
+        let group = self.groups.entry(group).or_insert(Group { members: Vec::new(), session, _number: number });
+        group.members.push(pid);
+    }
+
+    fn leave_group(&mut self, pid: u32, group: u32) {
+        if let Some(found) = self.groups.get_mut(&group) {
+            found.members.retain(|&member| member != pid);
+            if found.members.is_empty() {
+                self.groups.remove(&group);
+            }
+        }
+    }
+
+    /// Moves a process to group `group`, which is made if it is its own pid.
+    pub fn move_to_group(&mut self, pid: u32, group: u32, session: &Arc<Session>) {
+        let Some(entry) = self.entries.get_mut(&pid) else { return };
+        let (old, leader) = (entry.group, entry.leader.clone());
+        entry.group = group;
+        entry.session = session.clone();
+        self.leave_group(pid, old);
+        self.join_group(pid, group, session.id(), &leader);
+    }
+
+    /// The session a group belongs to.
+    pub fn group_session(&self, group: u32) -> Option<u32> {
+        self.groups.get(&group).map(|group| group.session)
+    }
+
+    pub fn group_members(&self, group: u32) -> impl Iterator<Item = &Entry> {
+        let members = self.groups.get(&group).map_or(&[][..], |group| &group.members);
+        members.iter().filter_map(|pid| self.entries.get(pid))
+    }
+
+    /// Whether no living member of `group` but `without` has a parent in another group of the
+    /// same session: nobody is left who could continue it (POSIX, orphaned process group).
+    pub fn is_orphaned(&self, group: u32, without: Option<u32>) -> bool {
+        !self.group_members(group).any(|member| {
+            if member.zombie.is_some() || Some(member.process.pid()) == without {
+                return false;
+            }
+            let parent = self.entry(member.parent);
+            parent.is_some_and(|parent| {
+                parent.group != group && Arc::ptr_eq(&parent.session, &member.session) && member.parent != INIT
+            })
+        })
+    }
+}
+
+/// The process with this pid, alive or zombie.
+pub fn process(pid: u32) -> Result<Arc<Process>> {
+    with(|tree| tree.entry(pid).map(|entry| entry.process.clone())).ok_or(Errno::ESRCH)
+}
+
+/// The task with this tid, while it lives (a leader: until its process is reaped).
+pub fn task(tid: u32) -> Result<Arc<Task>> {
+    with(|tree| tree.tasks.get(&tid).cloned()).ok_or(Errno::ESRCH)
+}
+
+/// All processes, zombies included, by pid.
+pub fn processes() -> Vec<Arc<Process>> {
+    with(|tree| tree.entries.values().map(|entry| entry.process.clone()).collect())
+}
+
+/// The living members of a process group.
+pub fn group(group: u32) -> Vec<Arc<Process>> {
+    with(|tree| tree.group_members(group).map(|entry| entry.process.clone()).collect())
+}
+
+/// The session a process group belongs to; `ESRCH` if there is no such group.
+pub fn session_of_group(group: u32) -> Result<u32> {
+    with(|tree| tree.group_session(group)).ok_or(Errno::ESRCH)
+}
+
+/// Whether nobody is left who could continue the group (job control).
+pub fn is_orphaned_group(group: u32) -> bool {
+    with(|tree| tree.is_orphaned(group, None))
+}
+
+pub(super) fn leader_name(pid: u32) -> String {
+    let leader = with(|tree| tree.entry(pid).map(|entry| entry.leader.clone()));
+    leader.map(|leader| leader.name()).unwrap_or_default()
+}

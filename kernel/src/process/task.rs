@@ -1,0 +1,165 @@
+//! One user thread: what Linux calls a task. Its scheduling half is an [`smp::ThreadRef`].
+
+use super::credentials::Credentials;
+use super::restart::Restart;
+use super::signal::{SignalSet, TaskSignals};
+use super::thread_group::Process;
+use crate::arch::UserState;
+use crate::fs::{FileTable, FsContext};
+use alloc::sync::Arc;
+use bitflags::bitflags;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use smp::{SpinLock, ThreadRef};
+use spin::Once;
+
+bitflags! {
+    /// Why a task must not simply go on to user mode, nor go on waiting.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Attention: u32 {
+        /// A signal that is not blocked is pending.
+        const SIGNAL = 1 << 0;
+        /// The task is to exit (exit_group, a fatal signal, another thread's execve).
+        const EXIT = 1 << 1;
+        /// The process is stopped.
+        const STOP = 1 << 2;
+        /// The signal mask is a temporary one (sigsuspend, ppoll): put the saved one back.
+        const RESTORE_MASK = 1 << 3;
+    }
+}
+
+/// A user thread.
+///
+/// Lock order: the process tree, then [`Process::state`], then [`Task::signals`].
+pub struct Task {
+    /// The Linux tid; changes only when a thread that is not the leader calls execve.
+    tid: AtomicU32,
+    process: Arc<Process>,
+    thread: Once<ThreadRef>,
+    /// FP/SIMD registers and TLS pointer; the switch code's.
+    pub user: UserState,
+    attention: AtomicU32,
+    pub(super) signals: SpinLock<TaskSignals>,
+    credentials: SpinLock<Arc<Credentials>>,
+    /// Gone once the task has exited.
+    files: SpinLock<Option<Arc<FileTable>>>,
+    fs: SpinLock<Option<Arc<FsContext>>>,
+    /// Where to write 0 and wake a futex at exit (`CLONE_CHILD_CLEARTID`, set_tid_address(2)).
+    pub(super) clear_child_tid: AtomicUsize,
+    /// The robust futex list's head (set_robust_list(2)).
+    pub(super) robust_list: AtomicUsize,
+    /// How to go on with an interrupted call (restart_syscall(2)).
+    pub(super) restart: SpinLock<Option<Restart>>,
+}
+
+/// What a task shares with, or copies from, its maker.
+pub(super) struct TaskParts {
+    pub process: Arc<Process>,
+    pub user: UserState,
+    pub signals: TaskSignals,
+    pub credentials: Arc<Credentials>,
+    pub files: Arc<FileTable>,
+    pub fs: Arc<FsContext>,
+}
+
+impl Task {
+    pub(super) fn new(parts: TaskParts) -> Arc<Self> {
+        Arc::new(Self {
+            tid: AtomicU32::new(0),
+            process: parts.process,
+            thread: Once::new(),
+            user: parts.user,
+            attention: AtomicU32::new(0),
+            signals: SpinLock::new(parts.signals),
+            credentials: SpinLock::new(parts.credentials),
+            files: SpinLock::new(Some(parts.files)),
+            fs: SpinLock::new(Some(parts.fs)),
+            clear_child_tid: AtomicUsize::new(0),
+            robust_list: AtomicUsize::new(0),
+            restart: SpinLock::new(None),
+        })
+    }
+
+    /// Ties the task to its scheduler thread, once, before it first runs.
+    pub(super) fn attach(&self, thread: ThreadRef) {
+        self.tid.store(thread.id().tid, Ordering::Relaxed);
+        self.thread.call_once(|| thread);
+    }
+
+    pub(super) fn take_tid(&self, tid: u32) {
+        self.tid.store(tid, Ordering::Relaxed);
+    }
+
+    pub fn tid(&self) -> u32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    pub fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+
+    /// The scheduler's side of it.
+    pub fn thread(&self) -> &ThreadRef {
+        self.thread.get().expect("a task is attached to its thread before anyone sees it")
+    }
+
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    pub(crate) fn set_credentials(&self, credentials: Credentials) {
+        let _old = core::mem::replace(&mut *self.credentials.lock(), Arc::new(credentials));
+    }
+
+    /// The descriptor table; `None` once the task has exited (seen through /proc).
+    pub fn files_of(&self) -> Option<Arc<FileTable>> {
+        self.files.lock().clone()
+    }
+
+    pub fn fs_of(&self) -> Option<Arc<FsContext>> {
+        self.fs.lock().clone()
+    }
+
+    /// Replaces the descriptor table (execve, unshare) or drops it (exit), outside the lock.
+    pub(super) fn set_files(&self, files: Option<Arc<FileTable>>) -> Option<Arc<FileTable>> {
+        core::mem::replace(&mut *self.files.lock(), files)
+    }
+
+    pub(super) fn set_fs(&self, fs: Option<Arc<FsContext>>) -> Option<Arc<FsContext>> {
+        core::mem::replace(&mut *self.fs.lock(), fs)
+    }
+
+    pub(crate) fn attention(&self) -> Attention {
+        Attention::from_bits_retain(self.attention.load(Ordering::Relaxed))
+    }
+
+    /// Raises a reason; the caller then unparks the thread if it may be waiting.
+    pub(super) fn raise(&self, reason: Attention) {
+        self.attention.fetch_or(reason.bits(), Ordering::SeqCst);
+    }
+
+    pub(super) fn lower(&self, reason: Attention) {
+        self.attention.fetch_and(!reason.bits(), Ordering::SeqCst);
+    }
+
+    /// Raises a reason and ends any wait, so that it is seen.
+    pub(super) fn notify(&self, reason: Attention) {
+        self.raise(reason);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Whether a wait must end: something to deliver, a stop, an exit.
+    pub fn is_interrupted(&self) -> bool {
+        self.attention().intersects(Attention::SIGNAL | Attention::EXIT | Attention::STOP)
+    }
+
+    /// Whether the task is bound to exit: even waits that ignore signals end.
+    pub fn is_dying(&self) -> bool {
+        self.attention().contains(Attention::EXIT)
+    }
+
+    pub fn signal_mask(&self) -> SignalSet {
+        self.signals.lock().blocked
+    }
+}

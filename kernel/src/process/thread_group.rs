@@ -1,0 +1,248 @@
+//! A process: the threads that share one address space, one pid and one set of signal actions.
+
+use super::rlimits::{Resource, Rlimits};
+use super::signal::{Actions, Pending};
+use super::status::ExitStatus;
+use super::task::{Attention, Task};
+use super::table;
+use crate::fs::Location;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use mm::AddressSpace;
+use smp::{Observers, SpinLock, WaitQueue};
+
+/// A process. Who is whose child, group and session is kept in the [`table`], under one lock.
+pub struct Process {
+    pid: u32,
+    started_ns: u64,
+    /// Replaced by execve, gone at exit.
+    memory: SpinLock<Option<Arc<AddressSpace>>>,
+    pub(super) state: SpinLock<ProcessState>,
+    limits: SpinLock<Rlimits>,
+    image: SpinLock<Arc<Image>>,
+    /// Children changed state: `wait` looks again.
+    pub(super) child_events: WaitQueue,
+    /// A signal arrived: sigtimedwait looks again.
+    pub(super) signal_events: WaitQueue,
+    /// signalfd: told of each signal that arrives.
+    pub signal_observers: Observers,
+    /// Readable once the process has exited: pidfd.
+    pub exit_observers: Observers,
+    /// A thread left, or the stop state changed.
+    pub(super) thread_events: WaitQueue,
+    /// The parent of a vfork waits here until `shares_memory_with_parent` ends.
+    pub(super) vfork_done: WaitQueue,
+    pub(super) timers: super::itimer::Timers,
+    /// Where handlers without a restorer return to: the vDSO's `rt_sigreturn`.
+    trampoline: AtomicUsize,
+    /// Run time of threads that have exited, and of children waited for.
+    pub(super) past: PastTimes,
+}
+
+/// What is guarded by [`Process::state`].
+pub(super) struct ProcessState {
+    /// Threads that have not exited; the leader first while it lives.
+    pub threads: Vec<Arc<Task>>,
+    pub actions: Actions,
+    /// Signals sent to the process as a whole.
+    pub pending: Pending,
+    pub run_state: RunState,
+    /// The vfork parent waits until this is false.
+    pub borrows_memory: bool,
+    /// A thread is in execve and waits for the others to go.
+    pub exec_pending: bool,
+    /// Stop or continue not yet reported to the parent.
+    pub unreported: Option<Change>,
+}
+
+/// Whether the threads of a process may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunState {
+    Running,
+    /// Job control stop by this signal.
+    Stopped(u8),
+    /// All threads are on their way out.
+    Exiting(ExitStatus),
+}
+
+/// A job-control change that `wait` reports once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Stopped(u8),
+    Continued,
+}
+
+/// What the process runs, as /proc shows it.
+#[derive(Clone, Default)]
+pub struct Image {
+    /// The path given to execve.
+    pub path: Vec<u8>,
+    /// `/proc/<pid>/exe`.
+    pub executable: Option<Location>,
+    /// NUL-separated arguments and environment.
+    pub command_line: Vec<u8>,
+    pub environment: Vec<u8>,
+    /// The auxiliary vector's bytes.
+    pub auxiliary: Vec<u8>,
+}
+
+/// CPU time that outlives the threads that used it, in nanoseconds.
+#[derive(Default)]
+pub struct PastTimes {
+    pub user_ns: AtomicU64,
+    pub system_ns: AtomicU64,
+    pub children_user_ns: AtomicU64,
+    pub children_system_ns: AtomicU64,
+}
+
+/// CPU time in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTimes {
+    pub user_ns: u64,
+    pub system_ns: u64,
+}
+
+impl Process {
+    pub(super) fn new(pid: u32, memory: Arc<AddressSpace>, actions: Actions, limits: Rlimits, image: Arc<Image>) -> Arc<Self> {
+        let state = ProcessState {
+            threads: Vec::new(),
+            actions,
+            pending: Pending::default(),
+            run_state: RunState::Running,
+            borrows_memory: false,
+            exec_pending: false,
+            unreported: None,
+        };
+        Arc::new(Self {
+            pid,
+            started_ns: smp::now_ns(),
+            memory: SpinLock::new(Some(memory)),
+            state: SpinLock::new(state),
+            limits: SpinLock::new(limits),
+            image: SpinLock::new(image),
+            child_events: WaitQueue::new(),
+            signal_events: WaitQueue::new(),
+            signal_observers: Observers::new(),
+            exit_observers: Observers::new(),
+            thread_events: WaitQueue::new(),
+            vfork_done: WaitQueue::new(),
+            timers: super::itimer::Timers::default(),
+            trampoline: AtomicUsize::new(0),
+            past: PastTimes::default(),
+        })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Monotonic time of its start.
+    pub fn started_ns(&self) -> u64 {
+        self.started_ns
+    }
+
+    /// The address space; `None` once the process has exited.
+    pub fn memory(&self) -> Option<Arc<AddressSpace>> {
+        self.memory.lock().clone()
+    }
+
+    pub(super) fn set_memory(&self, memory: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
+        core::mem::replace(&mut *self.memory.lock(), memory)
+    }
+
+    pub fn image(&self) -> Arc<Image> {
+        self.image.lock().clone()
+    }
+
+    pub(super) fn set_image(&self, image: Image) {
+        let _old = core::mem::replace(&mut *self.image.lock(), Arc::new(image));
+    }
+
+    pub(super) fn trampoline(&self) -> usize {
+        self.trampoline.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_trampoline(&self, address: usize) {
+        self.trampoline.store(address, Ordering::Relaxed);
+    }
+
+    /// The soft limit of a resource.
+    pub fn rlimit(&self, resource: Resource) -> u64 {
+        self.limits.lock().soft(resource)
+    }
+
+    pub(crate) fn limits(&self) -> &SpinLock<Rlimits> {
+        &self.limits
+    }
+
+    /// The threads that have not exited.
+    pub fn threads(&self) -> Vec<Arc<Task>> {
+        self.state.lock().threads.clone()
+    }
+
+    /// Some thread that has not exited: the leader while it lives.
+    pub fn first_thread(&self) -> Option<Arc<Task>> {
+        self.state.lock().threads.first().cloned()
+    }
+
+    /// The name (comm) of the leader.
+    pub fn name(&self) -> String {
+        table::leader_name(self.pid)
+    }
+
+    /// 0 for init and for a process whose entry is gone.
+    pub fn parent_pid(&self) -> u32 {
+        table::with(|tree| tree.entry(self.pid).map_or(0, |entry| entry.parent))
+    }
+
+    pub fn group_id(&self) -> u32 {
+        table::with(|tree| tree.entry(self.pid).map_or(0, |entry| entry.group))
+    }
+
+    pub fn session_id(&self) -> u32 {
+        table::with(|tree| tree.entry(self.pid).map_or(0, |entry| entry.session.id()))
+    }
+
+    /// Whether all threads have exited; the entry stays until the parent has waited.
+    pub fn is_zombie(&self) -> bool {
+        table::with(|tree| tree.entry(self.pid).is_none_or(|entry| entry.zombie.is_some()))
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.state.lock().run_state, RunState::Stopped(_))
+    }
+
+    /// CPU time of all its threads, past and present.
+    pub fn cpu_times(&self) -> CpuTimes {
+        let state = self.state.lock();
+        let past = CpuTimes {
+            user_ns: self.past.user_ns.load(Ordering::Relaxed),
+            system_ns: self.past.system_ns.load(Ordering::Relaxed),
+        };
+        state.threads.iter().fold(past, |sum, task| {
+            let stats = task.thread().stats();
+            CpuTimes { user_ns: sum.user_ns + stats.user_ns, system_ns: sum.system_ns + stats.system_ns() }
+        })
+    }
+
+    /// CPU time of the children that were waited for.
+    pub fn children_times(&self) -> CpuTimes {
+        CpuTimes {
+            user_ns: self.past.children_user_ns.load(Ordering::Relaxed),
+            system_ns: self.past.children_system_ns.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl ProcessState {
+    /// Raises a reason on every thread and ends their waits.
+    pub fn notify_all(&self, reason: Attention) {
+        self.threads.iter().for_each(|task| task.notify(reason));
+    }
+
+    pub fn is_exiting(&self) -> bool {
+        matches!(self.run_state, RunState::Exiting(_))
+    }
+}
