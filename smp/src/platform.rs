@@ -11,10 +11,6 @@ use percpu::CpuId;
 
 use crate::thread::{SpawnError, Thread};
 
-/// Saved interrupt mask, as [`Platform::irq_save`] returned it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IrqState(pub usize);
-
 /// What the scheduler needs from the machine.
 ///
 /// Unless a method says otherwise it is called with IRQs masked on the calling CPU, and must
@@ -29,11 +25,11 @@ pub trait Platform: Send + Sync + 'static {
     /// Monotonic time, the same on all CPUs. IRQs in any state.
     fn now_ns(&self) -> u64;
 
-    /// Masks IRQs on the calling CPU; returns the former state. IRQs in any state.
-    fn irq_save(&self) -> IrqState;
+    /// Masks IRQs on the calling CPU; says whether they were unmasked. IRQs in any state.
+    fn irq_save(&self) -> bool;
 
-    /// Undoes the matching [`irq_save`](Self::irq_save).
-    fn irq_restore(&self, state: IrqState);
+    /// Undoes the matching [`irq_save`](Self::irq_save): unmasks if that returned true.
+    fn irq_restore(&self, were_unmasked: bool);
 
     /// Interrupts `cpu`, whose handler then calls `on_reschedule_ipi`. All earlier stores of the
     /// caller must be visible to it (`dsb ishst` before the SGI). Never called for the caller.
@@ -49,8 +45,9 @@ pub trait Platform: Send + Sync + 'static {
     /// Lets pending interrupts in: unmask, `isb`, mask again. Only the idle loop calls it.
     fn irq_window(&self);
 
-    /// Mirrors the reschedule request of the calling CPU, so that the outermost
-    /// `PreemptGuard` dropped on it knows to call `preempt_if_needed`.
+    /// Mirrors the reschedule request of the calling CPU (`percpu::preempt::request` and
+    /// `clear_request`), so that the last guard dropped on it knows to preempt. The hook given
+    /// to `percpu::preempt::set_hook` masks IRQs and calls `preempt_if_needed`.
     fn set_need_resched(&self, needed: bool);
 
     /// Whether the calling CPU's preempt count is 0 (the IRQ handler itself does not count).

@@ -201,7 +201,7 @@ impl Thread {
             id,
             name: Lock::new(spec.name),
             extension: Lock::new(spec.extension),
-            affinity: Lock::new(spec.affinity.unwrap_or_else(CpuSet::all)),
+            affinity: Lock::new(spec.affinity.unwrap_or(CpuSet::ALL)),
             policy: AtomicU16::new(spec.policy.encode()),
             nice: AtomicI8::new(spec.nice),
             counters: ThreadCounters::default(),
@@ -243,12 +243,12 @@ impl Thread {
 
     pub fn affinity(&self) -> CpuSet {
         let _irqs = irqs_off();
-        self.affinity.lock().clone()
+        *self.affinity.lock()
     }
 
     pub(crate) fn store_affinity(&self, set: &CpuSet) {
         let _irqs = irqs_off();
-        self.affinity.lock().clone_from(set);
+        *self.affinity.lock() = *set;
     }
 
     pub(crate) fn store_policy(&self, policy: Policy) {
