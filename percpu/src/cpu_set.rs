@@ -20,6 +20,14 @@ impl CpuSet {
         words: [u64::MAX; WORDS],
     };
 
+    pub const fn empty() -> CpuSet {
+        CpuSet::EMPTY
+    }
+
+    pub const fn all() -> CpuSet {
+        CpuSet::ALL
+    }
+
     pub const fn single(cpu: CpuId) -> CpuSet {
         let mut set = CpuSet::EMPTY;
         set.words[cpu.index() / WORD_BITS] = 1 << (cpu.index() % WORD_BITS);

@@ -23,9 +23,9 @@ mod pinned;
 pub mod preempt;
 mod variable;
 
-pub use arch::CpuLocal;
 #[cfg(not(target_os = "none"))]
 pub use arch::on_cpu;
+pub use arch::{CpuLocal, spin_hint};
 #[cfg(target_os = "none")]
 pub use area::{area_size, init_area, set_base};
 pub use area::{cpu_id, is_present};

@@ -36,6 +36,14 @@ pub fn irq_is_masked() -> bool {
     daif & DAIF_I != 0
 }
 
+/// What a loop that waits for another CPU does each time round. `YIELD`, not the `ISB` of
+/// `core::hint::spin_loop`: only `YIELD` makes a single-threaded emulator run the other CPU.
+#[inline]
+pub fn spin_hint() {
+    // SAFETY: a hint.
+    unsafe { asm!("yield", options(nomem, nostack, preserves_flags)) };
+}
+
 /// A per-CPU variable's place in the template; never used itself, only as the distance to add.
 #[repr(transparent)]
 pub struct CpuLocal<T>(UnsafeCell<T>);

@@ -28,6 +28,11 @@ pub fn irq_is_masked() -> bool {
     MASKED.get()
 }
 
+/// The other thread may not be running at all: let it.
+pub fn spin_hint() {
+    std::thread::yield_now();
+}
+
 static CLAIMED: Mutex<[bool; MAX_CPUS]> = Mutex::new([false; MAX_CPUS]);
 static RELEASED: Condvar = Condvar::new();
 
