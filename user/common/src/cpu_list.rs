@@ -15,7 +15,8 @@ pub fn parse_list(text: &str) -> Result<CpuSet, String> {
             return Err(format!("{part}: the range runs backwards"));
         }
         for cpu in (first..=last).step_by(step) {
-            set.set(cpu).map_err(|_| format!("{cpu}: no such CPU can exist"))?;
+            set.set(cpu)
+                .map_err(|_| format!("{cpu}: no such CPU can exist"))?;
         }
     }
     Ok(set)
@@ -23,12 +24,20 @@ pub fn parse_list(text: &str) -> Result<CpuSet, String> {
 
 /// The CPUs of a hexadecimal mask; `0x` in front and commas between words may be there.
 pub fn parse_mask(text: &str) -> Result<CpuSet, String> {
-    let digits: String = text.trim().trim_start_matches("0x").chars().filter(|&c| c != ',').collect();
+    let digits: String = text
+        .trim()
+        .trim_start_matches("0x")
+        .chars()
+        .filter(|&c| c != ',')
+        .collect();
     let mut set = CpuSet::new();
     for (place, digit) in digits.chars().rev().enumerate() {
-        let digit = digit.to_digit(16).ok_or_else(|| format!("{text} is not a hexadecimal mask"))?;
+        let digit = digit
+            .to_digit(16)
+            .ok_or_else(|| format!("{text} is not a hexadecimal mask"))?;
         for bit in (0..4).filter(|bit| digit & 1 << bit != 0) {
-            set.set(place * 4 + bit).map_err(|_| format!("{text}: the mask is too long"))?;
+            set.set(place * 4 + bit)
+                .map_err(|_| format!("{text}: the mask is too long"))?;
         }
     }
     Ok(set)
@@ -45,7 +54,11 @@ pub fn format_list(set: &CpuSet) -> String {
             index += 1;
         }
         let last = cpus[index];
-        parts.push(if first == last { first.to_string() } else { format!("{first}-{last}") });
+        parts.push(if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        });
         index += 1;
     }
     parts.join(",")
@@ -55,16 +68,27 @@ pub fn format_list(set: &CpuSet) -> String {
 pub fn format_mask(set: &CpuSet) -> String {
     let cpus = members(set);
     let digits = cpus.last().map_or(1, |last| last / 4 + 1);
-    let digit = |place: usize| (0..4).filter(|bit| cpus.contains(&(place * 4 + bit))).map(|bit| 1 << bit).sum::<u32>();
-    (0..digits).rev().filter_map(|place| char::from_digit(digit(place), 16)).collect()
+    let digit = |place: usize| {
+        (0..4)
+            .filter(|bit| cpus.contains(&(place * 4 + bit)))
+            .map(|bit| 1 << bit)
+            .sum::<u32>()
+    };
+    (0..digits)
+        .rev()
+        .filter_map(|place| char::from_digit(digit(place), 16))
+        .collect()
 }
 
 pub fn members(set: &CpuSet) -> Vec<usize> {
-    (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect()
+    (0..CpuSet::count())
+        .filter(|&cpu| set.is_set(cpu).unwrap_or(false))
+        .collect()
 }
 
 fn number(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a CPU number"))
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a CPU number"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 fn main() {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let numbers: Vec<u64> = std::env::args()
+        .skip(1)
+        .filter_map(|word| word.parse().ok())
+        .collect();
     let (count, delay_ms) = match numbers[..] {
         [] => (1, 0),
         [count] => (count, 1000),

@@ -21,7 +21,10 @@ pub struct Service {
 
 impl Service {
     pub fn single(command: Vec<String>) -> Self {
-        Self { policy: Policy::Only, command }
+        Self {
+            policy: Policy::Only,
+            command,
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -43,7 +46,11 @@ pub fn load(path: &str) -> Vec<Service> {
 fn parse(text: &str) -> Vec<Service> {
     let mut services = Vec::new();
     for line in text.lines() {
-        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let mut words = line
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
         let policy = match words.next() {
             None => continue,
             Some("respawn") => Policy::Respawn,
@@ -68,7 +75,9 @@ mod tests {
 
     #[test]
     fn lines_become_services_and_wrong_ones_are_left_out() {
-        let services = parse("# services\nrespawn /bin/sshd -v # the way in\n\nalways /bin/x\nonce /bin/true\nrespawn\n");
+        let services = parse(
+            "# services\nrespawn /bin/sshd -v # the way in\n\nalways /bin/x\nonce /bin/true\nrespawn\n",
+        );
         assert_eq!(services.len(), 2);
         assert_eq!(services[0].command, ["/bin/sshd", "-v"]);
         assert_eq!(services[0].name(), "sshd");

@@ -26,7 +26,12 @@ pub fn machine() {
     {
         eprintln!("init: cannot set the host name: {error}");
     }
-    let environment = [("PATH", "/bin:/sbin:/usr/bin:/usr/sbin"), ("HOME", "/root"), ("USER", "root"), ("TERM", "linux")];
+    let environment = [
+        ("PATH", "/bin:/sbin:/usr/bin:/usr/sbin"),
+        ("HOME", "/root"),
+        ("USER", "root"),
+        ("TERM", "linux"),
+    ];
     for (name, value) in environment {
         // SAFETY: init has one thread, so nobody reads the environment meanwhile.
         unsafe { std::env::set_var(name, value) };

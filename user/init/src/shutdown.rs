@@ -26,7 +26,9 @@ impl Ending {
     }
 
     pub fn by_signal(signal: Signal) -> Option<Self> {
-        Self::ALL.into_iter().find(|ending| ending.signal() == signal)
+        Self::ALL
+            .into_iter()
+            .find(|ending| ending.signal() == signal)
     }
 
     fn name(self) -> &'static str {

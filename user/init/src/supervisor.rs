@@ -20,7 +20,9 @@ pub fn block_signals() -> SigSet {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGCHLD);
     signals.add(Signal::SIGINT);
-    Ending::ALL.iter().for_each(|ending| signals.add(ending.signal()));
+    Ending::ALL
+        .iter()
+        .for_each(|ending| signals.add(ending.signal()));
     if let Err(error) = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None) {
         eprintln!("init: cannot block signals: {error}");
     }
@@ -46,15 +48,23 @@ pub struct Supervisor {
 impl Supervisor {
     pub fn new(services: Vec<Service>) -> Self {
         let now = Instant::now();
-        let entry = |service| Entry { service, state: State::Due(now), delay: Duration::ZERO };
-        Self { entries: services.into_iter().map(entry).collect() }
+        let entry = |service| Entry {
+            service,
+            state: State::Due(now),
+            delay: Duration::ZERO,
+        };
+        Self {
+            entries: services.into_iter().map(entry).collect(),
+        }
     }
 
     /// Runs until somebody asks for an end.
     pub fn run(&mut self, signals: &SigSet) -> Ending {
         loop {
             self.entries.iter_mut().for_each(Entry::start_if_due);
-            if let Some(ending) = wait_for_signal(signals, self.next_due()).and_then(Ending::by_signal) {
+            if let Some(ending) =
+                wait_for_signal(signals, self.next_due()).and_then(Ending::by_signal)
+            {
                 return ending;
             }
             if let Some(ending) = self.reap() {
@@ -79,7 +89,10 @@ impl Supervisor {
                 Ok(status) => status,
             };
             let Some(pid) = status.pid() else { continue };
-            let service = self.entries.iter_mut().find(|entry| matches!(entry.state, State::Running(own, _) if own == pid));
+            let service = self
+                .entries
+                .iter_mut()
+                .find(|entry| matches!(entry.state, State::Running(own, _) if own == pid));
             if let Some(ending) = service.and_then(|entry| entry.ended(status)) {
                 return Some(ending);
             }
@@ -103,7 +116,9 @@ impl Entry {
     }
 
     fn ended(&mut self, status: WaitStatus) -> Option<Ending> {
-        let State::Running(pid, since) = self.state else { return None };
+        let State::Running(pid, since) = self.state else {
+            return None;
+        };
         let how = match status {
             WaitStatus::Exited(_, code) => format!("exit status {code}"),
             WaitStatus::Signaled(_, signal, _) => format!("{signal}"),
@@ -163,8 +178,13 @@ fn prepare_child(console: bool) -> std::io::Result<()> {
 /// The next pending signal, or nothing once `until` has come.
 pub fn wait_for_signal(signals: &SigSet, until: Option<Instant>) -> Option<Signal> {
     let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-    let timeout = left.map(|left| libc::timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos().into() });
-    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let timeout = left.map(|left| libc::timespec {
+        tv_sec: left.as_secs() as _,
+        tv_nsec: left.subsec_nanos().into(),
+    });
+    let timeout = timeout
+        .as_ref()
+        .map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: set and timeout outlive the call, and no information is asked for.
     let number = unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), timeout) };
     Signal::try_from(number).ok()
