@@ -28,11 +28,18 @@ pub mod thread;
 // The blocking layer.
 pub mod mutex;
 pub mod observers;
+mod parker;
 pub mod spinlock;
 pub mod timers;
 pub mod wait_queue;
 
 pub use percpu::{CpuId, CpuSet};
+
+pub use mutex::{Mutex, MutexGuard};
+pub use observers::{Observer, Observers};
+pub use spinlock::{SpinLock, SpinLockGuard};
+pub use timers::Timer;
+pub use wait_queue::{TimedOut, WaitQueue};
 
 pub use platform::{KernelStack, Platform, Topology};
 pub use runtime::{

@@ -91,7 +91,7 @@ impl spin::RelaxStrategy for Relax {
 #[inline(always)]
 pub fn spin_hint() {
     #[cfg(not(loom))]
-    core::hint::spin_loop();
+    percpu::spin_hint();
     #[cfg(loom)]
     loom::thread::yield_now();
 }
@@ -104,3 +104,37 @@ pub(crate) fn irqs_off() -> percpu::irq::IrqGuard {
 
 #[cfg(loom)]
 pub(crate) fn irqs_off() {}
+
+/// The right value, or the wrong one when a model asks for this mutant.
+///
+/// The models prove that they can fail: each weakens one ordering, fence or step by name and
+/// expects the search to find the breakage. Outside loom this is the right value, at no cost.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn mutate<T>(_name: &str, right: T, _wrong: T) -> T {
+    right
+}
+
+#[cfg(loom)]
+pub(crate) fn mutate<T>(name: &str, right: T, wrong: T) -> T {
+    if mutant::is_active(name) { wrong } else { right }
+}
+
+/// Which mutant the models of this test thread run with.
+#[cfg(loom)]
+pub mod mutant {
+    use std::cell::Cell;
+
+    std::thread_local! {
+        static ACTIVE: Cell<Option<&'static str>> = const { Cell::new(None) };
+    }
+
+    /// Selects `name` for the calling test; loom runs all threads of a model on it.
+    pub fn activate(name: &'static str) {
+        ACTIVE.set(Some(name));
+    }
+
+    pub fn is_active(name: &str) -> bool {
+        ACTIVE.get() == Some(name)
+    }
+}
