@@ -5,10 +5,16 @@
 //! [`Caller`]'s methods (operations.rs) are the calls of POSIX with their permission checks; file
 //! systems below them ([`tmpfs`], [`procfs`], [`sysfs`]) do what they are told.
 
+mod boot;
 pub mod caller;
+mod clock;
 pub mod context;
+pub mod cpio;
+pub mod devfs;
+pub mod device;
 pub mod file;
 pub mod file_table;
+pub mod initramfs;
 pub mod lock;
 pub mod mount;
 pub mod node;
@@ -16,13 +22,18 @@ pub mod open_file;
 pub mod operations;
 pub mod path;
 pub mod permission;
+pub mod procfs;
+pub mod synthetic;
+pub mod sysfs;
+pub mod tmpfs;
 
+pub use boot::{init, new_file_system};
 pub use caller::Caller;
 pub use context::FsContext;
 pub use file::{File, IoMode, PollEvents, downcast};
 pub use file_table::{Fd, FileTable};
 pub use mount::Location;
-pub use node::{FileSystem, FileType, Metadata, Node, NodeId, Timestamp};
+pub use node::{DeviceNumber, FileSystem, FileType, Metadata, Node, NodeId, Timestamp};
 pub use open_file::{OpenFile, OpenFlags};
 
 use crate::error::Result;

@@ -1,0 +1,48 @@
+//! Character devices: what a device number opens.
+//!
+//! Drivers register themselves; any node with the number (in devtmpfs or made by mknod(2)) then
+//! opens them.
+
+use super::file::File;
+use super::node::{Attachment, DeviceNumber};
+use super::open_file::OpenFlags;
+use crate::error::{Errno, Result};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use smp::SpinLock;
+
+/// A driver of character devices.
+pub trait Device: Send + Sync {
+    fn open(&self, number: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>>;
+}
+
+/// Drivers by the first number they serve, with how many minor numbers.
+static DEVICES: SpinLock<BTreeMap<DeviceNumber, (u32, Arc<dyn Device>)>> = SpinLock::new(BTreeMap::new());
+
+/// Makes `device` what `number` opens.
+pub fn register(number: DeviceNumber, device: Arc<dyn Device>) {
+    register_range(number, 1, device);
+}
+
+/// Makes `device` what `count` minor numbers from `first` on open.
+pub fn register_range(first: DeviceNumber, count: u32, device: Arc<dyn Device>) {
+    DEVICES.lock().insert(first, (count, device));
+}
+
+/// Opens the device `number`; `ENXIO` if no driver serves it.
+pub fn open(number: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>> {
+    let device = {
+        let devices = DEVICES.lock();
+        let (first, (count, device)) = devices.range(..=number).next_back().ok_or(Errno::ENXIO)?;
+        if first.major != number.major || number.minor - first.minor >= *count {
+            return Err(Errno::ENXIO);
+        }
+        device.clone()
+    };
+    device.open(number, flags)
+}
+
+/// Opens a FIFO; waits for the other side as fifo(7) says.
+pub fn open_fifo(_attachment: &Attachment, _flags: OpenFlags) -> Result<Arc<dyn File>> {
+    Err(Errno::ENXIO)
+}

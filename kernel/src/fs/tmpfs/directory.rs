@@ -1,0 +1,107 @@
+//! The entries of a tmpfs directory.
+//!
+//! Each entry has a cookie that never changes, so that a listing goes on where it was although
+//! entries come and go meanwhile (readdir(3): each entry that stays is seen exactly once).
+
+use super::super::node::{Entry, Visit};
+use super::inode::Inode;
+use crate::error::{Errno, Result};
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use smp::{Mutex, SpinLock};
+
+type Name = Arc<[u8]>;
+
+/// Cookies of the first real entry; `.` and `..` come before.
+const FIRST: u64 = 2;
+
+pub struct Directory {
+    pub entries: Mutex<Entries>,
+    /// Dangling in the root.
+    pub parent: SpinLock<Weak<Inode>>,
+}
+
+pub struct Entries {
+    by_name: BTreeMap<Name, (u64, Arc<Inode>)>,
+    by_cookie: BTreeMap<u64, Name>,
+    next_cookie: u64,
+    /// The directory itself was removed: nothing may be added any more.
+    removed: bool,
+}
+
+impl Directory {
+    pub fn new() -> Self {
+        let entries =
+            Entries { by_name: BTreeMap::new(), by_cookie: BTreeMap::new(), next_cookie: FIRST, removed: false };
+        Self { entries: Mutex::new(entries), parent: SpinLock::new(Weak::new()) }
+    }
+
+    pub fn parent(&self) -> Option<Arc<Inode>> {
+        self.parent.lock().upgrade()
+    }
+
+    pub fn set_parent(&self, parent: &Arc<Inode>) {
+        let _old = core::mem::replace(&mut *self.parent.lock(), Arc::downgrade(parent));
+    }
+}
+
+impl Entries {
+    pub fn get(&self, name: &[u8]) -> Option<Arc<Inode>> {
+        self.by_name.get(name).map(|(_, node)| node.clone())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub fn insert(&mut self, name: &[u8], node: Arc<Inode>) -> Result<()> {
+        if self.removed {
+            return Err(Errno::ENOENT);
+        }
+        if self.by_name.contains_key(name) {
+            return Err(Errno::EEXIST);
+        }
+        let name: Name = name.into();
+        let cookie = self.next_cookie;
+        self.next_cookie += 1;
+        self.by_cookie.insert(cookie, name.clone());
+        self.by_name.insert(name, (cookie, node));
+        Ok(())
+    }
+
+    pub fn remove(&mut self, name: &[u8]) -> Option<Arc<Inode>> {
+        let (cookie, node) = self.by_name.remove(name)?;
+        self.by_cookie.remove(&cookie);
+        Some(node)
+    }
+
+    /// Puts `node` in the place of what `name` meant, which is returned.
+    pub fn replace(&mut self, name: &[u8], node: Arc<Inode>) -> Option<Arc<Inode>> {
+        let (_, held) = self.by_name.get_mut(name)?;
+        Some(core::mem::replace(held, node))
+    }
+
+    /// Closes an empty directory for good.
+    pub fn retire(&mut self) -> Result<()> {
+        if !self.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.removed = true;
+        Ok(())
+    }
+
+    /// Visits the entries with cookies from `from` on, the real ones only.
+    pub fn visit(&self, from: u64, visit: &mut dyn FnMut(Entry<'_>) -> Visit) {
+        for (&cookie, name) in self.by_cookie.range(from.max(FIRST)..) {
+            let Some((_, node)) = self.by_name.get(name) else { continue };
+            let entry = Entry { name, inode: node.number(), file_type: node.kind(), next: cookie + 1 };
+            if visit(entry) == Visit::Full {
+                return;
+            }
+        }
+    }
+}
