@@ -43,3 +43,6 @@ use alloc::sync::Arc;
 pub fn open(path: impl AsRef<[u8]>, flags: OpenFlags, permissions: u16) -> Result<Arc<OpenFile>> {
     Caller::current().open(None, path.as_ref(), flags, permissions)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,6 @@ pub mod directory;
 pub mod inode;
 pub mod page;
 mod rename;
-#[cfg(test)]
-mod tests;
 
 use super::node::{FileSystem, FileType, Node, Space};
 use crate::error::{Errno, Result};
