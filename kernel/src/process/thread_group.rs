@@ -1,7 +1,8 @@
 //! A process: the threads that share one address space, one pid and one set of signal actions.
 
 use super::rlimits::{Resource, Rlimits};
-use super::signal::{Actions, Pending};
+use super::session::Session;
+use super::signal::{Actions, Pending, Signal};
 use super::status::ExitStatus;
 use super::task::{Attention, Task};
 use super::table;
@@ -203,6 +204,16 @@ impl Process {
 
     pub fn session_id(&self) -> u32 {
         table::with(|tree| tree.entry(self.pid).map_or(0, |entry| entry.session.id()))
+    }
+
+    /// `None` once the parent has waited for it.
+    pub fn session(&self) -> Option<Arc<Session>> {
+        table::with(|tree| tree.entry(self.pid).map(|entry| entry.session.clone()))
+    }
+
+    /// Whether the process ignores `signal`, by default or by request.
+    pub fn ignores(&self, signal: Signal) -> bool {
+        self.state.lock().actions.ignores(signal)
     }
 
     /// Whether all threads have exited; the entry stays until the parent has waited.

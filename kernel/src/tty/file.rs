@@ -4,6 +4,7 @@ use super::terminal::Terminal;
 use super::{ioctl, job_control};
 use crate::error::{Errno, Result};
 use crate::fs::file::{File, IoMode, PollEvents};
+use crate::process::Capabilities;
 use crate::user_memory::{Sink, Source};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -23,7 +24,7 @@ impl TerminalFile {
             if state.hung_up {
                 return Err(Errno::EIO);
             }
-            if state.exclusive && !crate::process::current().credentials().is_privileged() {
+            if state.exclusive && !crate::process::current().credentials().has(Capabilities::SYS_ADMIN) {
                 return Err(Errno::EBUSY);
             }
         }

@@ -6,7 +6,7 @@ use super::terminal::Terminal;
 use super::termios as t;
 use crate::error::{Errno, Result};
 use crate::process::signal::{self, SigInfo, Signal};
-use crate::process::{self, ControllingTerminal, Session};
+use crate::process::{self, Capabilities, ControllingTerminal, Session};
 use alloc::sync::Arc;
 use core::any::Any;
 
@@ -67,7 +67,7 @@ pub(super) fn window_changed(group: Option<u32>) {
 pub(super) fn hang_up(jobs: JobControl) {
     if let Some(session) = &jobs.session {
         session.set_terminal(None);
-        if let Ok(leader) = process::process(session.id()) {
+        if let Ok(leader) = process::process_by_pid(session.id()) {
             let _ = signal::send_to_process(&leader, SigInfo::kernel(Signal::HUP));
             let _ = signal::send_to_process(&leader, SigInfo::kernel(Signal::CONT));
         }
@@ -93,10 +93,10 @@ pub(super) fn check(terminal: &Terminal, access: Access) -> Result<()> {
         return Ok(());
     }
     let stop = if access == Access::Read { Signal::TTIN } else { Signal::TTOU };
-    if process::is_blocked_or_ignored(&current, stop) {
+    if current.signal_mask().contains(stop) || current.process().ignores(stop) {
         return if access == Access::Read { Err(Errno::EIO) } else { Ok(()) };
     }
-    if process::is_orphaned_group(group) {
+    if process::table::is_orphaned_group(group) {
         return Err(Errno::EIO);
     }
     signal::send_to_group(group, SigInfo::kernel(stop))?;
@@ -137,7 +137,7 @@ pub(super) fn adopt(terminal: &Arc<Terminal>, steal: bool) -> Result<()> {
         if state.hung_up {
             return Err(Errno::EIO);
         }
-        if state.jobs.session.is_some() && !(steal && current.credentials().is_privileged()) {
+        if state.jobs.session.is_some() && !(steal && current.credentials().has(Capabilities::SYS_ADMIN)) {
             return Err(Errno::EPERM);
         }
         let jobs = JobControl { session: Some(session.clone()), foreground: Some(group) };
@@ -175,7 +175,7 @@ pub(super) fn set_foreground(terminal: &Arc<Terminal>, group: i32) -> Result<()>
     }
     check(terminal, Access::Change)?;
     let group = u32::try_from(group).map_err(|_| Errno::EINVAL)?;
-    if process::session_of_group(group)? != process::current().process().session_id() {
+    if process::table::session_of_group(group)? != process::current().process().session_id() {
         return Err(Errno::EPERM);
     }
     terminal.state.lock().jobs.foreground = Some(group);
