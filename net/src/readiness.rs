@@ -4,7 +4,7 @@
 //! that looking (and waiting) needs no lock.
 
 use bitflags::bitflags;
-use smp::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use smp::{Observers, WaitQueue};
 
 bitflags! {

@@ -1,0 +1,453 @@
+//! The TCP socket that descriptors refer to.
+
+use super::{Channel, Connection, Flow, Listener, Owner, TcpLease, apply, new_socket, v4};
+use crate::network::Network;
+use crate::ports::Sharing;
+use crate::stack::Stack;
+use crate::{
+    Accepted, Address, ByteSink, ByteSource, Error, Kind, Message, Options, Progress, Readiness,
+    Ready, Received, Result, Shutdown, Socket,
+};
+use alloc::sync::Arc;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::sync::atomic::Ordering;
+use smoltcp::socket::tcp::{self, State};
+use smp::{Mutex, SpinLock};
+
+/// Linux: an unconnected stream socket is writable and hung up.
+const UNCONNECTED: Ready = Ready::WRITE.union(Ready::HANG_UP);
+
+pub struct TcpSocket {
+    network: Arc<Network>,
+    channel: Arc<Channel>,
+    options: SpinLock<Options>,
+    phase: SpinLock<Phase>,
+    /// Held while the phase is about to change: bind, listen, connect.
+    changing: Mutex<()>,
+}
+
+enum Phase {
+    Fresh(Option<TcpLease>),
+    Listening(TcpLease, Arc<Listener>),
+    Open(Flow),
+}
+
+impl TcpSocket {
+    pub(crate) fn new(network: Arc<Network>) -> Self {
+        Self {
+            network,
+            channel: Channel::new(UNCONNECTED),
+            options: SpinLock::new(Options::default()),
+            phase: SpinLock::new(Phase::Fresh(None)),
+            changing: Mutex::new(()),
+        }
+    }
+
+    fn flow(&self) -> Result<Flow> {
+        match *self.phase.lock() {
+            Phase::Open(flow) => Ok(flow),
+            _ => Err(Error::NotConnected),
+        }
+    }
+
+    fn listener(&self) -> Option<Arc<Listener>> {
+        match &*self.phase.lock() {
+            Phase::Listening(_, listener) => Some(listener.clone()),
+            _ => None,
+        }
+    }
+
+    fn sharing(&self) -> Sharing {
+        let options = self.options.lock();
+        Sharing { address: options.reuse_address, port: options.reuse_port }
+    }
+
+    fn claim(&self, address: SocketAddrV4) -> Result<TcpLease> {
+        self.network.tcp_ports.claim(address, self.sharing(), None)
+    }
+
+    /// Runs `work` on the connection under its stack's lock, without driving the stack.
+    fn with_connection<R>(
+        &self,
+        work: impl FnOnce(&mut Connection, &mut tcp::Socket<'static>) -> Result<R>,
+    ) -> Result<R> {
+        let flow = self.flow()?;
+        let mut stack = self.network.interfaces()[flow.interface].stack.lock();
+        let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+        work(connection, socket)
+    }
+
+    /// Where a connection attempt stands; an ended one gives way to a new attempt.
+    fn check_attempt(&self) -> Result<()> {
+        let Ok(flow) = self.flow() else { return Ok(()) };
+        let state = self.with_connection(|_, socket| Ok(socket.state())).unwrap_or(State::Closed);
+        match state {
+            State::SynSent | State::SynReceived => return Err(Error::AlreadyConnecting),
+            State::Closed | State::TimeWait => {}
+            _ => return Err(Error::AlreadyConnected),
+        }
+        if let Some(error) = self.take_error() {
+            return Err(error);
+        }
+        self.network.with_stack(flow.interface, |stack| stack.abandon(flow.id, false));
+        *self.phase.lock() = Phase::Fresh(None);
+        Ok(())
+    }
+
+    /// Makes the connection on its stack and sends the SYN.
+    fn open(&self, remote: SocketAddrV4) -> Result<Flow> {
+        let mut lease = match core::mem::replace(&mut *self.phase.lock(), Phase::Fresh(None)) {
+            Phase::Fresh(lease) => lease,
+            other => {
+                *self.phase.lock() = other;
+                return Err(Error::AlreadyConnected);
+            }
+        };
+        let bound = lease.as_ref().map(|lease| *lease.address.ip());
+        let source = bound.filter(|address| !address.is_unspecified());
+        let route = self.network.route(*remote.ip())?;
+        let source = source.unwrap_or(route.source);
+        let interface = &self.network.interfaces()[route.interface];
+        if route.broadcast || source.is_loopback() != interface.is_loopback() && source != route.source {
+            return Err(Error::NetworkUnreachable);
+        }
+        let mut lease = match lease.take() {
+            Some(lease) => lease,
+            None => self.claim(SocketAddrV4::new(source, 0))?,
+        };
+        lease.narrow(source);
+        let local = SocketAddrV4::new(source, lease.address.port());
+        // Connecting to "any" address means this machine.
+        let ip = if remote.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *remote.ip() };
+        let remote = SocketAddrV4::new(ip, remote.port());
+        let id = self.network.with_stack(route.interface, |stack| {
+            self.start(stack, local, remote, lease)
+        })?;
+        Ok(Flow { interface: route.interface, id, local, remote })
+    }
+
+    fn start(
+        &self,
+        stack: &mut Stack,
+        local: SocketAddrV4,
+        remote: SocketAddrV4,
+        lease: TcpLease,
+    ) -> Result<u64> {
+        let options = *self.options.lock();
+        let mut socket = new_socket(&options, stack.connections.len())?;
+        apply(&mut socket, &options, stack.link.is_loopback());
+        let (to, from) = ((*remote.ip(), remote.port()), (*local.ip(), local.port()));
+        socket
+            .connect(stack.interface.context(), to, from)
+            .map_err(|_| Error::AddressNotAvailable)?;
+        self.channel.readiness.publish(Ready::empty());
+        let (channel, lease) = (self.channel.clone(), Some(lease));
+        Ok(Connection::add(stack, socket, channel, Owner::Socket, options, lease))
+    }
+
+    /// The outcome of an attempt right after it was started: loopback answers at once.
+    fn progress(&self) -> Result<Progress> {
+        let state = self.with_connection(|_, socket| Ok(socket.state()))?;
+        match state {
+            State::SynSent | State::SynReceived => Ok(Progress::InProgress),
+            State::Closed => Err(self.take_error().unwrap_or(Error::ConnectionRefused)),
+            _ => Ok(Progress::Done),
+        }
+    }
+
+    /// What a call on a connection that cannot do it any more reports: the pending error first.
+    fn ended<R>(&self, otherwise: Result<R>) -> Result<R> {
+        match self.channel.error.lock().take() {
+            Some(error) => Err(error),
+            None => otherwise,
+        }
+    }
+}
+
+impl Socket for TcpSocket {
+    fn kind(&self) -> Kind {
+        Kind::Tcp
+    }
+
+    fn readiness(&self) -> &Readiness {
+        &self.channel.readiness
+    }
+
+    fn options(&self) -> Options {
+        *self.options.lock()
+    }
+
+    fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
+        let options = {
+            let mut options = self.options.lock();
+            change(&mut options);
+            *options = options.clamped();
+            *options
+        };
+        if let Some(listener) = self.listener() {
+            *listener.options.lock() = options;
+        }
+        // Without a connection there is nothing to apply them to yet.
+        let _ = self.with_connection(|connection, socket| {
+            connection.set_options(socket, options);
+            Ok(())
+        });
+    }
+
+    fn take_error(&self) -> Option<Error> {
+        let error = self.channel.error.lock().take();
+        // The error no longer counts as readiness.
+        let _ = self.with_connection(|connection, socket| {
+            connection.publish(socket);
+            Ok(())
+        });
+        error
+    }
+
+    fn bind(&self, address: &Address) -> Result<()> {
+        let address = address.clone().inet().ok_or(Error::WrongFamily)?;
+        let _changing = self.changing.lock();
+        if !matches!(*self.phase.lock(), Phase::Fresh(None)) {
+            return Err(Error::InvalidArgument);
+        }
+        self.network.check_local(*address.ip())?;
+        let lease = self.claim(address)?;
+        *self.phase.lock() = Phase::Fresh(Some(lease));
+        Ok(())
+    }
+
+    fn listen(&self, backlog: usize) -> Result<()> {
+        let _changing = self.changing.lock();
+        if let Some(listener) = self.listener() {
+            listener.set_backlog(backlog);
+            return Ok(());
+        }
+        let lease = match core::mem::replace(&mut *self.phase.lock(), Phase::Fresh(None)) {
+            Phase::Fresh(Some(lease)) => lease,
+            Phase::Fresh(None) => self.claim(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?,
+            other => {
+                *self.phase.lock() = other;
+                return Err(Error::InvalidArgument);
+            }
+        };
+        let listener = Listener::new(lease.address, self.channel.clone(), self.options(), backlog);
+        let listening = lease.listen(Some(listener.clone()));
+        if listening.is_err() {
+            *self.phase.lock() = Phase::Fresh(Some(lease));
+            return listening;
+        }
+        self.channel.readiness.publish(Ready::empty());
+        *self.phase.lock() = Phase::Listening(lease, listener);
+        Ok(())
+    }
+
+    fn is_listening(&self) -> bool {
+        self.listener().is_some()
+    }
+
+    fn connect(&self, address: Option<&Address>) -> Result<Progress> {
+        let _changing = self.changing.lock();
+        if self.is_listening() {
+            return Err(Error::AlreadyConnected);
+        }
+        let address = address.ok_or(Error::NotSupported)?;
+        let remote = address.clone().inet().ok_or(Error::WrongFamily)?;
+        self.check_attempt()?;
+        if remote.port() == 0 {
+            return Err(Error::ConnectionRefused);
+        }
+        let flow = self.open(remote)?;
+        *self.phase.lock() = Phase::Open(flow);
+        self.progress()
+    }
+
+    fn accept(&self) -> Result<Accepted> {
+        let listener = self.listener().ok_or(Error::InvalidArgument)?;
+        loop {
+            let Some(flow) = listener.take() else {
+                let closed = listener.is_closed();
+                return Err(if closed { Error::InvalidArgument } else { Error::WouldBlock });
+            };
+            let mut stack = self.network.interfaces()[flow.interface].stack.lock();
+            // One that its listener's close has reset meanwhile is gone.
+            let Some((connection, socket)) = stack.connection(flow.id) else { continue };
+            connection.owner = Owner::Socket;
+            connection.publish(socket);
+            let socket = Self {
+                network: self.network.clone(),
+                channel: connection.channel.clone(),
+                options: SpinLock::new(connection.options),
+                phase: SpinLock::new(Phase::Open(flow)),
+                changing: Mutex::new(()),
+            };
+            return Ok(Accepted { socket: Arc::new(socket), peer: Address::Inet(flow.remote) });
+        }
+    }
+
+    fn local_address(&self) -> Address {
+        match &*self.phase.lock() {
+            Phase::Fresh(None) => Address::ANY,
+            Phase::Fresh(Some(lease)) | Phase::Listening(lease, _) => Address::Inet(lease.address),
+            Phase::Open(flow) => Address::Inet(flow.local),
+        }
+    }
+
+    fn peer_address(&self) -> Result<Address> {
+        let flow = self.flow()?;
+        self.with_connection(|_, socket| match (socket.state(), v4(socket.remote_endpoint())) {
+            (State::SynSent | State::SynReceived, _) | (State::Closed, None) => Err(Error::NotConnected),
+            _ => Ok(Address::Inet(flow.remote)),
+        })
+    }
+
+    fn send(&self, data: &mut dyn ByteSource, _message: Message<'_>) -> Result<usize> {
+        let Ok(flow) = self.flow() else {
+            let listening = self.is_listening();
+            return Err(if listening { Error::BrokenPipe } else { Error::NotConnected });
+        };
+        let mut stack = self.network.interfaces()[flow.interface].stack.lock();
+        let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+        if matches!(socket.state(), State::SynSent | State::SynReceived) {
+            return Err(Error::WouldBlock);
+        }
+        if !socket.may_send() {
+            return self.ended(Err(Error::BrokenPipe));
+        }
+        let sent = fill(socket, data);
+        connection.publish(socket);
+        if matches!(sent, Ok(1..)) {
+            stack.drive(&self.network);
+        }
+        sent
+    }
+
+    fn receive(&self, data: &mut dyn ByteSink, peek: bool) -> Result<Received> {
+        let flow = self.flow()?;
+        let mut stack = self.network.interfaces()[flow.interface].stack.lock();
+        let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+        if matches!(socket.state(), State::SynSent | State::SynReceived) {
+            return Err(Error::WouldBlock);
+        }
+        if data.remaining() == 0 {
+            return Ok(Received::default());
+        }
+        let queued = socket.recv_queue();
+        let mut length = take_late(&self.channel, data, peek)?;
+        if length == 0 {
+            length = drain(socket, data, peek)?;
+        }
+        if length == 0 {
+            let finished = !socket.may_recv() || self.channel.deaf.load(Ordering::Relaxed);
+            return match finished {
+                true => self.ended(Ok(Received::default())),
+                false => Err(Error::WouldBlock),
+            };
+        }
+        connection.publish(socket);
+        // With a good part of the buffer freed, the peer may be waiting to hear of it.
+        if !peek && queued * 4 >= socket.recv_capacity() {
+            stack.drive(&self.network);
+        }
+        Ok(Received { length, full_length: length, ..Received::default() })
+    }
+
+    fn shutdown(&self, how: Shutdown) -> Result<()> {
+        if let Some(listener) = self.listener() {
+            if how.reads() {
+                listener.close(&self.network);
+                self.channel.readiness.publish(Ready::READ | Ready::HANG_UP);
+            }
+            return Ok(());
+        }
+        let flow = self.flow()?;
+        self.network.with_stack(flow.interface, |stack| {
+            let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+            if !socket.is_active() && socket.state() != State::TimeWait {
+                return Err(Error::NotConnected);
+            }
+            if how.reads() {
+                self.channel.deaf.store(true, Ordering::Relaxed);
+            }
+            if how.writes() {
+                socket.close();
+            }
+            connection.publish(socket);
+            Ok(())
+        })
+    }
+
+    fn receivable(&self) -> usize {
+        let late = self.channel.late.lock().len();
+        late + self.with_connection(|_, socket| Ok(socket.recv_queue())).unwrap_or(0)
+    }
+
+    fn unsent(&self) -> usize {
+        self.with_connection(|_, socket| Ok(socket.send_queue())).unwrap_or(0)
+    }
+}
+
+impl Drop for TcpSocket {
+    fn drop(&mut self) {
+        match core::mem::replace(&mut *self.phase.lock(), Phase::Fresh(None)) {
+            Phase::Fresh(_) => {}
+            Phase::Listening(lease, listener) => {
+                drop(lease);
+                listener.close(&self.network);
+            }
+            Phase::Open(flow) => {
+                let reset = self.options.lock().linger_s == Some(0);
+                self.network.with_stack(flow.interface, |stack| stack.abandon(flow.id, reset));
+            }
+        }
+    }
+}
+
+/// Moves bytes into the send buffer, which is a ring: at most two pieces.
+fn fill(socket: &mut tcp::Socket<'_>, data: &mut dyn ByteSource) -> Result<usize> {
+    let mut sent = 0;
+    while data.remaining() > 0 && socket.can_send() {
+        let moved = socket.send(|room| match data.take(room) {
+            Ok(count) => (count, Ok(count)),
+            Err(faulted) => (0, Err(faulted)),
+        });
+        match moved.map_err(|_| Error::BrokenPipe)? {
+            Ok(0) => break,
+            Ok(count) => sent += count,
+            Err(faulted) if sent == 0 => return Err(faulted.into()),
+            Err(_) => break,
+        }
+    }
+    if sent == 0 && data.remaining() > 0 { Err(Error::WouldBlock) } else { Ok(sent) }
+}
+
+/// Moves received bytes out, or copies them when peeking.
+fn drain(socket: &mut tcp::Socket<'_>, data: &mut dyn ByteSink, peek: bool) -> Result<usize> {
+    if peek {
+        let bytes = socket.peek(data.remaining()).unwrap_or(&[]);
+        return Ok(data.put(bytes)?);
+    }
+    let mut received = 0;
+    while data.remaining() > 0 && socket.can_recv() {
+        let moved = socket.recv(|bytes| match data.put(bytes) {
+            Ok(count) => (count, Ok(count)),
+            Err(faulted) => (0, Err(faulted)),
+        });
+        match moved {
+            Ok(Ok(count @ 1..)) => received += count,
+            Ok(Err(faulted)) if received == 0 => return Err(faulted.into()),
+            _ => break,
+        }
+    }
+    Ok(received)
+}
+
+/// Bytes that were saved when the connection was cleared. They are few: copied out and put back.
+fn take_late(channel: &Channel, data: &mut dyn ByteSink, peek: bool) -> Result<usize> {
+    let mut late = core::mem::take(&mut *channel.late.lock());
+    let moved = if late.is_empty() { Ok(0) } else { data.put(late.make_contiguous()) };
+    if let (Ok(count), false) = (moved, peek) {
+        late.drain(..count);
+    }
+    *channel.late.lock() = late;
+    Ok(moved?)
+}
