@@ -5,6 +5,7 @@
 //! the device tree's CPU nodes.
 
 mod device_tree;
+mod memory_map;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use percpu::CpuId;
 use spin::Once;
 
 pub use device_tree::ParseError;
+pub use memory_map::MemoryMap;
 
 /// A range of physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! "User memory" is the test's own memory, so tests pass real pointers.
 
-use super::FpRegisters;
+use super::{FpRegisters, TrapFrame};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,6 +21,11 @@ pub fn features() -> Features {
 pub fn now_ns() -> u64 {
     static NOW: AtomicU64 = AtomicU64::new(0);
     NOW.fetch_add(1, Ordering::Relaxed)
+}
+
+/// There is no user mode on the host.
+pub fn enter_user_mode(_frame: TrapFrame) -> ! {
+    unreachable!("tests do not enter user mode")
 }
 
 /// See `aarch64::user_state`.
@@ -63,7 +68,40 @@ impl UserState {
     pub fn set_tls(&self, value: u64) {
         self.tls.store(value, Ordering::Relaxed);
     }
+
+    pub fn refresh(&self) -> u64 {
+        self.tls()
+    }
+
+    pub fn switch_out(&self, _pinned: &percpu::Pinned) {}
+
+    pub fn switch_in(&self) {}
+
+    pub fn before_user_return(&self, _pinned: &percpu::Pinned) {}
+
+    pub fn refresh(&self) -> u64 {
+        self.tls()
+    }
+
+    pub fn switch_in(&self) {}
+
+    pub fn switch_out(&self, _pinned: &percpu::Pinned) {}
+
+    pub fn before_user_return(&self, _pinned: &percpu::Pinned) {}
 }
+
+/// There is no user mode here: tests never get this far.
+pub fn enter_user_mode(_registers: super::TrapFrame) -> ! {
+    unreachable!("the host has no user mode")
+}
+
+/// There is no machine to end.
+pub fn end(how: crate::power::End) -> ! {
+    panic!("the host's machine is not ours to end: {how:?}")
+}
+
+/// See `aarch64::control`: threads of the host need no interrupt to look again.
+pub fn interrupt_cpu(_cpu: percpu::CpuId) {}
 
 pub mod usercopy {
     //! Plain copies, refusing the first page, as a kernel would.

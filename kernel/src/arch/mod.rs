@@ -7,6 +7,7 @@
 //! - [`Fault`]: what an exception was about (ESR and FAR, captured in the vector).
 //! - [`UserState`]: what the trap frame leaves out and a switch must carry: FP/SIMD and TLS.
 //! - [`usercopy`]: the only instructions that touch user memory.
+//! - [`enter_user_mode`]: a new user thread's first step.
 //! - [`features`]: HWCAP bits that every CPU has. [`now_ns`]: monotonic time.
 
 mod fault;
@@ -20,6 +21,7 @@ pub mod aarch64;
 #[cfg(target_os = "none")]
 pub use aarch64::{
     cpu::{Features, features},
+    exception::enter_user_mode,
     timer::now_ns,
     user_state::{FpState, UserState},
     usercopy,
@@ -28,4 +30,4 @@ pub use aarch64::{
 #[cfg(not(target_os = "none"))]
 pub mod host;
 #[cfg(not(target_os = "none"))]
-pub use host::{Features, FpState, UserState, features, now_ns, usercopy};
+pub use host::{Features, FpState, UserState, enter_user_mode, features, now_ns, usercopy};

@@ -12,7 +12,9 @@ use dtoolkit::{Node, Property};
 /// What the tree lacks or says wrongly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParseError {
+    NotADeviceTree,
     Malformed(String),
+    TooManyRegions,
     NoMemory,
     NoCpus,
     NoInterruptController,
@@ -22,6 +24,8 @@ pub enum ParseError {
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotADeviceTree => f.write_str("device tree: not one"),
+            Self::TooManyRegions => f.write_str("device tree: too many memory regions"),
             Self::Malformed(why) => write!(f, "device tree: {why}"),
             Self::NoMemory => f.write_str("device tree: no memory node"),
             Self::NoCpus => f.write_str("device tree: no CPU node"),
@@ -43,16 +47,16 @@ impl Machine {
         let chosen = tree.root().child("chosen");
         Ok(Machine {
             model: text(tree.root(), "model"),
-            memory: memory(&walk)?,
-            reserved: reserved(tree),
-            cpus: cpus(tree)?,
+            memory: memory(tree).collect(),
+            reserved: reserved(tree).collect(),
+            cpus: cpus(tree).collect(),
             gic: Gic { version: gic(&controller)? },
             psci: psci(&walk),
             timer: timer(&walk)?,
             uart: uart(&walk, chosen),
             rtc: walk.find(&["arm,pl031"]).and_then(|node| node.registers.first().copied()),
             virtio: walk.all(&["virtio,mmio"]).filter_map(Found::device).collect(),
-            initrd: chosen.and_then(initrd),
+            initrd: initrd(tree),
             command_line: chosen.map(|node| text(node, "bootargs")).unwrap_or_default(),
         })
     }
@@ -155,8 +159,7 @@ fn cells(node: FdtNode<'_>, name: &str) -> Vec<u32> {
 }
 
 fn text(node: FdtNode<'_>, name: &str) -> String {
-    let value = node.property(name).and_then(|property| property.value_as::<&str>().ok().map(str::to_string));
-    value.unwrap_or_default()
+    string(node, name).to_string()
 }
 
 /// The `index`th interrupt of a node whose parent is the GIC: three cells, kind, number, flags
@@ -172,26 +175,35 @@ fn interrupt(node: FdtNode<'_>, index: usize) -> Option<Interrupt> {
     })
 }
 
-fn memory(walk: &Walk<'_>) -> Result<Vec<Region>, ParseError> {
-    let of_memory = |found: &&Found<'_>| text(found.node, "device_type") == "memory";
-    let regions = walk.0.iter().filter(of_memory).flat_map(|found| found.registers.iter().copied());
-    let regions: Vec<Region> = regions.filter(|region| region.size > 0).collect();
-    if regions.is_empty() { Err(ParseError::NoMemory) } else { Ok(regions) }
+// The functions down to `initrd` work without a heap: see `memory_map`.
+
+/// RAM: every memory node.
+pub(super) fn memory(tree: Fdt<'_>) -> impl Iterator<Item = Region> {
+    let nodes = tree.root().children().filter(|node| is_of_type(*node, "memory"));
+    nodes.flat_map(own_windows).filter(|region| region.size > 0)
 }
 
 /// The memory reservation block and the fixed children of /reserved-memory.
-fn reserved(tree: Fdt<'_>) -> Vec<Region> {
+pub(super) fn reserved(tree: Fdt<'_>) -> impl Iterator<Item = Region> {
     let block = tree.memory_reservations().map(|entry| Region { base: entry.address(), size: entry.size() });
     let nodes = tree.root().child("reserved-memory").into_iter().flat_map(|parent| parent.children());
-    let fixed = nodes.flat_map(|node| windows(node, &|address| Some(address)));
-    block.chain(fixed).filter(|region| region.size > 0).collect()
+    block.chain(nodes.flat_map(own_windows)).filter(|region| region.size > 0)
 }
 
-fn cpus(tree: Fdt<'_>) -> Result<Vec<CpuNode>, ParseError> {
-    let parent = tree.root().child("cpus").ok_or(ParseError::NoCpus)?;
-    let nodes = parent.children().filter(|node| text(*node, "device_type") == "cpu");
-    let cpus: Vec<CpuNode> = nodes.filter_map(cpu).collect();
-    if cpus.is_empty() { Err(ParseError::NoCpus) } else { Ok(cpus) }
+/// The registers of a node whose parent's addresses are the CPU's.
+fn own_windows(node: FdtNode<'_>) -> impl Iterator<Item = Region> {
+    let entries = node.reg().ok().flatten().into_iter().flatten();
+    entries.filter_map(|entry| Some(Region { base: entry.address().ok()?, size: entry.size().ok()? }))
+}
+
+pub(super) fn cpus(tree: Fdt<'_>) -> impl Iterator<Item = CpuNode> {
+    let parent = tree.root().child("cpus");
+    let nodes = parent.into_iter().flat_map(|parent| parent.children());
+    nodes.filter(|node| is_of_type(*node, "cpu")).filter_map(cpu)
+}
+
+fn is_of_type(node: FdtNode<'_>, kind: &str) -> bool {
+    string(node, "device_type") == kind
 }
 
 /// A CPU that is there or may be started ("disabled" means waiting for its `enable-method`).
@@ -199,8 +211,28 @@ fn cpu(node: FdtNode<'_>) -> Option<CpuNode> {
     if matches!(node.status(), Ok(Status::Fail) | Err(_)) {
         return None;
     }
-    let id = cells(node, "reg").iter().fold(0, |id, cell| id << 32 | u64::from(*cell));
-    Some(CpuNode { mpidr: id & AFFINITY, psci: text(node, "enable-method") == "psci" })
+    let mpidr = number(node, "reg")? & AFFINITY;
+    Some(CpuNode { mpidr, psci: string(node, "enable-method") == "psci" })
+}
+
+/// The initial RAM file system; its bounds have one or two cells, as the boot loader likes.
+pub(super) fn initrd(tree: Fdt<'_>) -> Option<Region> {
+    let chosen = tree.root().child("chosen")?;
+    let (start, end) = (number(chosen, "linux,initrd-start")?, number(chosen, "linux,initrd-end")?);
+    (end > start).then(|| Region { base: start, size: end - start })
+}
+
+/// A property of one or two cells.
+fn number(node: FdtNode<'_>, name: &str) -> Option<u64> {
+    let property = node.property(name)?;
+    let (words, _) = property.value().as_chunks::<4>();
+    let cells = words.iter().map(|word| u64::from(u32::from_be_bytes(*word)));
+    (!words.is_empty()).then(|| cells.fold(0, |value, cell| value << 32 | cell))
+}
+
+fn string<'a>(node: FdtNode<'a>, name: &str) -> &'a str {
+    let Some(property) = node.property(name) else { return "" };
+    property.value_as::<&'a str>().unwrap_or_default()
 }
 
 fn gic(controller: &Found<'_>) -> Result<GicVersion, ParseError> {
@@ -237,15 +269,4 @@ fn uart(walk: &Walk<'_>, chosen: Option<FdtNode<'_>>) -> Option<Device> {
     let stdout = stdout.split(':').next().unwrap_or_default();
     let named = walk.all(PL011).find(|found| found.path == stdout);
     named.or_else(|| walk.all(PL011).next())?.device()
-}
-
-/// The initial RAM file system; its bounds have one or two cells, as the boot loader likes.
-fn initrd(chosen: FdtNode<'_>) -> Option<Region> {
-    let bound = |name| {
-        let cells = cells(chosen, name);
-        let value = cells.iter().fold(0, |value, cell| value << 32 | u64::from(*cell));
-        (!cells.is_empty()).then_some(value)
-    };
-    let (start, end) = (bound("linux,initrd-start")?, bound("linux,initrd-end")?);
-    (end > start).then(|| Region { base: start, size: end - start })
 }

@@ -1,9 +1,19 @@
 //! AArch64 at EL1: everything that names a register or an instruction.
+//!
+//! Assembly is in `boot.S`, `vectors.S`, `switch.S`, `usercopy.S` and `fp.S`, included by [`asm`]
+//! with offsets taken from the Rust types.
 
+mod asm;
+pub mod backtrace;
+pub mod control;
 pub mod cpu;
+pub mod early_map;
+pub mod exception;
 pub mod gic;
 pub mod mmu;
 pub mod psci;
+pub mod secondary;
+pub mod stack;
 pub mod timer;
 pub mod user_state;
 pub mod usercopy;

@@ -40,7 +40,7 @@ impl FpState {
 
     fn is_live(&self, pinned: &Pinned) -> bool {
         FP_OWNER.get(pinned).load(Ordering::Relaxed) == core::ptr::from_ref(self).addr()
-            && self.loaded_on.load(Ordering::Relaxed) == u32::from(percpu::cpu_id().0)
+            && self.loaded_on.load(Ordering::Relaxed) == u32::from(percpu::cpu_id().index() as u16)
     }
 
     /// Writes this CPU's registers back, if they are this thread's.
@@ -58,7 +58,7 @@ impl FpState {
             // SAFETY: this thread runs here, so nobody else uses `registers`.
             unsafe { weft_fp_load(self.registers.get()) };
             FP_OWNER.get(pinned).store(core::ptr::from_ref(self).addr(), Ordering::Relaxed);
-            self.loaded_on.store(u32::from(percpu::cpu_id().0), Ordering::Relaxed);
+            self.loaded_on.store(u32::from(percpu::cpu_id().index() as u16), Ordering::Relaxed);
         }
     }
 

@@ -1,0 +1,124 @@
+//! Exceptions in Rust: what the vectors call, sorted by origin and class, handed upwards.
+//!
+//! Everything is masked on entry and must be masked again on return. The syndrome is already in
+//! the frame, so a nested exception cannot spoil it.
+
+use super::usercopy;
+use crate::arch::{Fault, FaultClass, TrapFrame};
+use crate::{irq, panic, trap};
+use smp::account::{self, TimeClass};
+
+fn fault_of(frame: &TrapFrame) -> Fault {
+    Fault { esr: frame.esr, far: untagged(frame.far) }
+}
+
+/// User addresses without the tag in their top byte, which the hardware ignores (TBI).
+fn untagged(address: u64) -> u64 {
+    const KERNEL_HALF: u64 = 1 << 55;
+    if address & KERNEL_HALF == 0 { address & (u64::MAX >> 8) } else { address }
+}
+
+fn unmask() {
+    // SAFETY: exception entry holds no guard and no lock.
+    unsafe { percpu::irq::unmask() };
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn weft_user_synchronous(frame: &mut TrapFrame) {
+    account::enter_kernel();
+    unmask();
+    let fault = fault_of(frame);
+    match fault.class() {
+        FaultClass::SystemCall => trap::user_syscall(frame),
+        _ => trap::user_fault(frame, fault),
+    }
+    leave_to_user(frame);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn weft_user_irq(frame: &mut TrapFrame) {
+    irq::handle();
+    account::enter_kernel();
+    leave_to_user(frame);
+}
+
+/// FIQ, SError and AArch32 from user mode: nothing this kernel lets happen in normal operation.
+#[unsafe(no_mangle)]
+extern "C" fn weft_user_unexpected(frame: &mut TrapFrame) {
+    account::enter_kernel();
+    unmask();
+    trap::user_fault(frame, Fault { esr: 0, far: frame.pc });
+    leave_to_user(frame);
+}
+
+fn leave_to_user(frame: &mut TrapFrame) {
+    percpu::irq::mask_for_good();
+    trap::before_user_return(frame);
+    account::enter_user();
+}
+
+/// A new user thread's way from its kernel-mode entry function to user mode. The kernel stack
+/// below is given up.
+pub fn enter_user_mode(mut frame: TrapFrame) -> ! {
+    unsafe extern "C" {
+        fn weft_return_to_user();
+    }
+    leave_to_user(&mut frame);
+    // SAFETY: exceptions are masked; SP moves up to the frame, which RESTORE_FRAME reads; nothing
+    // on this stack is used again.
+    unsafe {
+        core::arch::asm!(
+            "mov sp, {frame}",
+            "b {resume}",
+            frame = in(reg) &raw const frame,
+            resume = sym weft_return_to_user,
+            options(noreturn)
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn weft_kernel_irq(_frame: &mut TrapFrame) {
+    let interrupted = irq::handle();
+    if interrupted != TimeClass::Idle {
+        smp::preempt_if_needed();
+    }
+}
+
+/// A fault in the kernel: in a user copy it may be resolved or fixed up; any other is a bug.
+#[unsafe(no_mangle)]
+extern "C" fn weft_kernel_synchronous(frame: &mut TrapFrame) {
+    let fault = fault_of(frame);
+    let Some(fixup) = user_access_fixup(frame, fault) else {
+        panic::exception("kernel fault", frame);
+    };
+    let irqs_were_masked = frame.pstate & 1 << 7 != 0;
+    if irqs_were_masked {
+        // A copy that must not sleep (none should be made like this): only the fix-up is left.
+        frame.pc = fixup;
+        return;
+    }
+    unmask();
+    if !trap::resolve_user_fault(fault) {
+        frame.pc = fixup;
+    }
+    percpu::irq::mask_for_good();
+}
+
+/// Where to go on if this is a user-copy instruction's access to a user address.
+fn user_access_fixup(frame: &TrapFrame, fault: Fault) -> Option<u64> {
+    let is_user_address = fault.far >> 48 == 0;
+    let is_access = fault.class() == FaultClass::DataAbort;
+    if is_access && is_user_address { usercopy::fixup(frame.pc) } else { None }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn weft_kernel_unexpected(frame: &mut TrapFrame) -> ! {
+    panic::exception("unexpected exception (FIQ, SError or SP_EL0)", frame)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn weft_stack_overflow(frame: &mut TrapFrame) -> ! {
+    panic::exception("kernel stack overflow", frame)
+}
+

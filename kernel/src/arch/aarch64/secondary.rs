@@ -1,0 +1,76 @@
+//! Starting the other CPUs: what a CPU needs before its first Rust line, and PSCI CPU_ON.
+
+use super::{cpu, mmu, psci, stack};
+use crate::machine;
+use alloc::boxed::Box;
+use core::arch::asm;
+use mm::kernel_space::Stack;
+use percpu::CpuId;
+
+/// What `boot.S` reads, MMU off, on the CPU being started.
+#[repr(C)]
+pub struct SecondaryContext {
+    pub stack: usize,
+    /// Its logical number, x0 of `weft_boot_secondary`.
+    pub cpu: usize,
+    /// Physical address of the kernel's table (TTBR1).
+    pub kernel_table: u64,
+}
+
+/// Why a CPU stays off.
+#[derive(Debug)]
+pub enum StartError {
+    /// Its enable-method is not PSCI.
+    NoMethod,
+    OutOfMemory,
+    Firmware(psci::Error),
+}
+
+impl From<mm::OutOfMemory> for StartError {
+    fn from(_: mm::OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+/// Makes the per-CPU area and overflow stack of a CPU that never ran.
+fn prepare(cpu: CpuId) -> Result<(), StartError> {
+    if !percpu::is_present(cpu) {
+        let order = percpu::area_size().div_ceil(mm::PAGE_SIZE).next_power_of_two().ilog2();
+        let area = mm::frame::alloc_contiguous(order as usize)?;
+        let base = area.as_mut_ptr();
+        area.into_raw();
+        // SAFETY: the block is large enough, never freed, and the CPU is off.
+        unsafe { percpu::init_area(cpu, base) };
+        stack::init_overflow(cpu)?;
+    }
+    Ok(())
+}
+
+/// Asks the firmware to start `cpu`, which then goes through `boot.S` to `weft_boot_secondary`.
+/// Its stack is its own for good: it becomes the idle thread's.
+pub fn start(cpu: CpuId) -> Result<(), StartError> {
+    let node = &machine::get().cpus[cpu.index()];
+    if !node.psci {
+        return Err(StartError::NoMethod);
+    }
+    prepare(cpu)?;
+    let stack = Stack::new()?;
+    let context = Box::leak(Box::new(SecondaryContext {
+        stack: stack.top().as_usize(),
+        cpu: cpu.index(),
+        kernel_table: kernel_table(),
+    }));
+    core::mem::forget(stack);
+    let pointer = core::ptr::from_ref(context).cast::<u8>();
+    cpu::clean_to_memory(pointer, size_of::<SecondaryContext>());
+    let context = mm::phys_map::physical(pointer).as_u64();
+    psci::cpu_on(node.mpidr, mmu::secondary_entry(), context).map_err(StartError::Firmware)
+}
+
+fn kernel_table() -> u64 {
+    const ADDRESS: u64 = 0x0000_ffff_ffff_fffe;
+    let table: u64;
+    // SAFETY: reads the register.
+    unsafe { asm!("mrs {}, ttbr1_el1", out(reg) table, options(nomem, nostack, preserves_flags)) };
+    table & ADDRESS
+}

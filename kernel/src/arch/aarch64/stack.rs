@@ -1,0 +1,65 @@
+//! Kernel stacks as the hardware sees them: the first frame of a new thread, and the stack that
+//! each CPU falls back to when a thread's overflows.
+//!
+//! A stack is the upper half of an aligned block of twice its size, the lower half unmapped. So a
+//! single bit of SP tells the vectors whether there is still room (`vectors.S`).
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use percpu::{CpuId, cpu_local};
+
+/// This bit is set in every address of a kernel stack and clear in the guard below it.
+pub const STACK_SHIFT: u32 = 15;
+pub const STACK_SIZE: usize = 1 << STACK_SHIFT;
+const _: () = assert!(STACK_SIZE == mm::kernel_space::STACK_PAGES * mm::PAGE_SIZE);
+
+/// What `weft_switch` keeps on the stack: x19 to x30.
+#[repr(C)]
+struct Saved {
+    x19: usize,
+    x20_to_x29: [usize; 10],
+    x30: usize,
+}
+
+pub const SAVED_SIZE: usize = size_of::<Saved>();
+const _: () = assert!(SAVED_SIZE % 16 == 0);
+
+unsafe extern "C" {
+    fn weft_switch(save_sp: *mut usize, next_sp: usize);
+    fn weft_thread_start();
+}
+
+/// Prepares an empty stack that ends at `top` so that the first switch to it calls `entry`, IRQs
+/// masked. Returns the stack pointer to switch to.
+///
+/// # Safety
+/// The `SAVED_SIZE` bytes below `top` (16-byte aligned) must be writable and unused.
+pub unsafe fn prepare(top: usize, entry: extern "C" fn() -> !) -> usize {
+    let sp = top - SAVED_SIZE;
+    let saved = Saved { x19: entry as usize, x20_to_x29: [0; 10], x30: weft_thread_start as *const () as usize };
+    // SAFETY: the caller's promise.
+    unsafe { core::ptr::with_exposed_provenance_mut::<Saved>(sp).write(saved) };
+    sp
+}
+
+/// Leaves this thread, its stack pointer stored in `save`, for the one whose is `next`. Returns
+/// when somebody switches back, perhaps on another CPU.
+///
+/// # Safety
+/// IRQs are masked; `next` was stored by a switch or made by [`prepare`], and is resumed once.
+pub unsafe fn switch(save: &AtomicUsize, next: usize) {
+    // SAFETY: the caller's promise; nobody reads `save` before the switch is complete.
+    unsafe { weft_switch(save.as_ptr(), next) };
+}
+
+cpu_local! {
+    /// Where the vectors put SP when the interrupted stack has no room left.
+    pub static OVERFLOW_STACK_TOP: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Gives `cpu`, whose per-CPU area exists, its overflow stack, for good.
+pub fn init_overflow(cpu: CpuId) -> Result<(), mm::OutOfMemory> {
+    let stack = mm::kernel_space::Stack::new()?;
+    OVERFLOW_STACK_TOP.remote(cpu).store(stack.top().as_usize(), Ordering::Relaxed);
+    core::mem::forget(stack);
+    Ok(())
+}

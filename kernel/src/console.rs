@@ -1,0 +1,99 @@
+//! The console: kernel log lines and terminal output, whole, over one UART; typed input.
+//!
+//! Before the UART is known, log lines wait in a buffer that [`attach`] prints. Input arrives by
+//! interrupt; `Ctrl-]` makes the next key a command to the kernel itself ([`keys`]).
+
+mod kernel_log;
+#[cfg(target_os = "none")]
+mod keys;
+#[cfg_attr(not(target_os = "none"), path = "console/no_uart.rs")]
+mod pl011;
+mod ring;
+
+use crate::machine::Device;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+use pl011::Pl011;
+use ring::Ring;
+use smp::{SpinLock, WaitQueue};
+use spin::Once;
+
+pub use kernel_log::{init_log, read_log};
+
+static UART: Once<Pl011> = Once::new();
+/// Held while a line or a terminal's bytes are sent, so that no two are mixed.
+static OUTPUT: SpinLock<()> = SpinLock::new(());
+/// A panic prints past whoever holds [`OUTPUT`]: that CPU is stopped.
+static SEIZED: AtomicBool = AtomicBool::new(false);
+
+static INPUT: SpinLock<Ring<1024>> = SpinLock::new(Ring::new());
+static TYPED: WaitQueue = WaitQueue::new();
+
+/// Starts to use the UART; prints what was logged before.
+pub fn attach(device: Device) {
+    UART.call_once(|| Pl011::new(device.registers));
+    kernel_log::print_backlog();
+}
+
+/// Lets typed characters in: after the scheduler runs.
+#[cfg(target_os = "none")]
+pub fn enable_input(device: Device) {
+    crate::irq::register("uart", device.interrupt, on_interrupt);
+    if let Some(uart) = UART.get() {
+        uart.enable_receive_interrupt();
+    }
+}
+
+/// Sends bytes as they are.
+pub fn write(bytes: &[u8]) {
+    let Some(uart) = UART.get() else { return };
+    if SEIZED.load(Ordering::Acquire) {
+        return uart.send(bytes);
+    }
+    let _output = OUTPUT.lock();
+    uart.send(bytes);
+}
+
+/// From now on output goes past the lock: a panic, after the other CPUs were told to stop.
+pub fn seize() {
+    SEIZED.store(true, Ordering::Release);
+}
+
+/// Waits for typed characters and takes as many as fit.
+pub fn read_input(into: &mut [u8]) -> usize {
+    let taken = TYPED.wait_until(None, || {
+        let count = INPUT.lock().take(into);
+        (count > 0).then_some(count)
+    });
+    taken.unwrap_or(0)
+}
+
+#[cfg(target_os = "none")]
+fn on_interrupt() {
+    let Some(uart) = UART.get() else { return };
+    uart.acknowledge_receive();
+    while let Some(byte) = uart.receive() {
+        if let Some(byte) = keys::filter(byte) {
+            INPUT.lock().put(byte);
+        }
+    }
+    TYPED.wake_all();
+}
+
+/// Formatted output straight to the UART, a carriage return before each line feed.
+pub struct Raw;
+
+impl fmt::Write for Raw {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for line in text.split_inclusive('\n') {
+            match line.strip_suffix('\n') {
+                Some(line) => {
+                    write(line.as_bytes());
+                    write(b"\r\n");
+                }
+                None => write(line.as_bytes()),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! The end: stop the other CPUs, say what happened once and untorn, and stay down.
+
+use crate::arch::TrapFrame;
+use crate::arch::aarch64::{backtrace, cpu, gic};
+use crate::console::{self, Raw};
+use crate::irq::sgi;
+use crate::symbols::Symbol;
+use core::fmt::Write;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+const NOBODY: usize = usize::MAX;
+
+/// The CPU that panicked first.
+static PANICKED: AtomicUsize = AtomicUsize::new(NOBODY);
+
+/// Makes this CPU the one that reports. Another CPU's later panic stops that CPU silently; this
+/// CPU's own, in the middle of its report, stops here.
+fn begin() {
+    percpu::irq::mask_for_good();
+    let own = percpu::cpu_id().index();
+    if PANICKED.compare_exchange(NOBODY, own, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        cpu::halt();
+    }
+    gic::send_sgi_others(sgi::STOP);
+    console::seize();
+}
+
+macro_rules! say {
+    // Nobody is left to hear of a failure to print.
+    ($($text:tt)*) => { let _ = writeln!(Raw, $($text)*); };
+}
+
+/// The handler of the SGI that a panicking CPU sends.
+pub fn stop_this_cpu() -> ! {
+    cpu::halt()
+}
+
+#[panic_handler]
+fn on_panic(info: &PanicInfo<'_>) -> ! {
+    begin();
+    say!("\nkernel panic on CPU {}: {}", percpu::cpu_id().index(), info.message());
+    if let Some(place) = info.location() {
+        say!("at {place}");
+    }
+    say_thread();
+    say!("backtrace:");
+    backtrace::here(|address| say_address(address));
+    finish()
+}
+
+/// An exception in the kernel that nothing can resolve.
+pub fn exception(what: &str, frame: &TrapFrame) -> ! {
+    begin();
+    say!("\nkernel panic on CPU {}: {what}", percpu::cpu_id().index());
+    say!("esr {:#x} far {:#x} pstate {:#x}", frame.esr, frame.far, frame.pstate);
+    say!("pc {} sp {:#x}", Symbol(frame.pc), frame.sp);
+    for (index, pair) in frame.x.chunks(4).enumerate() {
+        for (offset, value) in pair.iter().enumerate() {
+            let _ = write!(Raw, "x{:<2} {value:016x}  ", index * 4 + offset);
+        }
+        say!("");
+    }
+    say_thread();
+    say!("backtrace:");
+    backtrace::of_frame(frame, |address| say_address(address));
+    finish()
+}
+
+fn say_thread() {
+    if smp::runtime::is_installed() {
+        say!("thread {}", smp::current_id().tid);
+    }
+}
+
+fn say_address(address: u64) {
+    say!("  {}", Symbol(address));
+}
+
+/// A line that test runners look for, then silence.
+fn finish() -> ! {
+    say!("kernel panic: halted");
+    cpu::halt()
+}

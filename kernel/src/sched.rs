@@ -1,0 +1,113 @@
+//! The scheduler on this machine: `smp`'s [`Platform`] over the generic timer, SGIs, the switch
+//! and kernel stacks; the one [`Scheduler`] value.
+
+use crate::arch::aarch64::{cpu, gic, stack, timer};
+use crate::irq::sgi;
+use crate::machine;
+use alloc::boxed::Box;
+use mm::kernel_space::Stack;
+use percpu::{CpuId, preempt};
+use smp::{KernelStack, Platform, Scheduler, SpawnError, Thread, Topology};
+use spin::Once;
+
+struct Hardware;
+
+static SCHEDULER: Once<Scheduler<Hardware>> = Once::new();
+
+/// Creates the scheduler and makes it the one everybody uses: once, after the heap and the timer.
+pub fn init() {
+    let scheduler = SCHEDULER.call_once(|| Scheduler::new(Hardware));
+    smp::install_runtime(scheduler);
+    preempt::set_hook(|| {
+        let _masked = percpu::irq::mask();
+        smp::preempt_if_needed();
+    });
+}
+
+extern "C" fn thread_main() -> ! {
+    SCHEDULER.get().expect("threads start after the scheduler").thread_main()
+}
+
+/// CPUs that differ only in Aff0 are close neighbours.
+fn cluster(mpidr: u64, clusters: &mut alloc::vec::Vec<u64>) -> u16 {
+    let affinity = mpidr >> 8;
+    let known = clusters.iter().position(|known| *known == affinity);
+    known.unwrap_or_else(|| {
+        clusters.push(affinity);
+        clusters.len() - 1
+    }) as u16
+}
+
+impl Platform for Hardware {
+    fn topology(&self) -> Topology {
+        let mut clusters = alloc::vec::Vec::new();
+        let cpus = machine::get().cpus.iter();
+        Topology { cluster: cpus.map(|cpu| cluster(cpu.mpidr, &mut clusters)).collect() }
+    }
+
+    fn cpu(&self) -> CpuId {
+        percpu::cpu_id()
+    }
+
+    fn now_ns(&self) -> u64 {
+        timer::now_ns()
+    }
+
+    fn irq_save(&self) -> bool {
+        let were_unmasked = !percpu::irq::is_masked();
+        percpu::irq::mask_for_good();
+        were_unmasked
+    }
+
+    fn irq_restore(&self, were_unmasked: bool) {
+        if were_unmasked {
+            // SAFETY: undoes the caller's own `irq_save`.
+            unsafe { percpu::irq::unmask() };
+        }
+    }
+
+    fn send_reschedule(&self, cpu: CpuId) {
+        gic::send_sgi(cpu, sgi::RESCHEDULE);
+    }
+
+    fn set_timer(&self, deadline_ns: Option<u64>) {
+        timer::set_deadline(deadline_ns);
+    }
+
+    fn wait_for_interrupt(&self) {
+        cpu::wait_for_interrupt();
+    }
+
+    fn irq_window(&self) {
+        // SAFETY: the idle loop holds no guard and no lock.
+        unsafe { percpu::irq::unmask() };
+        cpu::synchronize();
+        percpu::irq::mask_for_good();
+    }
+
+    fn set_need_resched(&self, needed: bool) {
+        let masked = percpu::irq::mask();
+        if needed { preempt::request(&masked) } else { preempt::clear_request(&masked) }
+    }
+
+    fn is_preemptible(&self) -> bool {
+        preempt::count(&percpu::irq::mask()) == 0
+    }
+
+    fn before_switch(&self, prev: &Thread, next: &Thread) {
+        let _ = (prev, next);
+    }
+
+    unsafe fn switch(&self, prev: &Thread, next: &Thread) {
+        let next_sp = next.context().load(core::sync::atomic::Ordering::Relaxed);
+        // SAFETY: the scheduler's promise: IRQs masked, `next`'s context is saved and ours alone.
+        unsafe { stack::switch(prev.context(), next_sp) };
+    }
+
+    fn new_stack(&self) -> Result<KernelStack, SpawnError> {
+        let stack = Stack::new().map_err(|_| SpawnError::OutOfMemory)?;
+        // SAFETY: the stack is fresh, mapped and larger than the prepared frame.
+        let initial_sp = unsafe { stack::prepare(stack.top().as_usize(), thread_main) };
+        Ok(KernelStack { owner: Box::new(stack), initial_sp })
+    }
+}
