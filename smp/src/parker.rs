@@ -11,8 +11,8 @@ pub(crate) use crate::runtime::Unparked;
 #[cfg(loom)]
 pub(crate) use model::{Sleeper, current, park};
 
-/// The same contract under loom: a sticky token per thread. loom's own `park` cannot be mixed
-/// with its mutex (an unpark ends a wait for the mutex too), hence the condition variable.
+/// The same contract under loom: a sticky token per thread. Not loom's own `park`, which cannot be
+/// mixed with its locks.
 #[cfg(loom)]
 mod model {
     use crate::runtime::Unparked;
@@ -32,12 +32,12 @@ mod model {
     /// Time does not pass in a model, so a deadline is either absent or already over.
     pub(crate) fn park(deadline_ns: Option<u64>) -> Unparked {
         let (token, woken) = &*current().0;
-        let mut token = token.lock().expect("no panic in a model");
+        let mut token = token.lock().expect("no panic under the token");
         while !*token {
             if deadline_ns.is_some() {
                 return Unparked::TimedOut;
             }
-            token = woken.wait(token).expect("no panic in a model");
+            token = woken.wait(token).expect("no panic under the token");
         }
         *token = false;
         Unparked::Woken
@@ -45,7 +45,7 @@ mod model {
 
     impl Sleeper {
         pub(crate) fn unpark(&self) {
-            *self.0.0.lock().expect("no panic in a model") = true;
+            *self.0.0.lock().expect("no panic under the token") = true;
             self.0.1.notify_one();
         }
     }

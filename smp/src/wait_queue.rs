@@ -232,6 +232,8 @@ impl Enqueued<'_> {
 impl Drop for Enqueued<'_> {
     fn drop(&mut self) {
         self.leave();
+        // Ours again, which models check.
+        self.node.links.with_mut(|_| ());
     }
 }
 

@@ -1,0 +1,148 @@
+//! Spin lock, wait queue, mutex, observers. Two threads each: with three, loom tries schedules in
+//! which two of them spin for a lock for ever.
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::thread;
+use smp::sync::mutant;
+use smp::{Mutex, Observer, Observers, SpinLock, WaitQueue};
+use std::process::Command;
+
+fn search(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+/// Runs the ignored test `name` in a process of its own (loom cannot unwind out of a deadlock)
+/// and checks that it fails, and for the right reason.
+fn must_fail(name: &str, reason: &str) {
+    let program = std::env::current_exe().unwrap();
+    let run = Command::new(program)
+        .args([name, "--exact", "--ignored"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stderr) + String::from_utf8_lossy(&run.stdout);
+    assert!(!run.status.success(), "{name}: the model does not notice");
+    assert!(
+        text.contains(reason),
+        "{name} fails for another reason: {text}"
+    );
+}
+
+/// A model and its mutants: the model holds, and each mutant makes it fail as stated.
+macro_rules! model {
+    ($name:ident, $($mutant:ident: $reason:expr),*) => {
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn holds() {
+                search(super::$name);
+            }
+
+            $(
+                mod $mutant {
+                    use super::super::*;
+
+                    #[test]
+                    #[ignore = "fails by design"]
+                    fn run() {
+                        mutant::activate(stringify!($mutant));
+                        search($name);
+                    }
+
+                    #[test]
+                    fn fails() {
+                        let path = concat!(module_path!(), "::run");
+                        let (_, path) = path.split_once("::").unwrap();
+                        must_fail(path, $reason);
+                    }
+                }
+            )*
+        }
+    };
+}
+
+const RACE: &str = "Causality violation";
+const LOST: &str = "deadlock";
+
+model!(spin_lock_excludes, lock_relaxed: RACE, unlock_relaxed: RACE);
+model!(no_wake_is_lost, waker_unfenced: LOST, sleeper_unfenced: LOST);
+model!(the_node_comes_back, hand_back_relaxed: RACE);
+model!(mutex_excludes_and_wakes, mutex_unmarked: LOST, mutex_unlock_relaxed: RACE);
+model!(observers_miss_nothing, observer_unfenced: "missed", notifier_unfenced: "missed");
+
+/// The value behind the lock is not atomic: loom reports a race if the orderings are too weak.
+fn spin_lock_excludes() {
+    let lock = Arc::new(SpinLock::new(0));
+    let other = lock.clone();
+    let thread = thread::spawn(move || *other.lock() += 1);
+    *lock.lock() += 1;
+    thread.join().unwrap();
+    assert_eq!(*lock.lock(), 2);
+}
+
+/// The condition is a relaxed store, so only the queue's own fences bring it across. A lost wake
+/// is a deadlock, which loom reports.
+fn no_wake_is_lost() {
+    let shared = Arc::new((WaitQueue::new(), AtomicUsize::new(0)));
+    let waker = shared.clone();
+    let thread = thread::spawn(move || {
+        waker.1.store(1, Relaxed);
+        waker.0.wake_one();
+    });
+    shared
+        .0
+        .wait(|| (shared.1.load(Relaxed) == 1).then_some(()));
+    thread.join().unwrap();
+}
+
+/// A wake meets a timeout: the sleeper may return, and its stack go away, only when the waker has
+/// let go of the node.
+fn the_node_comes_back() {
+    let shared = Arc::new((WaitQueue::new(), AtomicUsize::new(0)));
+    let waker = shared.clone();
+    let thread = thread::spawn(move || {
+        waker.1.store(1, Relaxed);
+        waker.0.wake_one();
+    });
+    // A deadline in a model is always over.
+    let _ = shared
+        .0
+        .wait_until(Some(0), || (shared.1.load(Relaxed) == 1).then_some(()));
+    thread.join().unwrap();
+    assert!(shared.0.is_empty());
+}
+
+fn mutex_excludes_and_wakes() {
+    let mutex = Arc::new(Mutex::new(0));
+    let other = mutex.clone();
+    let thread = thread::spawn(move || *other.lock() += 1);
+    *mutex.lock() += 1;
+    thread.join().unwrap();
+    assert_eq!(*mutex.lock(), 2);
+}
+
+struct Heard(AtomicUsize);
+
+impl Observer for Heard {
+    fn notify(&self, events: u32) {
+        self.0.fetch_or(events as usize, Relaxed);
+    }
+}
+
+/// Whoever registers and then looks either sees the readiness or is told of it.
+fn observers_miss_nothing() {
+    let shared = Arc::new((Observers::new(), AtomicUsize::new(0)));
+    let file = shared.clone();
+    let thread = thread::spawn(move || {
+        file.1.store(1, Relaxed);
+        file.0.notify(1);
+    });
+    let heard = std::sync::Arc::new(Heard(AtomicUsize::new(0)));
+    shared.0.add(heard.clone());
+    let saw = shared.1.load(Relaxed);
+    thread.join().unwrap();
+    assert!(saw == 1 || heard.0.load(Relaxed) == 1, "missed readiness");
+}

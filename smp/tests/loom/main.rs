@@ -1,0 +1,7 @@
+//! Model checking: every interleaving and every allowed reordering of two or three threads.
+//!
+//! Run with `RUSTFLAGS="--cfg loom" cargo test -p smp --release --test loom`. Each model also has
+//! mutants, faults switched on by name, that must make it fail.
+#![cfg(loom)]
+
+mod blocking;
