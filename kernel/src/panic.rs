@@ -43,9 +43,9 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
     if let Some(place) = info.location() {
         say!("at {place}");
     }
-    say_thread();
     say!("backtrace:");
     backtrace::here(|address| say_address(address));
+    say_thread();
     finish()
 }
 
@@ -61,9 +61,9 @@ pub fn exception(what: &str, frame: &TrapFrame) -> ! {
         }
         say!("");
     }
-    say_thread();
     say!("backtrace:");
     backtrace::of_frame(frame, |address| say_address(address));
+    say_thread();
     finish()
 }
 
