@@ -1,6 +1,8 @@
-//! What an open descriptor can do: the [`File`] trait that every kind of file implements, and the
-//! [`OpenFile`] (open file description, POSIX "open file description") that descriptors share.
+//! What an open file can do: the [`File`] trait that every kind of file implements.
+//!
+//! Descriptors share it through an [`OpenFile`](super::OpenFile), which adds offset and flags.
 
+use super::node::FileType;
 use crate::error::{Errno, Result};
 use crate::user_memory::{Sink, Source};
 use alloc::sync::Arc;
@@ -63,6 +65,16 @@ pub trait File: Any + Send + Sync {
     /// ioctl(2).
     fn ioctl(&self, _request: u32, _argument: usize) -> Result<usize> {
         Err(Errno::ENOTTY)
+    }
+
+    /// The fcntl(2) commands of one kind of file only (F_GETPIPE_SZ, F_SETPIPE_SZ).
+    fn control(&self, _command: u32, _argument: usize) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
+    /// What fstat(2) shows for a file without an inode: `Fifo` for a pipe, `Socket` for a socket.
+    fn file_type(&self) -> FileType {
+        FileType::Anonymous
     }
 
     /// The inode behind it, where there is one (fstat, mmap, fchdir, truncate...).

@@ -4,7 +4,7 @@ use super::open_file::OpenFile;
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use smp::SpinLock;
 
 /// A file descriptor.
@@ -35,7 +35,11 @@ pub struct FileTable {
     slots: SpinLock<Slots>,
     /// RLIMIT_NOFILE's soft limit: one past the highest descriptor that may be made.
     limit: AtomicUsize,
+    /// Tells tables apart: the owner of record locks.
+    serial: u64,
 }
+
+static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 
 impl Default for FileTable {
     fn default() -> Self {
@@ -44,9 +48,17 @@ impl Default for FileTable {
 }
 
 impl FileTable {
-    pub const fn new() -> Self {
-        let slots = Slots { slots: Vec::new(), lowest_free: 0 };
-        Self { slots: SpinLock::new(slots), limit: AtomicUsize::new(DEFAULT_LIMIT) }
+    pub fn new() -> Self {
+        Self::with(Slots::default(), DEFAULT_LIMIT)
+    }
+
+    fn with(slots: Slots, limit: usize) -> Self {
+        let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
+        Self { slots: SpinLock::new(slots), limit: AtomicUsize::new(limit), serial }
+    }
+
+    pub fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// The soft limit of open files; setrlimit(2) sets it here.
@@ -129,7 +141,7 @@ impl FileTable {
     pub fn duplicate(&self) -> Self {
         let slots = self.slots.lock();
         let copy = Slots { slots: slots.slots.clone(), lowest_free: slots.lowest_free };
-        Self { slots: SpinLock::new(copy), limit: AtomicUsize::new(self.limit()) }
+        Self::with(copy, self.limit())
     }
 
     /// The open descriptors, ascending (/proc/<pid>/fd).
@@ -151,6 +163,12 @@ impl FileTable {
                 super::lock::release_process(self, &slot.file);
             }
         }
+    }
+}
+
+impl Drop for FileTable {
+    fn drop(&mut self) {
+        super::lock::release_table(self);
     }
 }
 

@@ -7,7 +7,7 @@
 
 mod boot;
 pub mod caller;
-mod clock;
+pub mod clock;
 pub mod context;
 pub mod cpio;
 pub mod devfs;
@@ -16,6 +16,7 @@ pub mod file;
 pub mod file_table;
 pub mod initramfs;
 pub mod lock;
+pub mod memfd;
 pub mod mount;
 pub mod node;
 pub mod open_file;

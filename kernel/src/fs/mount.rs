@@ -149,6 +149,18 @@ pub fn root() -> Location {
     Location { node: mount.root.clone(), mount }
 }
 
+/// A mount that no path leads to.
+pub fn detached(
+    file_system: Arc<dyn FileSystem>,
+    root: Arc<dyn Node>,
+    place: Option<Location>,
+    source: String,
+) -> Arc<Mount> {
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let (read_only, covered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    Arc::new(Mount { id, file_system, root, place, source, read_only, covered })
+}
+
 /// Mounts `root` (of `file_system`) on the directory `place`; `None`: as the root of the tree.
 pub fn attach(
     file_system: Arc<dyn FileSystem>,
@@ -159,15 +171,7 @@ pub fn attach(
     if place.as_ref().is_some_and(|place| place.node.file_type() != root.file_type()) {
         return Err(Errno::ENOTDIR);
     }
-    let mount = Arc::new(Mount {
-        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        file_system,
-        root,
-        place,
-        source,
-        read_only: AtomicBool::new(false),
-        covered: AtomicUsize::new(0),
-    });
+    let mount = detached(file_system, root, place, source);
     let mut mounts = MOUNTS.lock();
     if let Some(place) = &mount.place {
         place.mount.covered.fetch_add(1, Ordering::Release);

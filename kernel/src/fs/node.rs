@@ -20,6 +20,8 @@ pub const NAME_MAX: usize = 255;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum FileType {
+    /// Event files and the like, which have no type of their own.
+    Anonymous = 0,
     Fifo = 1,
     CharDevice = 2,
     Directory = 4,

@@ -2,13 +2,16 @@
 
 use super::file::{File, IoMode};
 use super::mount::Location;
-use super::node::{FileType, Node};
+use super::node::{DeviceNumber, FileType, Metadata, Node, NodeId};
 use crate::error::{Errno, Result};
 use crate::user_memory::{Sink, Source};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bitflags::bitflags;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use mm::space::{PageError, SourceIdentity};
+use mm::{FrameRef, PageSource};
 use smp::Mutex;
 
 bitflags! {
@@ -42,7 +45,7 @@ impl OpenFlags {
     pub const RDONLY: OpenFlags = OpenFlags::empty();
     /// What fcntl(F_SETFL) may change.
     const CHANGEABLE: OpenFlags =
-        Self::APPEND.union(Self::NONBLOCK).union(Self::ASYNC).union(Self::DIRECT).union(Self::NOATIME);
+        Self::APPEND.union(Self::NONBLOCK).union(Self::DIRECT).union(Self::NOATIME);
     /// What matters to open(2) alone and F_GETFL does not show.
     const CREATION: OpenFlags =
         Self::CREAT.union(Self::EXCL).union(Self::NOCTTY).union(Self::TRUNC).union(Self::CLOEXEC);
@@ -65,11 +68,17 @@ pub struct Opened {
     pub entry: Option<(Location, Vec<u8>)>,
 }
 
+/// The device number (`st_dev`) of files without an inode.
+const ANONYMOUS_DEVICE: u64 = 0xf;
+static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
+
 /// An open file description (POSIX): a file, the offset and the status flags.
 pub struct OpenFile {
     file: Arc<dyn File>,
     opened: Option<Opened>,
     flags: AtomicU32,
+    /// Tells open files apart, in this boot.
+    serial: u64,
     /// Held while a call moves it, so that two readers never get the same bytes.
     offset: Mutex<u64>,
 }
@@ -81,8 +90,9 @@ impl OpenFile {
     }
 
     pub fn with_place(file: Arc<dyn File>, flags: OpenFlags, opened: Option<Opened>) -> Arc<Self> {
-        let flags = flags - OpenFlags::CREATION;
-        Arc::new(Self { file, opened, flags: AtomicU32::new(flags.bits()), offset: Mutex::new(0) })
+        let flags = AtomicU32::new((flags - OpenFlags::CREATION).bits());
+        let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { file, opened, flags, serial, offset: Mutex::new(0) })
     }
 
     pub fn file(&self) -> &Arc<dyn File> {
@@ -100,6 +110,53 @@ impl OpenFile {
             Some(opened) => Some(opened.place.node.clone()),
             None => self.file.node(),
         }
+    }
+
+    /// Tells this open file apart from all others, in this boot.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// fstat(2).
+    pub fn metadata(&self) -> Metadata {
+        self.node().map_or_else(|| self.anonymous_metadata(), |node| node.metadata())
+    }
+
+    fn anonymous_metadata(&self) -> Metadata {
+        let now = super::clock::now();
+        Metadata {
+            id: NodeId { device: ANONYMOUS_DEVICE, inode: self.serial },
+            file_type: self.file.file_type(),
+            permissions: 0o600,
+            links: 1,
+            uid: 0,
+            gid: 0,
+            device: DeviceNumber::default(),
+            size: 0,
+            blocks: 0,
+            block_size: 4096,
+            accessed: now,
+            modified: now,
+            changed: now,
+            born: now,
+        }
+    }
+
+    /// Its path seen from `root`, as /proc/<pid>/fd/N shows it: a removed file is marked so.
+    pub fn path(&self, root: &Location) -> Vec<u8> {
+        let Some(opened) = &self.opened else { return self.file.describe().into_bytes() };
+        let Some((directory, name)) = &opened.entry else {
+            return opened.place.path(root).unwrap_or_else(|_| self.file.describe().into_bytes());
+        };
+        let mut path = directory.path(root).unwrap_or_default();
+        if path.last() != Some(&b'/') {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        if opened.place.node.metadata().links == 0 {
+            path.extend_from_slice(b" (deleted)");
+        }
+        path
     }
 
     pub fn flags(&self) -> OpenFlags {
@@ -182,10 +239,33 @@ impl OpenFile {
         if self.file.seekable() { Ok(()) } else { Err(Errno::ESPIPE) }
     }
 
+    /// Its pages for mmap(2), under its path; `None` where it cannot be mapped (`ENODEV`).
+    pub fn page_source(&self) -> Option<Arc<dyn PageSource>> {
+        let pages = self.node()?.page_source()?;
+        let name = self.path(&super::mount::root());
+        Some(Arc::new(MappedFile { pages, name: String::from_utf8_lossy(&name).into_owned() }))
+    }
+
     /// The directory it is, for `*at` calls and getdents64.
     pub fn directory(&self) -> Result<&Location> {
         let opened = self.opened.as_ref().ok_or(Errno::ENOTDIR)?;
         if opened.place.node.file_type() == FileType::Directory { Ok(&opened.place) } else { Err(Errno::ENOTDIR) }
+    }
+}
+
+/// The pages of a file together with the path it was opened by.
+struct MappedFile {
+    pages: Arc<dyn PageSource>,
+    name: String,
+}
+
+impl PageSource for MappedFile {
+    fn page(&self, index: u64, for_write: bool) -> Result<FrameRef, PageError> {
+        self.pages.page(index, for_write)
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        SourceIdentity { name: self.name.clone(), ..self.pages.identity() }
     }
 }
 

@@ -163,6 +163,9 @@ impl Walk<'_> {
             Link::Open(file) => match file.opened() {
                 Some(opened) => {
                     self.name.clear();
+                    if let Some((directory, name)) = &opened.entry {
+                        (self.parent, self.name) = (directory.clone(), name.clone());
+                    }
                     self.arrive(opened.place.clone())
                 }
                 // A pipe, a socket: it is in no tree.

@@ -51,9 +51,10 @@ impl Contents {
         Self::with_label(String::new(), Seals::SEAL)
     }
 
-    /// An anonymous file, which can be sealed.
-    pub fn labelled(label: &[u8]) -> Self {
-        Self::with_label(String::from_utf8_lossy(label).to_string(), Seals::empty())
+    /// A file without a path.
+    pub fn labelled(label: &[u8], sealable: bool) -> Self {
+        let seals = if sealable { Seals::empty() } else { Seals::SEAL };
+        Self::with_label(String::from_utf8_lossy(label).to_string(), seals)
     }
 
     fn with_label(label: String, seals: Seals) -> Self {

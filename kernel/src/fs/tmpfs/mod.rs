@@ -15,7 +15,7 @@ pub mod inode;
 pub mod page;
 mod rename;
 
-use super::node::{FileSystem, FileType, Node, Space};
+use super::node::{Creation, FileSystem, FileType, Node, Space};
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -89,15 +89,15 @@ impl TmpFs {
             next_inode: AtomicU64::new(2),
             tree: Mutex::new(()),
         });
-        let by = super::node::Creation { permissions, uid: 0, gid: 0 };
+        let by = Creation { permissions, uid: 0, gid: 0 };
         let root = Inode::new(shared.clone(), 1, FileType::Directory, by, Body::directory());
         Arc::new(Self { shared, root })
     }
 
     /// A file without a name, for memfd_create(2).
-    pub fn unnamed(&self, label: &[u8], by: super::node::Creation) -> Result<Arc<dyn Node>> {
+    pub fn unnamed(&self, label: &[u8], sealable: bool, by: Creation) -> Result<Arc<dyn Node>> {
         let number = self.shared.charge_inode()?;
-        let body = Body::Regular(contents::Contents::labelled(label));
+        let body = Body::Regular(contents::Contents::labelled(label, sealable));
         let inode = Inode::new(self.shared.clone(), number, FileType::Regular, by, body);
         inode.change_links(-1);
         Ok(inode)
