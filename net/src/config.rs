@@ -16,11 +16,18 @@ pub struct Assignment {
 
 impl Assignment {
     pub const fn new(address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>) -> Self {
-        Self { address, prefix, gateway, name_servers: [None; 3] }
+        Self {
+            address,
+            prefix,
+            gateway,
+            name_servers: [None; 3],
+        }
     }
 
     pub fn netmask(&self) -> Ipv4Addr {
-        let ones = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+        let ones = u32::MAX
+            .checked_shl(32 - u32::from(self.prefix))
+            .unwrap_or(0);
         Ipv4Addr::from_bits(ones)
     }
 
@@ -40,7 +47,10 @@ impl Assignment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressSource {
     /// Ask DHCP; without an answer for `patience_ns`, settle for `fallback`.
-    Dhcp { patience_ns: u64, fallback: Option<Assignment> },
+    Dhcp {
+        patience_ns: u64,
+        fallback: Option<Assignment>,
+    },
     Fixed(Assignment),
     /// The interface stays without an address.
     Unconfigured,
@@ -52,7 +62,10 @@ impl Default for AddressSource {
         let gateway = Ipv4Addr::new(10, 0, 2, 2);
         let mut fallback = Assignment::new(Ipv4Addr::new(10, 0, 2, 15), 24, Some(gateway));
         fallback.name_servers[0] = Some(Ipv4Addr::new(10, 0, 2, 3));
-        Self::Dhcp { patience_ns: DHCP_PATIENCE_NS, fallback: Some(fallback) }
+        Self::Dhcp {
+            patience_ns: DHCP_PATIENCE_NS,
+            fallback: Some(fallback),
+        }
     }
 }
 
@@ -62,7 +75,10 @@ impl AddressSource {
     /// `ip=dhcp`, `ip=on`, `ip=off`, or `ip=<client>/<prefix>`. The default without one; `None` for
     /// one that makes no sense.
     pub fn from_command_line(line: &str) -> Option<Self> {
-        let Some(value) = line.split_whitespace().rev().find_map(|word| word.strip_prefix("ip="))
+        let Some(value) = line
+            .split_whitespace()
+            .rev()
+            .find_map(|word| word.strip_prefix("ip="))
         else {
             return Some(Self::default());
         };
@@ -86,7 +102,10 @@ fn fixed(value: &str) -> Option<Assignment> {
     let netmask: Option<Ipv4Addr> = address_field()?;
     let (address, prefix) = match client.split_once('/') {
         Some((address, prefix)) => (address.parse().ok()?, prefix.parse().ok()?),
-        None => (client.parse().ok()?, prefix_of(netmask.unwrap_or(Ipv4Addr::new(255, 255, 255, 0)))?),
+        None => (
+            client.parse().ok()?,
+            prefix_of(netmask.unwrap_or(Ipv4Addr::new(255, 255, 255, 0)))?,
+        ),
     };
     if prefix > 32 || !is_host(address) {
         return None;
@@ -118,7 +137,10 @@ mod tests {
 
     #[test]
     fn the_default_is_dhcp() {
-        assert_eq!(parse("console=ttyAMA0 quiet"), Some(AddressSource::default()));
+        assert_eq!(
+            parse("console=ttyAMA0 quiet"),
+            Some(AddressSource::default())
+        );
         assert_eq!(parse("ip=dhcp"), Some(AddressSource::default()));
         assert_eq!(parse("ip=off"), Some(AddressSource::Unconfigured));
     }
@@ -141,7 +163,12 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for line in ["ip=10.1.2", "ip=10.1.2.3/40", "ip=0.0.0.0/8", "ip=1.2.3.4:::255.0.255.0"] {
+        for line in [
+            "ip=10.1.2",
+            "ip=10.1.2.3/40",
+            "ip=0.0.0.0/8",
+            "ip=1.2.3.4:::255.0.255.0",
+        ] {
             assert_eq!(parse(line), None, "{line}");
         }
     }

@@ -51,7 +51,10 @@ pub(crate) struct State {
 impl State {
     fn ready(&self) -> Ready {
         let mut ready = Ready::empty();
-        ready.set(Ready::READ, !self.queue.is_empty() || self.deaf || self.error.is_some());
+        ready.set(
+            Ready::READ,
+            !self.queue.is_empty() || self.deaf || self.error.is_some(),
+        );
         ready.set(Ready::WRITE, !self.congested);
         ready.set(Ready::READ_HANG_UP, self.deaf);
         ready.set(Ready::HANG_UP, self.deaf && self.mute);
@@ -59,20 +62,25 @@ impl State {
         ready
     }
 
-    pub fn queued(&self) -> usize {
-        self.queue.len()
+    pub fn queued_bytes(&self) -> usize {
+        self.queue.iter().map(|datagram| datagram.bytes.len()).sum()
     }
 
     /// The length of the next message (`FIONREAD`).
     pub fn next_length(&self) -> usize {
-        self.queue.front().map_or(0, |datagram| datagram.bytes.len())
+        self.queue
+            .front()
+            .map_or(0, |datagram| datagram.bytes.len())
     }
 }
 
 impl Receiver {
     pub fn new() -> Arc<Self> {
         let readiness = Readiness::new(Ready::WRITE);
-        Arc::new(Self { readiness, state: SpinLock::new(State::default()) })
+        Arc::new(Self {
+            readiness,
+            state: SpinLock::new(State::default()),
+        })
     }
 
     /// Changes the state and publishes what it is ready for.
@@ -93,7 +101,8 @@ impl Receiver {
         bytes.extend_from_slice(body);
         let mut state = self.state.lock();
         let cost = bytes.len() + MESSAGE_OVERHEAD;
-        let full = state.queued_bytes > 0 && state.queued_bytes + cost > state.options.receive_buffer;
+        let full =
+            state.queued_bytes > 0 && state.queued_bytes + cost > state.options.receive_buffer;
         if state.deaf || full {
             return;
         }
@@ -109,7 +118,11 @@ impl Receiver {
                 return Err(error);
             }
             let Some(datagram) = state.queue.pop_front() else {
-                return if state.deaf { Ok(None) } else { Err(Error::WouldBlock) };
+                return if state.deaf {
+                    Ok(None)
+                } else {
+                    Err(Error::WouldBlock)
+                };
             };
             state.queued_bytes -= datagram.bytes.len() + MESSAGE_OVERHEAD;
             Ok(Some(datagram))
@@ -155,7 +168,8 @@ pub(crate) enum Protocol {
 
 impl Sender {
     pub fn give_up_at_ns(&self) -> Option<u64> {
-        self.waiting_since_ns.map(|since_ns| since_ns + NEIGHBOUR_PATIENCE_NS)
+        self.waiting_since_ns
+            .map(|since_ns| since_ns + NEIGHBOUR_PATIENCE_NS)
     }
 }
 
@@ -181,11 +195,24 @@ impl Stack {
                 let nothing = raw::PacketBuffer::new(vec![], vec![]);
                 let send = raw::PacketBuffer::new(slots, bytes);
                 let protocol = Some(IpProtocol::from(number));
-                self.sockets.add(raw::Socket::new(Some(IpVersion::Ipv4), protocol, nothing, send))
+                self.sockets.add(raw::Socket::new(
+                    Some(IpVersion::Ipv4),
+                    protocol,
+                    nothing,
+                    send,
+                ))
             }
         };
         let id = self.fresh_id();
-        self.senders.insert(id, Sender { handle, protocol, receiver, waiting_since_ns: None });
+        self.senders.insert(
+            id,
+            Sender {
+                handle,
+                protocol,
+                receiver,
+                waiting_since_ns: None,
+            },
+        );
         Ok(id)
     }
 
@@ -196,7 +223,14 @@ impl Stack {
     }
 
     /// Queues `payload` as a UDP datagram.
-    pub fn send_udp(&mut self, id: u64, from: Ipv4Addr, to: SocketAddrV4, ttl: u8, payload: &[u8]) -> Result<()> {
+    pub fn send_udp(
+        &mut self,
+        id: u64,
+        from: Ipv4Addr,
+        to: SocketAddrV4,
+        ttl: u8,
+        payload: &[u8],
+    ) -> Result<()> {
         let sender = self.senders.get(&id).ok_or(Error::NotConnected)?;
         let socket = self.sockets.get_mut::<udp::Socket>(sender.handle);
         socket.set_hop_limit(Some(ttl));
@@ -246,8 +280,12 @@ impl Stack {
             }
         }
         let late = |sender: &Sender| sender.give_up_at_ns().is_some_and(|at_ns| at_ns <= now_ns);
-        let late: Vec<u64> =
-            self.senders.iter().filter(|(_, sender)| late(sender)).map(|(&id, _)| id).collect();
+        let late: Vec<u64> = self
+            .senders
+            .iter()
+            .filter(|(_, sender)| late(sender))
+            .map(|(&id, _)| id)
+            .collect();
         for id in late {
             self.give_up(id);
         }
@@ -255,7 +293,9 @@ impl Stack {
 
     /// Replaces a sender whose messages cannot be delivered by an empty one of the same number.
     fn give_up(&mut self, id: u64) {
-        let Some(sender) = self.senders.remove(&id) else { return };
+        let Some(sender) = self.senders.remove(&id) else {
+            return;
+        };
         self.remove_socket(sender.handle);
         sender.receiver.update(|state| {
             state.congested = false;

@@ -27,7 +27,11 @@ impl Dhcp {
         socket.set_retry_config(retry);
         let handle = stack.sockets.add(socket);
         let give_up_at_ns = smp::now_ns().saturating_add(patience_ns);
-        stack.dhcp = Some(Dhcp { handle, give_up_at_ns, fallback });
+        stack.dhcp = Some(Dhcp {
+            handle,
+            give_up_at_ns,
+            fallback,
+        });
     }
 
     /// Applies what the client found out; false when it has been given up.
@@ -35,7 +39,11 @@ impl Dhcp {
         match stack.sockets.get_mut::<Socket>(self.handle).poll() {
             Some(Event::Configured(lease)) => {
                 let assignment = assignment(&lease);
-                log::info!("eth0: DHCP lease {}/{}", assignment.address, assignment.prefix);
+                log::info!(
+                    "eth0: DHCP lease {}/{}",
+                    assignment.address,
+                    assignment.prefix
+                );
                 stack.configure(network, Some(assignment));
                 self.give_up_at_ns = NEVER;
             }
@@ -48,7 +56,10 @@ impl Dhcp {
         if now_ns < self.give_up_at_ns {
             return true;
         }
-        log::warn!("eth0: no answer from DHCP, fallback {:?}", self.fallback.map(|a| a.address));
+        log::warn!(
+            "eth0: no answer from DHCP, fallback {:?}",
+            self.fallback.map(|a| a.address)
+        );
         stack.configure(network, self.fallback);
         stack.remove_socket(self.handle);
         false

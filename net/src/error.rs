@@ -28,6 +28,8 @@ pub enum Error {
     /// A buffer or table is full, or memory is short.
     NoBuffers,
     AccessDenied,
+    /// The receiver talks to somebody else only.
+    NotPermitted,
     /// A user buffer could not be read or written.
     Fault,
     /// The address belongs to another family.

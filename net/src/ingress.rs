@@ -4,9 +4,9 @@
 //! that those sockets own no receive buffers in the stack; a SYN for a listening port makes the
 //! socket that will answer it. Whatever is malformed is left to the stack, which drops it.
 
+use crate::Error;
 use crate::network::Network;
 use crate::stack::Stack;
-use crate::Error;
 use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::wire::{
@@ -56,7 +56,9 @@ pub(crate) fn inspect(stack: &mut Stack, network: &Network) -> Note {
 }
 
 fn verdict(stack: &Stack, network: &Network) -> Verdict {
-    let Some(packet) = packet(stack) else { return PASS };
+    let Some(packet) = packet(stack) else {
+        return PASS;
+    };
     if packet.more_frags() || packet.frag_offset() != 0 {
         // Not reassembled; the stack would take a fragment for the whole.
         return Verdict::Consume;
@@ -78,10 +80,14 @@ type Packet<'a> = Ipv4Packet<&'a [u8]>;
 /// The staged frame's IPv4 packet, when it holds a sound one that is meant for us.
 fn packet(stack: &Stack) -> Option<Packet<'_>> {
     let frame = stack.link.frame();
-    let Some(mac) = stack.link.mac() else { return Ipv4Packet::new_checked(frame).ok() };
+    let Some(mac) = stack.link.mac() else {
+        return Ipv4Packet::new_checked(frame).ok();
+    };
     let frame = EthernetFrame::new_checked(frame).ok()?;
     let to = frame.dst_addr();
-    if frame.ethertype() != EthernetProtocol::Ipv4 || !(to.0 == mac || to.is_multicast() || to.is_broadcast()) {
+    if frame.ethertype() != EthernetProtocol::Ipv4
+        || !(to.0 == mac || to.is_multicast() || to.is_broadcast())
+    {
         return None;
     }
     let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
@@ -89,7 +95,9 @@ fn packet(stack: &Stack) -> Option<Packet<'_>> {
 }
 
 fn tcp(stack: &Stack, packet: &Packet<'_>) -> Verdict {
-    let Ok(segment) = TcpPacket::new_checked(packet.payload()) else { return PASS };
+    let Ok(segment) = TcpPacket::new_checked(packet.payload()) else {
+        return PASS;
+    };
     if segment.rst() {
         return Verdict::Pass(Note { may_reset: true });
     }
@@ -107,7 +115,9 @@ fn tcp(stack: &Stack, packet: &Packet<'_>) -> Verdict {
 }
 
 fn udp(stack: &Stack, network: &Network, packet: &Packet<'_>, local: bool) -> Verdict {
-    let Ok(datagram) = UdpPacket::new_checked(packet.payload()) else { return PASS };
+    let Ok(datagram) = UdpPacket::new_checked(packet.payload()) else {
+        return PASS;
+    };
     let (from, to) = (packet.src_addr(), packet.dst_addr());
     let broadcast = !local && network.interfaces()[stack.index].broadcasts(to);
     let checks: (IpAddress, IpAddress) = (from.into(), to.into());
@@ -127,20 +137,28 @@ fn udp(stack: &Stack, network: &Network, packet: &Packet<'_>, local: bool) -> Ve
     receivers.retain(takes);
     if local {
         // One receiver: a connected one rather than another.
-        let connected = |receiver: &Arc<crate::datagram::Receiver>| receiver.state.lock().peer.is_some();
+        let connected =
+            |receiver: &Arc<crate::datagram::Receiver>| receiver.state.lock().peer.is_some();
         let best = receivers.iter().position(connected).unwrap_or(0);
         receivers = receivers.into_iter().skip(best).take(1).collect();
     }
     for receiver in &receivers {
         receiver.deliver(from, &[], datagram.payload());
     }
-    if receivers.is_empty() { PASS } else { Verdict::Consume }
+    if receivers.is_empty() {
+        PASS
+    } else {
+        Verdict::Consume
+    }
 }
 
 /// An ICMP error tells the UDP socket whose datagram caused it.
 fn icmp(stack: &Stack, network: &Network, packet: &Packet<'_>) -> Verdict {
-    let Ok(message) = Icmpv4Packet::new_checked(packet.payload()) else { return PASS };
-    if message.msg_type() != Icmpv4Message::DstUnreachable || !(stack.link.is_loopback() || message.verify_checksum())
+    let Ok(message) = Icmpv4Packet::new_checked(packet.payload()) else {
+        return PASS;
+    };
+    if message.msg_type() != Icmpv4Message::DstUnreachable
+        || !(stack.link.is_loopback() || message.verify_checksum())
     {
         return PASS;
     }

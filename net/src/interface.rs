@@ -71,12 +71,15 @@ impl Interface {
         if self.is_loopback() {
             return address.is_loopback();
         }
-        self.assignment().is_some_and(|assignment| assignment.address == address)
+        self.assignment()
+            .is_some_and(|assignment| assignment.address == address)
     }
 
     /// Whether packets to `address` go to every host on the link.
     pub(crate) fn broadcasts(&self, address: Ipv4Addr) -> bool {
-        let subnet = self.assignment().and_then(|assignment| assignment.broadcast());
+        let subnet = self
+            .assignment()
+            .and_then(|assignment| assignment.broadcast());
         !self.is_loopback() && (address.is_broadcast() || subnet == Some(address))
     }
 

@@ -31,10 +31,12 @@ mod packet;
 mod ports;
 mod raw;
 mod readiness;
+mod report;
 mod socket;
 mod stack;
 mod tcp;
 mod udp;
+pub mod unix;
 
 pub use address::{Address, Inode, UnixAddress};
 pub use bytes::{ByteSink, ByteSource, Faulted};

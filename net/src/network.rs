@@ -1,6 +1,6 @@
 //! The network as a whole: interfaces, routes, ports, and the loop that serves them.
 
-use crate::config::{Assignment, AddressSource};
+use crate::config::{AddressSource, Assignment};
 use crate::datagram::Receiver;
 use crate::dhcp::Dhcp;
 use crate::interface::{Interface, NEVER};
@@ -17,8 +17,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
-use smp::WaitQueue;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use smp::WaitQueue;
 
 /// The loopback interface is always the first.
 pub(crate) const LOOPBACK: usize = 0;
@@ -55,11 +55,21 @@ impl Network {
     /// every boot: ports and sequence numbers come from it.
     pub fn new(cards: Vec<Box<dyn NetDevice>>, seed: u64) -> Arc<Self> {
         let mut interfaces = Vec::new();
-        interfaces.push(Interface::new(LOOPBACK, String::from("lo"), Link::loopback(), seed));
+        interfaces.push(Interface::new(
+            LOOPBACK,
+            String::from("lo"),
+            Link::loopback(),
+            seed,
+        ));
         for (number, card) in cards.into_iter().enumerate() {
             let seed = seed.rotate_left(number as u32 + 1);
             let name = format!("eth{number}");
-            interfaces.push(Interface::new(interfaces.len(), name, Link::card(card), seed));
+            interfaces.push(Interface::new(
+                interfaces.len(),
+                name,
+                Link::card(card),
+                seed,
+            ));
         }
         let network = Self {
             interfaces,
@@ -73,7 +83,10 @@ impl Network {
             },
         };
         let loopback = Assignment::new(Ipv4Addr::LOCALHOST, 8, None);
-        network.interfaces[LOOPBACK].stack.lock().configure(&network, Some(loopback));
+        network.interfaces[LOOPBACK]
+            .stack
+            .lock()
+            .configure(&network, Some(loopback));
         Arc::new(network)
     }
 
@@ -94,12 +107,19 @@ impl Network {
 
     /// Gives every Ethernet interface its address as `source` says.
     pub fn configure(&self, source: AddressSource) {
-        for interface in self.interfaces.iter().filter(|interface| !interface.is_loopback()) {
+        for interface in self
+            .interfaces
+            .iter()
+            .filter(|interface| !interface.is_loopback())
+        {
             let mut stack = interface.stack.lock();
             match source {
                 AddressSource::Fixed(assignment) => stack.configure(self, Some(assignment)),
                 AddressSource::Unconfigured => stack.configure(self, None),
-                AddressSource::Dhcp { patience_ns, fallback } => {
+                AddressSource::Dhcp {
+                    patience_ns,
+                    fallback,
+                } => {
                     Dhcp::start(&mut stack, patience_ns, fallback);
                 }
             }
@@ -110,24 +130,45 @@ impl Network {
     /// The name servers that DHCP or the command line named.
     pub fn name_servers(&self) -> Vec<Ipv4Addr> {
         let assignments = self.interfaces.iter().filter_map(Interface::assignment);
-        assignments.flat_map(|assignment| assignment.name_servers).flatten().collect()
+        assignments
+            .flat_map(|assignment| assignment.name_servers)
+            .flatten()
+            .collect()
     }
 
     /// How to reach `destination`. Packets to the machine itself never leave it.
     pub(crate) fn route(&self, destination: Ipv4Addr) -> Result<Route> {
         if destination.is_loopback() || destination.is_unspecified() {
             let source = Ipv4Addr::LOCALHOST;
-            return Ok(Route { interface: LOOPBACK, source, broadcast: false });
+            return Ok(Route {
+                interface: LOOPBACK,
+                source,
+                broadcast: false,
+            });
         }
         if self.owns(destination) {
-            return Ok(Route { interface: LOOPBACK, source: destination, broadcast: false });
+            return Ok(Route {
+                interface: LOOPBACK,
+                source: destination,
+                broadcast: false,
+            });
         }
         let mut gateway = None;
-        for interface in self.interfaces.iter().filter(|interface| !interface.is_loopback()) {
-            let Some(assignment) = interface.assignment() else { continue };
+        for interface in self
+            .interfaces
+            .iter()
+            .filter(|interface| !interface.is_loopback())
+        {
+            let Some(assignment) = interface.assignment() else {
+                continue;
+            };
             let broadcast = interface.broadcasts(destination);
             let source = assignment.address;
-            let route = Route { interface: interface.index, source, broadcast };
+            let route = Route {
+                interface: interface.index,
+                source,
+                broadcast,
+            };
             if broadcast || destination.is_multicast() || assignment.contains(destination) {
                 return Ok(route);
             }
@@ -138,12 +179,18 @@ impl Network {
 
     /// Whether `address` is one of the machine's own.
     pub(crate) fn owns(&self, address: Ipv4Addr) -> bool {
-        self.interfaces.iter().any(|interface| interface.owns(address))
+        self.interfaces
+            .iter()
+            .any(|interface| interface.owns(address))
     }
 
     /// Checks that a socket may be bound to `address`.
     pub(crate) fn check_local(&self, address: Ipv4Addr) -> Result<()> {
-        let broadcast = || self.interfaces.iter().any(|interface| interface.broadcasts(address));
+        let broadcast = || {
+            self.interfaces
+                .iter()
+                .any(|interface| interface.broadcasts(address))
+        };
         if address.is_unspecified() || self.owns(address) || broadcast() {
             return Ok(());
         }
@@ -192,7 +239,11 @@ impl Network {
     }
 
     fn earliest_deadline_ns(&self) -> u64 {
-        self.interfaces.iter().map(Interface::deadline_ns).min().unwrap_or(NEVER)
+        self.interfaces
+            .iter()
+            .map(Interface::deadline_ns)
+            .min()
+            .unwrap_or(NEVER)
     }
 
     /// Notes when interface `index` must next be driven; calls the service loop when that is

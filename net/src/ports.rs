@@ -59,7 +59,11 @@ impl<T: Clone> Ports<T> {
     pub fn new(seed: u64) -> Arc<Self> {
         let span = u64::from(EPHEMERAL.end() - EPHEMERAL.start());
         let cursor = EPHEMERAL.start() + (seed % span) as u16;
-        Arc::new(Self(SpinLock::new(Table { claims: BTreeMap::new(), next_id: 0, cursor })))
+        Arc::new(Self(SpinLock::new(Table {
+            claims: BTreeMap::new(),
+            next_id: 0,
+            cursor,
+        })))
     }
 
     /// Claims `address`; port 0 asks for any free port.
@@ -80,24 +84,57 @@ impl<T: Clone> Ports<T> {
         };
         table.next_id += 1;
         let id = table.next_id;
-        let claim = Claim { id, address: ip, sharing, listening: false, holder };
+        let claim = Claim {
+            id,
+            address: ip,
+            sharing,
+            listening: false,
+            holder,
+        };
         table.claims.entry(port).or_default().push(claim);
-        Ok(Lease { ports: self.clone(), address: SocketAddrV4::new(ip, port), id })
+        Ok(Lease {
+            ports: self.clone(),
+            address: SocketAddrV4::new(ip, port),
+            id,
+        })
     }
 
     /// The holders of `port` that take packets to `address`, those with that very address first.
     pub fn holders(&self, address: Ipv4Addr, port: u16) -> Vec<T> {
         let table = self.0.lock();
-        let Some(claims) = table.claims.get(&port) else { return Vec::new() };
+        let Some(claims) = table.claims.get(&port) else {
+            return Vec::new();
+        };
         let exact = claims.iter().filter(|claim| claim.address == address);
         let wildcard = claims.iter().filter(|claim| claim.address.is_unspecified());
-        exact.chain(wildcard).map(|claim| claim.holder.clone()).collect()
+        exact
+            .chain(wildcard)
+            .map(|claim| claim.holder.clone())
+            .collect()
     }
 
     /// All holders of `port`, whatever their address: receivers of broadcasts.
     pub fn all_holders(&self, port: u16) -> Vec<T> {
         let table = self.0.lock();
-        table.claims.get(&port).into_iter().flatten().map(|claim| claim.holder.clone()).collect()
+        table
+            .claims
+            .get(&port)
+            .into_iter()
+            .flatten()
+            .map(|claim| claim.holder.clone())
+            .collect()
+    }
+
+    /// Everyone who holds a port, and the address they hold it at.
+    pub fn everyone(&self) -> Vec<(SocketAddrV4, T)> {
+        let table = self.0.lock();
+        let claims = table
+            .claims
+            .iter()
+            .flat_map(|(port, claims)| claims.iter().map(move |claim| (*port, claim)));
+        claims
+            .map(|(port, claim)| (SocketAddrV4::new(claim.address, port), claim.holder.clone()))
+            .collect()
     }
 }
 
@@ -110,15 +147,21 @@ impl<T> Table<T> {
         listening: bool,
         besides: Option<u64>,
     ) -> bool {
-        self.claims.get(&port).into_iter().flatten().any(|claim| {
-            Some(claim.id) != besides && claim.conflicts(address, sharing, listening)
-        })
+        self.claims
+            .get(&port)
+            .into_iter()
+            .flatten()
+            .any(|claim| Some(claim.id) != besides && claim.conflicts(address, sharing, listening))
     }
 
     fn free_port(&mut self) -> Option<u16> {
         for _ in EPHEMERAL {
             let port = self.cursor;
-            self.cursor = if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 };
+            self.cursor = if port == *EPHEMERAL.end() {
+                *EPHEMERAL.start()
+            } else {
+                port + 1
+            };
             if !self.claims.contains_key(&port) {
                 return Some(port);
             }
@@ -132,7 +175,10 @@ impl<T> Lease<T> {
     pub fn listen(&self, holder: T) -> Result<()> {
         let mut table = self.ports.0.lock();
         let (port, ip) = (self.address.port(), *self.address.ip());
-        let sharing = table.claim(port, self.id).map(|claim| claim.sharing).unwrap_or_default();
+        let sharing = table
+            .claim(port, self.id)
+            .map(|claim| claim.sharing)
+            .unwrap_or_default();
         if table.conflict(port, ip, sharing, true, Some(self.id)) {
             return Err(Error::AddressInUse);
         }
@@ -155,7 +201,10 @@ impl<T> Lease<T> {
 
 impl<T> Table<T> {
     fn claim(&mut self, port: u16, id: u64) -> Option<&mut Claim<T>> {
-        self.claims.get_mut(&port)?.iter_mut().find(|claim| claim.id == id)
+        self.claims
+            .get_mut(&port)?
+            .iter_mut()
+            .find(|claim| claim.id == id)
     }
 }
 
@@ -163,7 +212,9 @@ impl<T> Drop for Lease<T> {
     fn drop(&mut self) {
         let mut table = self.ports.0.lock();
         let port = self.address.port();
-        let Some(claims) = table.claims.get_mut(&port) else { return };
+        let Some(claims) = table.claims.get_mut(&port) else {
+            return;
+        };
         let gone = claims.iter().position(|claim| claim.id == self.id);
         let gone = gone.map(|index| claims.swap_remove(index));
         if claims.is_empty() {
@@ -180,8 +231,14 @@ mod tests {
     use super::*;
 
     const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
-    const PRIVATE: Sharing = Sharing { address: false, port: false };
-    const REUSE: Sharing = Sharing { address: true, port: false };
+    const PRIVATE: Sharing = Sharing {
+        address: false,
+        port: false,
+    };
+    const REUSE: Sharing = Sharing {
+        address: true,
+        port: false,
+    };
 
     #[test]
     fn overlapping_claims_conflict() {
@@ -190,7 +247,11 @@ mod tests {
         let again = ports.claim(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80), PRIVATE, 2);
         assert_eq!(again.err(), Some(Error::AddressInUse));
         drop(held);
-        assert!(ports.claim(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80), PRIVATE, 2).is_ok());
+        assert!(
+            ports
+                .claim(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80), PRIVATE, 2)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -209,8 +270,13 @@ mod tests {
     fn ephemeral_ports_run_out_and_come_back() {
         let ports = Ports::new(u64::MAX);
         let any = SocketAddrV4::new(ANY, 0);
-        let mut held: Vec<_> = EPHEMERAL.map(|_| ports.claim(any, PRIVATE, 0).unwrap()).collect();
-        assert_eq!(ports.claim(any, PRIVATE, 0).err(), Some(Error::AddressInUse));
+        let mut held: Vec<_> = EPHEMERAL
+            .map(|_| ports.claim(any, PRIVATE, 0).unwrap())
+            .collect();
+        assert_eq!(
+            ports.claim(any, PRIVATE, 0).err(),
+            Some(Error::AddressInUse)
+        );
         let freed = held.pop().unwrap().address.port();
         assert_eq!(ports.claim(any, PRIVATE, 0).unwrap().address.port(), freed);
     }
@@ -219,8 +285,12 @@ mod tests {
     fn exact_addresses_come_before_the_wildcard() {
         let ports = Ports::new(7);
         let here = Ipv4Addr::new(10, 0, 0, 1);
-        let _any = ports.claim(SocketAddrV4::new(ANY, 53), REUSE, "any").unwrap();
-        let _one = ports.claim(SocketAddrV4::new(here, 53), REUSE, "one").unwrap();
+        let _any = ports
+            .claim(SocketAddrV4::new(ANY, 53), REUSE, "any")
+            .unwrap();
+        let _one = ports
+            .claim(SocketAddrV4::new(here, 53), REUSE, "one")
+            .unwrap();
         assert_eq!(ports.holders(here, 53), ["one", "any"]);
         assert_eq!(ports.holders(Ipv4Addr::LOCALHOST, 53), ["any"]);
     }

@@ -33,7 +33,11 @@ pub(crate) struct RawTable {
 
 impl RawTable {
     pub fn new() -> Self {
-        Self { raw: SpinLock::new(Vec::new()), raw_sockets: AtomicUsize::new(0), echo: Ports::new(0) }
+        Self {
+            raw: SpinLock::new(Vec::new()),
+            raw_sockets: AtomicUsize::new(0),
+            echo: Ports::new(0),
+        }
     }
 
     /// Gives copies of a packet for this machine to the sockets that want it.
@@ -54,16 +58,25 @@ impl RawTable {
 
     fn listeners(&self, protocol: u8, from: Ipv4Addr) -> Vec<Arc<Receiver>> {
         let wants = |receiver: &Receiver| {
-            receiver.state.lock().peer.is_none_or(|peer| *peer.ip() == from)
+            receiver
+                .state
+                .lock()
+                .peer
+                .is_none_or(|peer| *peer.ip() == from)
         };
         let raw = self.raw.lock();
-        let matching = raw.iter().filter(|(wanted, receiver)| *wanted == protocol && wants(receiver));
+        let matching = raw
+            .iter()
+            .filter(|(wanted, receiver)| *wanted == protocol && wants(receiver));
         matching.map(|(_, receiver)| receiver.clone()).collect()
     }
 
     fn deliver_echo(&self, from: SocketAddrV4, bytes: &[u8], trusted: bool) {
-        let Ok(message) = Icmpv4Packet::new_checked(bytes) else { return };
-        if message.msg_type() != Icmpv4Message::EchoReply || !(trusted || message.verify_checksum()) {
+        let Ok(message) = Icmpv4Packet::new_checked(bytes) else {
+            return;
+        };
+        if message.msg_type() != Icmpv4Message::EchoReply || !(trusted || message.verify_checksum())
+        {
             return;
         }
         for receiver in self.echo.all_holders(message.echo_ident()) {
@@ -94,7 +107,10 @@ impl RawSocket {
         let mut bound = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
         let mut echo = None;
         if kind == Kind::Ping {
-            let lease = network.raw.echo.claim(bound, Sharing::default(), receiver.clone())?;
+            let lease = network
+                .raw
+                .echo
+                .claim(bound, Sharing::default(), receiver.clone())?;
             bound.set_port(lease.address.port());
             echo = Some(lease);
         } else {
@@ -134,7 +150,11 @@ impl RawSocket {
             return Err(Error::AccessDenied);
         }
         let bound = *self.bound.lock().ip();
-        let from = if bound.is_unspecified() { route.source } else { bound };
+        let from = if bound.is_unspecified() {
+            route.source
+        } else {
+            bound
+        };
         let own_header = options.header_included && self.kind != Kind::Ping;
         let headroom = if own_header { 0 } else { IPV4_HEADER };
         let mut packet = gather(headroom, data)?;
@@ -144,11 +164,21 @@ impl RawSocket {
         if self.kind == Kind::Ping {
             self.claim_echo(&mut packet[IPV4_HEADER..])?;
         }
-        let to = if to.is_unspecified() { Ipv4Addr::LOCALHOST } else { to };
+        let to = if to.is_unspecified() {
+            Ipv4Addr::LOCALHOST
+        } else {
+            to
+        };
         if own_header {
             check_header(&packet, self.protocol, to)?;
         } else {
-            Header { from, to, protocol: self.protocol, ttl: options.time_to_live }.write(&mut packet);
+            Header {
+                from,
+                to,
+                protocol: self.protocol,
+                ttl: options.time_to_live,
+            }
+            .write(&mut packet);
         }
         Ok((route.interface, packet))
     }
@@ -159,7 +189,8 @@ impl RawSocket {
             let id = match senders.iter().find(|(index, _)| *index == interface) {
                 Some(&(_, id)) => id,
                 None => {
-                    let id = stack.add_sender(Protocol::Ip(self.protocol), self.receiver.clone())?;
+                    let id =
+                        stack.add_sender(Protocol::Ip(self.protocol), self.receiver.clone())?;
                     senders.push((interface, id));
                     id
                 }
@@ -177,7 +208,11 @@ fn check_header(packet: &[u8], protocol: u8, to: Ipv4Addr) -> Result<()> {
         && usize::from(header.total_len()) == packet.len()
         && u8::from(header.next_header()) == protocol
         && header.dst_addr() == to;
-    if sound { Ok(()) } else { Err(Error::InvalidArgument) }
+    if sound {
+        Ok(())
+    } else {
+        Err(Error::InvalidArgument)
+    }
 }
 
 impl Socket for RawSocket {
@@ -211,7 +246,11 @@ impl Socket for RawSocket {
         if self.kind == Kind::Ping && address.port() != 0 {
             let receiver = self.receiver.clone();
             let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port());
-            let lease = self.network.raw.echo.claim(any, Sharing::default(), receiver)?;
+            let lease = self
+                .network
+                .raw
+                .echo
+                .claim(any, Sharing::default(), receiver)?;
             bound.set_port(address.port());
             *self.echo.lock() = Some(lease);
         }
@@ -251,7 +290,8 @@ impl Socket for RawSocket {
         let length = data.remaining();
         let (interface, packet) = self.build(*to.ip(), data)?;
         if interface == LOOPBACK {
-            self.network.with_stack(LOOPBACK, |stack| stack.link.loop_back(packet));
+            self.network
+                .with_stack(LOOPBACK, |stack| stack.link.loop_back(packet));
         } else {
             self.send_out(interface, &packet)?;
         }
@@ -276,11 +316,16 @@ impl Socket for RawSocket {
 impl Drop for RawSocket {
     fn drop(&mut self) {
         if self.kind != Kind::Ping {
-            self.network.raw.raw.lock().retain(|(_, receiver)| !Arc::ptr_eq(receiver, &self.receiver));
+            self.network
+                .raw
+                .raw
+                .lock()
+                .retain(|(_, receiver)| !Arc::ptr_eq(receiver, &self.receiver));
             self.network.raw.raw_sockets.fetch_sub(1, Ordering::Relaxed);
         }
         for &(interface, id) in &*self.senders.lock() {
-            self.network.with_stack(interface, |stack| stack.remove_sender(id));
+            self.network
+                .with_stack(interface, |stack| stack.remove_sender(id));
         }
     }
 }

@@ -61,7 +61,11 @@ pub struct Credentials {
 
 impl Credentials {
     /// What is known when the other side never said.
-    pub const NOBODY: Credentials = Credentials { process: 0, user: 65534, group: 65534 };
+    pub const NOBODY: Credentials = Credentials {
+        process: 0,
+        user: 65534,
+        group: 65534,
+    };
 }
 
 /// An open file that travels in a message; opaque here.

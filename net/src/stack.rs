@@ -76,7 +76,8 @@ impl Stack {
     pub fn has_connection(&self, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
         self.connections.values().any(|connection| {
             let socket = self.sockets.get::<tcp::Socket>(connection.handle);
-            v4(socket.local_endpoint()) == Some(local) && v4(socket.remote_endpoint()) == Some(remote)
+            v4(socket.local_endpoint()) == Some(local)
+                && v4(socket.remote_endpoint()) == Some(remote)
         })
     }
 
@@ -88,7 +89,10 @@ impl Stack {
     pub fn configure(&mut self, network: &Network, assignment: Option<Assignment>) {
         self.interface.update_ip_addrs(|addresses| {
             addresses.clear();
-            if let Some(Assignment { address, prefix, .. }) = assignment {
+            if let Some(Assignment {
+                address, prefix, ..
+            }) = assignment
+            {
                 // The table holds at least one entry and was just emptied.
                 let _ = addresses.push(IpCidr::new(address.into(), prefix));
             }
@@ -123,7 +127,8 @@ impl Stack {
         while received < INGRESS_BATCH && self.link.pull() {
             received += 1;
             let note = ingress::inspect(self, network);
-            self.interface.poll_ingress_single(now, &mut self.link, &mut self.sockets);
+            self.interface
+                .poll_ingress_single(now, &mut self.link, &mut self.sockets);
             self.link.consume();
             if note.may_reset {
                 self.note_resets();
@@ -134,7 +139,9 @@ impl Stack {
 
     fn transmit(&mut self, now: Instant) {
         loop {
-            let result = self.interface.poll_egress(now, &mut self.link, &mut self.sockets);
+            let result = self
+                .interface
+                .poll_egress(now, &mut self.link, &mut self.sockets);
             if result == PollResult::None {
                 return;
             }
@@ -156,10 +163,21 @@ impl Stack {
         let now_ns = smp::now_ns();
         let timers = self.interface.poll_at(instant(now_ns), &self.sockets);
         let timers_ns = timers.map_or(NEVER, |at| at.total_micros().max(0) as u64 * 1000);
-        let lingering = self.connections.values().filter_map(Connection::forget_at_ns).min();
-        let pending = self.senders.values().filter_map(Sender::give_up_at_ns).min();
+        let lingering = self
+            .connections
+            .values()
+            .filter_map(Connection::forget_at_ns)
+            .min();
+        let pending = self
+            .senders
+            .values()
+            .filter_map(Sender::give_up_at_ns)
+            .min();
         let dhcp = self.dhcp.as_ref().map(|dhcp| dhcp.give_up_at_ns);
-        let deadline_ns = [lingering, pending, dhcp].into_iter().flatten().fold(timers_ns, u64::min);
+        let deadline_ns = [lingering, pending, dhcp]
+            .into_iter()
+            .flatten()
+            .fold(timers_ns, u64::min);
         network.note_deadline(self.index, deadline_ns.max(now_ns + STALL_NS));
     }
 }

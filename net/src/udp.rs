@@ -50,8 +50,14 @@ impl UdpSocket {
 
     fn claim(&self, address: SocketAddrV4) -> Result<SocketAddrV4> {
         let options = self.options();
-        let sharing = Sharing { address: options.reuse_address, port: options.reuse_port };
-        let lease = self.network.udp_ports.claim(address, sharing, self.receiver.clone())?;
+        let sharing = Sharing {
+            address: options.reuse_address,
+            port: options.reuse_port,
+        };
+        let lease = self
+            .network
+            .udp_ports
+            .claim(address, sharing, self.receiver.clone())?;
         let address = lease.address;
         let wildcard = address.ip().is_unspecified();
         let mut held = self.lease.lock();
@@ -73,7 +79,11 @@ impl UdpSocket {
         if route.broadcast && !self.options().broadcast {
             return Err(Error::AccessDenied);
         }
-        let source = if bound.ip().is_unspecified() { route.source } else { *bound.ip() };
+        let source = if bound.ip().is_unspecified() {
+            route.source
+        } else {
+            *bound.ip()
+        };
         if source.is_loopback() && route.interface != LOOPBACK {
             return Err(Error::InvalidArgument);
         }
@@ -82,7 +92,9 @@ impl UdpSocket {
 
     fn send_to(&self, to: SocketAddrV4, data: &mut dyn ByteSource) -> Result<usize> {
         let (route, from) = self.plan(to)?;
-        let mtu = self.network.interfaces()[route.interface].mtu().min(LOOPBACK_MTU);
+        let mtu = self.network.interfaces()[route.interface]
+            .mtu()
+            .min(LOOPBACK_MTU);
         let length = data.remaining();
         if length + IPV4_HEADER + UDP_HEADER > mtu {
             return Err(Error::MessageTooLong);
@@ -96,13 +108,31 @@ impl UdpSocket {
         let mut packet = gather(IPV4_HEADER + UDP_HEADER, data)?;
         write_udp_header(&mut packet, from.port(), to.port());
         // "Any" address means this machine.
-        let ip = if to.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *to.ip() };
-        Header { from: *from.ip(), to: ip, protocol: UDP, ttl }.write(&mut packet);
-        self.network.with_stack(LOOPBACK, |stack| stack.link.loop_back(packet));
+        let ip = if to.ip().is_unspecified() {
+            Ipv4Addr::LOCALHOST
+        } else {
+            *to.ip()
+        };
+        Header {
+            from: *from.ip(),
+            to: ip,
+            protocol: UDP,
+            ttl,
+        }
+        .write(&mut packet);
+        self.network
+            .with_stack(LOOPBACK, |stack| stack.link.loop_back(packet));
         Ok(length)
     }
 
-    fn send_out(&self, interface: usize, from: SocketAddrV4, to: SocketAddrV4, ttl: u8, payload: &[u8]) -> Result<()> {
+    fn send_out(
+        &self,
+        interface: usize,
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        ttl: u8,
+        payload: &[u8],
+    ) -> Result<()> {
         let mut senders = self.senders.lock();
         self.network.with_stack(interface, |stack| {
             let id = match senders.iter().find(|(index, _)| *index == interface) {
@@ -174,7 +204,8 @@ impl Socket for UdpSocket {
 
     fn local_address(&self) -> Address {
         let held = self.lease.lock();
-        held.as_ref().map_or(Address::ANY, |held| Address::Inet(held.lease.address))
+        held.as_ref()
+            .map_or(Address::ANY, |held| Address::Inet(held.lease.address))
     }
 
     fn peer_address(&self) -> Result<Address> {
@@ -218,14 +249,21 @@ impl Socket for UdpSocket {
 impl Drop for UdpSocket {
     fn drop(&mut self) {
         for &(interface, id) in &*self.senders.lock() {
-            self.network.with_stack(interface, |stack| stack.remove_sender(id));
+            self.network
+                .with_stack(interface, |stack| stack.remove_sender(id));
         }
     }
 }
 
 /// Takes one message out of a datagram socket's queue.
-pub(crate) fn receive_datagram(receiver: &Receiver, data: &mut dyn ByteSink, peek: bool) -> Result<Received> {
-    let Some(datagram) = receiver.take()? else { return Ok(Received::default()) };
+pub(crate) fn receive_datagram(
+    receiver: &Receiver,
+    data: &mut dyn ByteSink,
+    peek: bool,
+) -> Result<Received> {
+    let Some(datagram) = receiver.take()? else {
+        return Ok(Received::default());
+    };
     let stored = data.put(&datagram.bytes);
     let received = stored.map(|length| Received {
         length,

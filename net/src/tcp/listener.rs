@@ -27,7 +27,12 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub fn new(address: SocketAddrV4, channel: Arc<Channel>, options: Options, backlog: usize) -> Arc<Self> {
+    pub fn new(
+        address: SocketAddrV4,
+        channel: Arc<Channel>,
+        options: Options,
+        backlog: usize,
+    ) -> Arc<Self> {
         let listener = Self {
             address,
             channel,
@@ -42,7 +47,8 @@ impl Listener {
     }
 
     pub fn set_backlog(&self, backlog: usize) {
-        self.backlog.store(backlog.min(MAX_BACKLOG), Ordering::Relaxed);
+        self.backlog
+            .store(backlog.min(MAX_BACKLOG), Ordering::Relaxed);
     }
 
     /// Whether another connection attempt may start. Like Linux, one more than the backlog.
@@ -67,7 +73,9 @@ impl Listener {
     pub(super) fn offer(&self, flow: Flow) {
         let mut accepted = self.accepted.lock();
         accepted.push_back(flow);
-        self.channel.readiness.publish_event(Ready::READ, Ready::READ);
+        self.channel
+            .readiness
+            .publish_event(Ready::READ, Ready::READ);
     }
 
     /// The connection that has waited longest.
@@ -107,20 +115,35 @@ impl Stack {
             return false;
         }
         let options = *listener.options.lock();
-        let Ok(mut socket) = new_socket(&options, self.connections.len()) else { return false };
+        let Ok(mut socket) = new_socket(&options, self.connections.len()) else {
+            return false;
+        };
         apply(&mut socket, &options, self.link.is_loopback());
         if socket.listen((*local.ip(), local.port())).is_err() {
             return false;
         }
         listener.embryos.fetch_add(1, Ordering::Relaxed);
-        let owner = Owner::Listener { listener: listener.clone(), established: false };
-        Connection::add(self, socket, Channel::new(Ready::empty()), owner, options, None);
+        let owner = Owner::Listener {
+            listener: listener.clone(),
+            established: false,
+        };
+        Connection::add(
+            self,
+            socket,
+            Channel::new(Ready::empty()),
+            owner,
+            options,
+            None,
+        );
         true
     }
 
     fn abandon_embryos(&mut self, listener: &Arc<Listener>) {
         let mine = |owner: &Owner| matches!(owner, Owner::Listener { listener: l, .. } if Arc::ptr_eq(l, listener));
-        let embryos = self.connections.iter().filter(|(_, connection)| mine(&connection.owner));
+        let embryos = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| mine(&connection.owner));
         let ids: alloc::vec::Vec<u64> = embryos.map(|(&id, _)| id).collect();
         for id in ids {
             self.abandon(id, true);

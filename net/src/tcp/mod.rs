@@ -75,10 +75,15 @@ pub(crate) struct Flow {
 /// Who answers for a connection.
 pub(crate) enum Owner {
     /// Not accepted yet. Counted as an embryo until established.
-    Listener { listener: Arc<Listener>, established: bool },
+    Listener {
+        listener: Arc<Listener>,
+        established: bool,
+    },
     Socket,
     /// Its socket is closed; it goes when TCP is done with it.
-    Nobody { since_ns: u64 },
+    Nobody {
+        since_ns: u64,
+    },
 }
 
 /// A TCP connection in its stack.
@@ -91,8 +96,8 @@ pub(crate) struct Connection {
     received: usize,
     time_wait_since_ns: Option<u64>,
     forget_at_ns: Option<u64>,
-    /// Holds the local port of connections made from this side.
-    pub lease: Option<TcpLease>,
+    /// Holds the local port of connections made from this side until they are forgotten.
+    _lease: Option<TcpLease>,
     pub options: Options,
     loopback: bool,
 }
@@ -106,19 +111,25 @@ enum Fate {
 
 /// A new smoltcp socket with buffers, or `NoBuffers`.
 pub(crate) fn new_socket(options: &Options, connections: usize) -> Result<Socket<'static>> {
-    let size = |wanted: usize, usual: usize| match connections >= MANY_CONNECTIONS && wanted == usual {
-        true => SMALL_BUFFER,
-        false => wanted,
-    };
+    let size =
+        |wanted: usize, usual: usize| match connections >= MANY_CONNECTIONS && wanted == usual {
+            true => SMALL_BUFFER,
+            false => wanted,
+        };
     let usual = Options::default();
     let receive = zeroed(size(options.receive_buffer, usual.receive_buffer))?;
     let send = zeroed(size(options.send_buffer, usual.send_buffer))?;
-    Ok(Socket::new(SocketBuffer::new(receive), SocketBuffer::new(send)))
+    Ok(Socket::new(
+        SocketBuffer::new(receive),
+        SocketBuffer::new(send),
+    ))
 }
 
 pub(crate) fn zeroed(length: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length).map_err(|_| Error::NoBuffers)?;
+    bytes
+        .try_reserve_exact(length)
+        .map_err(|_| Error::NoBuffers)?;
     bytes.resize(length, 0);
     Ok(bytes)
 }
@@ -130,7 +141,11 @@ pub(crate) fn apply(socket: &mut Socket<'_>, options: &Options, loopback: bool) 
     let idle = Duration::from_secs(u64::from(options.keep_idle_s.max(1)));
     socket.set_keep_alive(options.keep_alive.then_some(idle));
     // Nothing is lost or congested in memory.
-    let control = if loopback { CongestionControl::None } else { CongestionControl::Reno };
+    let control = if loopback {
+        CongestionControl::None
+    } else {
+        CongestionControl::Reno
+    };
     if core::mem::discriminant(&socket.congestion_control()) != core::mem::discriminant(&control) {
         socket.set_congestion_control(control);
     }
@@ -161,7 +176,7 @@ impl Connection {
             received: 0,
             time_wait_since_ns: None,
             forget_at_ns: None,
-            lease,
+            _lease: lease,
             options,
         };
         let id = stack.fresh_id();
@@ -192,7 +207,10 @@ impl Connection {
 
     fn enter(&mut self, state: State, socket: &mut Socket<'static>, now_ns: u64) {
         let before = core::mem::replace(&mut self.state, state);
-        let quiet = matches!(before, State::Closed | State::LastAck | State::TimeWait | State::Closing);
+        let quiet = matches!(
+            before,
+            State::Closed | State::LastAck | State::TimeWait | State::Closing
+        );
         if state == State::Closed && !quiet {
             // Not by a reset: those are noted before the stack's timers are looked at.
             self.fail(Error::TimedOut);
@@ -203,7 +221,11 @@ impl Connection {
             self.save_received(socket);
         }
         let opened = matches!(state, State::Established | State::CloseWait);
-        if opened && let Owner::Listener { listener, established } = &mut self.owner
+        if opened
+            && let Owner::Listener {
+                listener,
+                established,
+            } = &mut self.owner
             && !core::mem::replace(established, true)
         {
             listener.established();
@@ -233,7 +255,11 @@ impl Connection {
         if socket.state() == State::Closed && self.state != State::Closed {
             let refused = self.state == State::SynSent;
             if !matches!(self.state, State::TimeWait | State::LastAck) {
-                self.fail(if refused { Error::ConnectionRefused } else { Error::ConnectionReset });
+                self.fail(if refused {
+                    Error::ConnectionRefused
+                } else {
+                    Error::ConnectionReset
+                });
             }
             self.state = State::Closed;
         }
@@ -244,7 +270,9 @@ impl Connection {
     fn set_timeout(&self, socket: &mut Socket<'static>) {
         let options = &self.options;
         let abandoned = matches!(self.owner, Owner::Nobody { .. });
-        let probes = options.keep_idle_s.saturating_add(options.keep_interval_s * options.keep_count);
+        let probes = options
+            .keep_idle_s
+            .saturating_add(options.keep_interval_s * options.keep_count);
         let timeout = match socket.state() {
             State::SynSent => Some(CONNECT_TIMEOUT),
             State::SynReceived => Some(EMBRYO_TIMEOUT),
@@ -265,7 +293,9 @@ impl Connection {
         let received = socket.recv_queue();
         let grown = received > core::mem::replace(&mut self.received, received);
         let events = if grown { Ready::READ } else { Ready::empty() };
-        self.channel.readiness.publish_event(self.ready(socket), events);
+        self.channel
+            .readiness
+            .publish_event(self.ready(socket), events);
     }
 
     /// tcp_poll(): what poll(2) on Linux says.
@@ -280,7 +310,10 @@ impl Connection {
             || channel.deaf.load(Ordering::Relaxed);
         let silent = !matches!(state, Established | CloseWait);
         let room = socket.send_capacity() - socket.send_queue();
-        ready.set(Ready::READ, finished || socket.can_recv() || !channel.late.lock().is_empty());
+        ready.set(
+            Ready::READ,
+            finished || socket.can_recv() || !channel.late.lock().is_empty(),
+        );
         ready.set(Ready::READ_HANG_UP, finished);
         ready.set(Ready::WRITE, silent || room * 3 >= socket.send_capacity());
         ready.set(Ready::HANG_UP, finished && silent);
@@ -290,7 +323,10 @@ impl Connection {
 
     fn fate(&mut self, socket: &Socket<'static>, now_ns: u64) -> Fate {
         let since_ns = match &self.owner {
-            Owner::Socket | Owner::Listener { established: true, .. } => return Fate::Keep,
+            Owner::Socket
+            | Owner::Listener {
+                established: true, ..
+            } => return Fate::Keep,
             // A reset sent it back to listening, or it never left: our listeners live elsewhere.
             Owner::Listener { listener, .. } => {
                 if !matches!(self.state, State::Listen | State::Closed) {
@@ -329,14 +365,29 @@ impl Stack {
         let mut dead = Vec::new();
         for (&id, connection) in &mut self.connections {
             let socket = self.sockets.get_mut::<Socket>(connection.handle);
-            let waiting = matches!(connection.owner, Owner::Listener { established: false, .. });
+            let waiting = matches!(
+                connection.owner,
+                Owner::Listener {
+                    established: false,
+                    ..
+                }
+            );
             if connection.look(socket, now_ns) == Fate::Forget {
                 dead.push(id);
             } else if waiting
-                && let Owner::Listener { listener, established: true } = &connection.owner
-                && let Some((local, remote)) = v4(socket.local_endpoint()).zip(v4(socket.remote_endpoint()))
+                && let Owner::Listener {
+                    listener,
+                    established: true,
+                } = &connection.owner
+                && let Some((local, remote)) =
+                    v4(socket.local_endpoint()).zip(v4(socket.remote_endpoint()))
             {
-                listener.offer(Flow { interface: self.index, id, local, remote });
+                listener.offer(Flow {
+                    interface: self.index,
+                    id,
+                    local,
+                    remote,
+                });
             }
         }
         for id in dead {
@@ -360,7 +411,9 @@ impl Stack {
     /// Lets go of a connection: closes it in good order, or resets it.
     pub fn abandon(&mut self, id: u64, reset: bool) {
         if let Some((connection, socket)) = self.connection(id) {
-            connection.owner = Owner::Nobody { since_ns: smp::now_ns() };
+            connection.owner = Owner::Nobody {
+                since_ns: smp::now_ns(),
+            };
             // Whatever still comes is acknowledged at once, so that TIME-WAIT owes no packet.
             socket.set_ack_delay(None);
             if reset || socket.recv_queue() > 0 {

@@ -57,9 +57,20 @@ impl TcpSocket {
         }
     }
 
+    /// Takes the port, if any, of a socket that is not connected.
+    fn take_fresh(&self) -> Result<Option<TcpLease>> {
+        match &mut *self.phase.lock() {
+            Phase::Fresh(lease) => Ok(lease.take()),
+            _ => Err(Error::AlreadyConnected),
+        }
+    }
+
     fn sharing(&self) -> Sharing {
         let options = self.options.lock();
-        Sharing { address: options.reuse_address, port: options.reuse_port }
+        Sharing {
+            address: options.reuse_address,
+            port: options.reuse_port,
+        }
     }
 
     fn claim(&self, address: SocketAddrV4) -> Result<TcpLease> {
@@ -80,7 +91,9 @@ impl TcpSocket {
     /// Where a connection attempt stands; an ended one gives way to a new attempt.
     fn check_attempt(&self) -> Result<()> {
         let Ok(flow) = self.flow() else { return Ok(()) };
-        let state = self.with_connection(|_, socket| Ok(socket.state())).unwrap_or(State::Closed);
+        let state = self
+            .with_connection(|_, socket| Ok(socket.state()))
+            .unwrap_or(State::Closed);
         match state {
             State::SynSent | State::SynReceived => return Err(Error::AlreadyConnecting),
             State::Closed | State::TimeWait => {}
@@ -89,26 +102,23 @@ impl TcpSocket {
         if let Some(error) = self.take_error() {
             return Err(error);
         }
-        self.network.with_stack(flow.interface, |stack| stack.abandon(flow.id, false));
+        self.network
+            .with_stack(flow.interface, |stack| stack.abandon(flow.id, false));
         *self.phase.lock() = Phase::Fresh(None);
         Ok(())
     }
 
     /// Makes the connection on its stack and sends the SYN.
     fn open(&self, remote: SocketAddrV4) -> Result<Flow> {
-        let mut lease = match core::mem::replace(&mut *self.phase.lock(), Phase::Fresh(None)) {
-            Phase::Fresh(lease) => lease,
-            other => {
-                *self.phase.lock() = other;
-                return Err(Error::AlreadyConnected);
-            }
-        };
+        let mut lease = self.take_fresh()?;
         let bound = lease.as_ref().map(|lease| *lease.address.ip());
         let source = bound.filter(|address| !address.is_unspecified());
         let route = self.network.route(*remote.ip())?;
         let source = source.unwrap_or(route.source);
         let interface = &self.network.interfaces()[route.interface];
-        if route.broadcast || source.is_loopback() != interface.is_loopback() && source != route.source {
+        if route.broadcast
+            || source.is_loopback() != interface.is_loopback() && source != route.source
+        {
             return Err(Error::NetworkUnreachable);
         }
         let mut lease = match lease.take() {
@@ -118,12 +128,21 @@ impl TcpSocket {
         lease.narrow(source);
         let local = SocketAddrV4::new(source, lease.address.port());
         // Connecting to "any" address means this machine.
-        let ip = if remote.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *remote.ip() };
+        let ip = if remote.ip().is_unspecified() {
+            Ipv4Addr::LOCALHOST
+        } else {
+            *remote.ip()
+        };
         let remote = SocketAddrV4::new(ip, remote.port());
         let id = self.network.with_stack(route.interface, |stack| {
             self.start(stack, local, remote, lease)
         })?;
-        Ok(Flow { interface: route.interface, id, local, remote })
+        Ok(Flow {
+            interface: route.interface,
+            id,
+            local,
+            remote,
+        })
     }
 
     fn start(
@@ -142,7 +161,14 @@ impl TcpSocket {
             .map_err(|_| Error::AddressNotAvailable)?;
         self.channel.readiness.publish(Ready::empty());
         let (channel, lease) = (self.channel.clone(), Some(lease));
-        Ok(Connection::add(stack, socket, channel, Owner::Socket, options, lease))
+        Ok(Connection::add(
+            stack,
+            socket,
+            channel,
+            Owner::Socket,
+            options,
+            lease,
+        ))
     }
 
     /// The outcome of an attempt right after it was started: loopback answers at once.
@@ -222,13 +248,9 @@ impl Socket for TcpSocket {
             listener.set_backlog(backlog);
             return Ok(());
         }
-        let lease = match core::mem::replace(&mut *self.phase.lock(), Phase::Fresh(None)) {
-            Phase::Fresh(Some(lease)) => lease,
-            Phase::Fresh(None) => self.claim(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?,
-            other => {
-                *self.phase.lock() = other;
-                return Err(Error::InvalidArgument);
-            }
+        let lease = match self.take_fresh().map_err(|_| Error::InvalidArgument)? {
+            Some(lease) => lease,
+            None => self.claim(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?,
         };
         let listener = Listener::new(lease.address, self.channel.clone(), self.options(), backlog);
         let listening = lease.listen(Some(listener.clone()));
@@ -266,11 +288,17 @@ impl Socket for TcpSocket {
         loop {
             let Some(flow) = listener.take() else {
                 let closed = listener.is_closed();
-                return Err(if closed { Error::InvalidArgument } else { Error::WouldBlock });
+                return Err(if closed {
+                    Error::InvalidArgument
+                } else {
+                    Error::WouldBlock
+                });
             };
             let mut stack = self.network.interfaces()[flow.interface].stack.lock();
             // One that its listener's close has reset meanwhile is gone.
-            let Some((connection, socket)) = stack.connection(flow.id) else { continue };
+            let Some((connection, socket)) = stack.connection(flow.id) else {
+                continue;
+            };
             connection.owner = Owner::Socket;
             connection.publish(socket);
             let socket = Self {
@@ -280,7 +308,10 @@ impl Socket for TcpSocket {
                 phase: SpinLock::new(Phase::Open(flow)),
                 changing: Mutex::new(()),
             };
-            return Ok(Accepted { socket: Arc::new(socket), peer: Address::Inet(flow.remote) });
+            return Ok(Accepted {
+                socket: Arc::new(socket),
+                peer: Address::Inet(flow.remote),
+            });
         }
     }
 
@@ -294,16 +325,24 @@ impl Socket for TcpSocket {
 
     fn peer_address(&self) -> Result<Address> {
         let flow = self.flow()?;
-        self.with_connection(|_, socket| match (socket.state(), v4(socket.remote_endpoint())) {
-            (State::SynSent | State::SynReceived, _) | (State::Closed, None) => Err(Error::NotConnected),
-            _ => Ok(Address::Inet(flow.remote)),
-        })
+        self.with_connection(
+            |_, socket| match (socket.state(), v4(socket.remote_endpoint())) {
+                (State::SynSent | State::SynReceived, _) | (State::Closed, None) => {
+                    Err(Error::NotConnected)
+                }
+                _ => Ok(Address::Inet(flow.remote)),
+            },
+        )
     }
 
     fn send(&self, data: &mut dyn ByteSource, _message: Message<'_>) -> Result<usize> {
         let Ok(flow) = self.flow() else {
             let listening = self.is_listening();
-            return Err(if listening { Error::BrokenPipe } else { Error::NotConnected });
+            return Err(if listening {
+                Error::BrokenPipe
+            } else {
+                Error::NotConnected
+            });
         };
         let mut stack = self.network.interfaces()[flow.interface].stack.lock();
         let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
@@ -348,7 +387,11 @@ impl Socket for TcpSocket {
         if !peek && queued * 4 >= socket.recv_capacity() {
             stack.drive(&self.network);
         }
-        Ok(Received { length, full_length: length, ..Received::default() })
+        Ok(Received {
+            length,
+            full_length: length,
+            ..Received::default()
+        })
     }
 
     fn shutdown(&self, how: Shutdown) -> Result<()> {
@@ -378,17 +421,22 @@ impl Socket for TcpSocket {
 
     fn receivable(&self) -> usize {
         let late = self.channel.late.lock().len();
-        late + self.with_connection(|_, socket| Ok(socket.recv_queue())).unwrap_or(0)
+        late + self
+            .with_connection(|_, socket| Ok(socket.recv_queue()))
+            .unwrap_or(0)
     }
 
     fn unsent(&self) -> usize {
-        self.with_connection(|_, socket| Ok(socket.send_queue())).unwrap_or(0)
+        self.with_connection(|_, socket| Ok(socket.send_queue()))
+            .unwrap_or(0)
     }
 }
 
 impl Drop for TcpSocket {
     fn drop(&mut self) {
-        match core::mem::replace(&mut *self.phase.lock(), Phase::Fresh(None)) {
+        // Taken out first: closing may sleep, which the phase's spin lock does not allow.
+        let phase = core::mem::replace(&mut *self.phase.lock(), Phase::Fresh(None));
+        match phase {
             Phase::Fresh(_) => {}
             Phase::Listening(lease, listener) => {
                 drop(lease);
@@ -396,7 +444,8 @@ impl Drop for TcpSocket {
             }
             Phase::Open(flow) => {
                 let reset = self.options.lock().linger_s == Some(0);
-                self.network.with_stack(flow.interface, |stack| stack.abandon(flow.id, reset));
+                self.network
+                    .with_stack(flow.interface, |stack| stack.abandon(flow.id, reset));
             }
         }
     }
@@ -417,7 +466,11 @@ fn fill(socket: &mut tcp::Socket<'_>, data: &mut dyn ByteSource) -> Result<usize
             Err(_) => break,
         }
     }
-    if sent == 0 && data.remaining() > 0 { Err(Error::WouldBlock) } else { Ok(sent) }
+    if sent == 0 && data.remaining() > 0 {
+        Err(Error::WouldBlock)
+    } else {
+        Ok(sent)
+    }
 }
 
 /// Moves received bytes out, or copies them when peeking.
@@ -444,7 +497,11 @@ fn drain(socket: &mut tcp::Socket<'_>, data: &mut dyn ByteSink, peek: bool) -> R
 /// Bytes that were saved when the connection was cleared. They are few: copied out and put back.
 fn take_late(channel: &Channel, data: &mut dyn ByteSink, peek: bool) -> Result<usize> {
     let mut late = core::mem::take(&mut *channel.late.lock());
-    let moved = if late.is_empty() { Ok(0) } else { data.put(late.make_contiguous()) };
+    let moved = if late.is_empty() {
+        Ok(0)
+    } else {
+        data.put(late.make_contiguous())
+    };
     if let (Ok(count), false) = (moved, peek) {
         late.drain(..count);
     }

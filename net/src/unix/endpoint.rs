@@ -1,0 +1,617 @@
+//! One UNIX socket: binding, connecting, sending and receiving.
+//!
+//! Locks, outermost first: `refreshing`, then any of the leaves (`state`, a queue's list,
+//! `starved`), one at a time. Peers know each other by weak references only.
+
+use super::names::Names;
+use super::queue::{Message as Queued, Mode, Queue, buffer};
+use crate::{
+    Accepted, Address, Ancillary, ByteSink, ByteSource, Credentials, Error, Kind, Message, Options,
+    Progress, Readiness, Ready, Received, Result, Shutdown, Socket, UnixAddress,
+};
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use smp::SpinLock;
+
+/// The largest backlog (net.core.somaxconn).
+const MAX_BACKLOG: usize = 4096;
+/// A long stream write is moved in pieces, so that its reader can start early.
+const STREAM_PIECE: usize = 32 * 1024;
+
+/// A UNIX-domain socket.
+pub struct UnixSocket {
+    kind: Kind,
+    mode: Mode,
+    names: Arc<Names>,
+    me: Weak<UnixSocket>,
+    /// Who made this socket.
+    creator: Credentials,
+    readiness: Readiness,
+    /// What this endpoint receives.
+    queue: Queue,
+    state: SpinLock<State>,
+    /// Senders (or connecting clients) that wait for room here.
+    starved: SpinLock<Vec<Weak<UnixSocket>>>,
+    /// Held while readiness is computed and published, so that an older result never comes last.
+    refreshing: SpinLock<()>,
+}
+
+struct State {
+    address: UnixAddress,
+    options: Options,
+    link: Link,
+    /// Where the last send or connect found no room.
+    stuck_at: Option<Weak<UnixSocket>>,
+    error: Option<Error>,
+    mute: bool,
+}
+
+/// What a socket is linked to.
+#[derive(Clone)]
+enum Link {
+    None,
+    Listening {
+        backlog: usize,
+        waiting: VecDeque<Arc<UnixSocket>>,
+    },
+    /// The other end (streams, sequenced packets) or the default destination (datagrams).
+    Peer {
+        socket: Weak<UnixSocket>,
+        address: UnixAddress,
+        credentials: Credentials,
+    },
+}
+
+impl UnixSocket {
+    /// A new unconnected socket of one of the UNIX kinds.
+    pub fn new(names: Arc<Names>, kind: Kind, creator: Credentials) -> Arc<Self> {
+        Self::linked(names, kind, creator, UnixAddress::Unnamed, Link::None)
+    }
+
+    fn linked(
+        names: Arc<Names>,
+        kind: Kind,
+        creator: Credentials,
+        address: UnixAddress,
+        link: Link,
+    ) -> Arc<Self> {
+        let mode = if kind == Kind::UnixStream {
+            Mode::Stream
+        } else {
+            Mode::Messages
+        };
+        let state = State {
+            address,
+            options: Options {
+                send_buffer: 208 * 1024,
+                receive_buffer: 208 * 1024,
+                ..Options::default()
+            },
+            link,
+            stuck_at: None,
+            error: None,
+            mute: false,
+        };
+        let socket = Arc::new_cyclic(|me| Self {
+            kind,
+            mode,
+            names,
+            me: me.clone(),
+            creator,
+            readiness: Readiness::new(Ready::empty()),
+            queue: Queue::new(mode),
+            state: SpinLock::new(state),
+            starved: SpinLock::new(Vec::new()),
+            refreshing: SpinLock::new(()),
+        });
+        socket.refresh(Ready::empty());
+        socket
+    }
+
+    /// Two sockets connected to each other (socketpair(2)).
+    pub fn pair(names: &Arc<Names>, kind: Kind, creator: Credentials) -> (Arc<Self>, Arc<Self>) {
+        let one = Self::new(names.clone(), kind, creator);
+        let other = Self::new(names.clone(), kind, creator);
+        one.state.lock().link = one.link_to(&other);
+        other.state.lock().link = other.link_to(&one);
+        one.refresh(Ready::empty());
+        other.refresh(Ready::empty());
+        (one, other)
+    }
+
+    fn link_to(&self, peer: &Arc<UnixSocket>) -> Link {
+        Link::Peer {
+            socket: peer.me.clone(),
+            address: peer.address(),
+            credentials: peer.creator,
+        }
+    }
+
+    pub fn address(&self) -> UnixAddress {
+        self.state.lock().address.clone()
+    }
+
+    fn is_datagram(&self) -> bool {
+        self.kind == Kind::UnixDatagram
+    }
+
+    /// The other end: `NotConnected` without one, `None` when it is gone.
+    fn peer(&self) -> Result<Option<Arc<UnixSocket>>> {
+        match &self.state.lock().link {
+            Link::Peer { socket, .. } => Ok(socket.upgrade()),
+            _ => Err(Error::NotConnected),
+        }
+    }
+
+    /// Computes and publishes readiness; `events` are told about even if they were there before.
+    fn refresh(&self, events: Ready) {
+        let _refreshing = self.refreshing.lock();
+        let mut ready = self.ready();
+        if !ready.contains(Ready::WRITE)
+            && let Some(target) = self.target()
+        {
+            // First on the list, then another look: room made meanwhile is seen or told about.
+            let mut starved = target.starved.lock();
+            if !starved.iter().any(|sender| sender.ptr_eq(&self.me)) {
+                starved.push(self.me.clone());
+            }
+            drop(starved);
+            ready = self.ready();
+        }
+        self.readiness.publish_event(ready, events);
+    }
+
+    /// Where the room for our next send is.
+    fn target(&self) -> Option<Arc<UnixSocket>> {
+        let state = self.state.lock();
+        match (&state.stuck_at, &state.link) {
+            (Some(stuck), _) => stuck.upgrade(),
+            (None, Link::Peer { socket, .. }) => socket.upgrade(),
+            _ => None,
+        }
+    }
+
+    fn ready(&self) -> Ready {
+        let level = self.queue.level();
+        let (mut ready, target) = (Ready::empty(), self.target());
+        let state = self.state.lock();
+        let (mute, limit, stuck) = (
+            state.mute,
+            state.options.send_buffer,
+            state.stuck_at.is_some(),
+        );
+        ready.set(Ready::ERROR, state.error.is_some());
+        let finished = level.finished || level.broken;
+        let connected = match &state.link {
+            Link::Listening { waiting, .. } => {
+                ready.set(Ready::READ, !waiting.is_empty());
+                return ready;
+            }
+            Link::None => self.is_datagram(),
+            Link::Peer { .. } => true,
+        };
+        drop(state);
+        ready.set(Ready::READ, level.messages > 0 || finished);
+        ready.set(Ready::READ_HANG_UP, finished);
+        ready.set(Ready::HANG_UP, !connected || finished && mute);
+        ready.set(
+            Ready::WRITE,
+            mute || target.is_none_or(|target| target.has_room(limit, stuck)),
+        );
+        ready
+    }
+
+    /// Whether a sender with this buffer limit should try (again).
+    fn has_room(&self, limit: usize, stuck: bool) -> bool {
+        if let Link::Listening { backlog, waiting } = &self.state.lock().link {
+            return waiting.len() <= *backlog;
+        }
+        let level = self.queue.level();
+        // One that found no room for a whole message waits until all is received: any fits then.
+        let low = if stuck && self.mode == Mode::Messages {
+            level.messages == 0
+        } else {
+            level.cost * 2 <= limit
+        };
+        low || level.finished || level.broken
+    }
+
+    /// Room was made here, or there is nobody any more to make it.
+    fn feed_starved(&self) {
+        let starved = core::mem::take(&mut *self.starved.lock());
+        for sender in starved.iter().filter_map(Weak::upgrade) {
+            sender.refresh(Ready::empty());
+        }
+    }
+
+    fn stick(&self, target: &Arc<UnixSocket>) -> Error {
+        self.state.lock().stuck_at = Some(target.me.clone());
+        self.refresh(Ready::empty());
+        Error::WouldBlock
+    }
+
+    fn unstick(&self) {
+        self.state.lock().stuck_at = None;
+    }
+
+    /// The other end is gone; `lost` when it had not read everything.
+    fn peer_closed(&self, lost: bool) {
+        self.queue.finish();
+        {
+            let mut state = self.state.lock();
+            state.mute = true;
+            if lost {
+                state.error = Some(Error::ConnectionReset);
+            }
+        }
+        self.refresh(Ready::READ);
+        self.feed_starved();
+    }
+
+    fn connect_stream(&self, address: &UnixAddress) -> Result<Progress> {
+        let listener = self.names.find(address)?;
+        if listener.kind != self.kind {
+            return Err(Error::WrongType);
+        }
+        let me = self.me.upgrade().ok_or(Error::NotConnected)?;
+        if !matches!(self.state.lock().link, Link::None) {
+            return Err(Error::AlreadyConnected);
+        }
+        let link = Link::Peer {
+            socket: self.me.clone(),
+            address: self.address(),
+            credentials: self.creator,
+        };
+        let server = Self::linked(
+            self.names.clone(),
+            self.kind,
+            listener.creator,
+            listener.address(),
+            link,
+        );
+        listener
+            .enqueue(&server)
+            .inspect_err(|_| server.forget_peer())
+            .or_else(|error| match error {
+                Error::WouldBlock => Err(self.stick(&listener)),
+                error => Err(error),
+            })?;
+        self.unstick();
+        self.state.lock().link = me.link_to(&server);
+        self.refresh(Ready::empty());
+        // Only now may the server see it.
+        listener.refresh(Ready::READ);
+        Ok(Progress::Done)
+    }
+
+    /// The connection never came about: dropping this end must not reset the other.
+    fn forget_peer(&self) {
+        self.state.lock().link = Link::None;
+    }
+
+    fn enqueue(&self, server: &Arc<UnixSocket>) -> Result<()> {
+        match &mut self.state.lock().link {
+            Link::Listening { backlog, waiting } if waiting.len() > *backlog => {
+                Err(Error::WouldBlock)
+            }
+            Link::Listening { waiting, .. } => {
+                waiting.push_back(server.clone());
+                Ok(())
+            }
+            _ => Err(Error::ConnectionRefused),
+        }
+    }
+
+    /// Where a datagram goes.
+    fn destination(&self, to: Option<&Address>) -> Result<Arc<UnixSocket>> {
+        let target = match to {
+            Some(Address::Unix(address)) => self.names.find(address)?,
+            Some(_) => return Err(Error::WrongFamily),
+            None => self.peer()?.ok_or(Error::ConnectionRefused)?,
+        };
+        if target.kind != self.kind {
+            return Err(Error::WrongType);
+        }
+        match &target.state.lock().link {
+            Link::Peer { socket, .. } if !socket.ptr_eq(&self.me) => Err(Error::NotPermitted),
+            _ => Ok(()),
+        }?;
+        Ok(target)
+    }
+
+    fn take_pending_error(&self) -> Result<()> {
+        match self.state.lock().error.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends one message, or one piece of a stream.
+    fn send_piece(
+        &self,
+        target: &Arc<UnixSocket>,
+        data: &mut dyn ByteSource,
+        ancillary: &mut Ancillary,
+        sender: Credentials,
+    ) -> Result<usize> {
+        let limit = self.state.lock().options.send_buffer;
+        let wanted = match self.mode {
+            Mode::Stream => data.remaining().min(STREAM_PIECE),
+            Mode::Messages => data.remaining(),
+        };
+        let length = target
+            .queue
+            .room(wanted, limit)
+            .map_err(|error| match error {
+                Error::WouldBlock => self.stick(target),
+                error => error,
+            })?;
+        let mut bytes = buffer(length, self.mode)?;
+        let mut filled = 0;
+        while filled < length {
+            match data.take(&mut bytes[filled..]) {
+                Ok(count @ 1..) => filled += count,
+                Ok(0) | Err(_) if self.mode == Mode::Stream && filled > 0 => break,
+                Ok(0) | Err(_) => return Err(Error::Fault),
+            }
+        }
+        bytes.truncate(filled);
+        let from = self.is_datagram().then(|| Address::Unix(self.address()));
+        let ancillary = core::mem::take(ancillary);
+        target.queue.push(Queued {
+            bytes,
+            taken: 0,
+            from,
+            sender,
+            ancillary,
+        })?;
+        target.refresh(Ready::READ);
+        Ok(filled)
+    }
+}
+
+impl Socket for UnixSocket {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    fn options(&self) -> Options {
+        self.state.lock().options
+    }
+
+    fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
+        {
+            let mut state = self.state.lock();
+            change(&mut state.options);
+            state.options = state.options.clamped();
+        }
+        self.refresh(Ready::empty());
+    }
+
+    fn take_error(&self) -> Option<Error> {
+        let error = self.state.lock().error.take();
+        self.refresh(Ready::empty());
+        error
+    }
+
+    fn bind(&self, address: &Address) -> Result<()> {
+        let Address::Unix(address) = address else {
+            return Err(Error::WrongFamily);
+        };
+        let me = self.me.upgrade().ok_or(Error::InvalidArgument)?;
+        if self.address() != UnixAddress::Unnamed {
+            return Err(Error::InvalidArgument);
+        }
+        let address = match address {
+            UnixAddress::Unnamed => self.names.bind_automatically(&me)?,
+            address => {
+                self.names.bind(address, &me)?;
+                address.clone()
+            }
+        };
+        self.state.lock().address = address;
+        Ok(())
+    }
+
+    fn listen(&self, backlog: usize) -> Result<()> {
+        if self.is_datagram() {
+            return Err(Error::NotSupported);
+        }
+        {
+            let mut state = self.state.lock();
+            let limit = backlog.min(MAX_BACKLOG);
+            let nameless = state.address == UnixAddress::Unnamed;
+            match &mut state.link {
+                Link::Listening { backlog, .. } => *backlog = limit,
+                Link::None if nameless => return Err(Error::InvalidArgument),
+                Link::None => {
+                    state.link = Link::Listening {
+                        backlog: limit,
+                        waiting: VecDeque::new(),
+                    }
+                }
+                Link::Peer { .. } => return Err(Error::InvalidArgument),
+            }
+        }
+        self.refresh(Ready::empty());
+        Ok(())
+    }
+
+    fn is_listening(&self) -> bool {
+        matches!(self.state.lock().link, Link::Listening { .. })
+    }
+
+    fn connect(&self, address: Option<&Address>) -> Result<Progress> {
+        let address = match address {
+            None if self.is_datagram() => {
+                self.state.lock().link = Link::None;
+                self.refresh(Ready::empty());
+                return Ok(Progress::Done);
+            }
+            None => return Err(Error::NotSupported),
+            Some(Address::Unix(address)) => address,
+            Some(_) => return Err(Error::WrongFamily),
+        };
+        if !self.is_datagram() {
+            return self.connect_stream(address);
+        }
+        let peer = self.names.find(address)?;
+        if peer.kind != self.kind {
+            return Err(Error::WrongType);
+        }
+        let link = self.link_to(&peer);
+        self.state.lock().link = link;
+        self.refresh(Ready::empty());
+        Ok(Progress::Done)
+    }
+
+    fn accept(&self) -> Result<Accepted> {
+        if self.is_datagram() {
+            return Err(Error::NotSupported);
+        }
+        let next = match &mut self.state.lock().link {
+            Link::Listening { waiting, .. } => waiting.pop_front(),
+            _ => return Err(Error::InvalidArgument),
+        };
+        self.refresh(Ready::empty());
+        self.feed_starved();
+        let socket = next.ok_or(Error::WouldBlock)?;
+        let peer = socket
+            .peer_address()
+            .unwrap_or(Address::Unix(UnixAddress::Unnamed));
+        Ok(Accepted { socket, peer })
+    }
+
+    fn local_address(&self) -> Address {
+        Address::Unix(self.address())
+    }
+
+    fn peer_address(&self) -> Result<Address> {
+        match &self.state.lock().link {
+            Link::Peer { address, .. } => Ok(Address::Unix(address.clone())),
+            _ => Err(Error::NotConnected),
+        }
+    }
+
+    fn peer_credentials(&self) -> Result<Credentials> {
+        match &self.state.lock().link {
+            Link::Peer { credentials, .. } => Ok(*credentials),
+            _ => Ok(Credentials {
+                process: 0,
+                user: u32::MAX,
+                group: u32::MAX,
+            }),
+        }
+    }
+
+    fn send(&self, data: &mut dyn ByteSource, message: Message<'_>) -> Result<usize> {
+        self.take_pending_error()?;
+        if self.state.lock().mute {
+            return Err(Error::BrokenPipe);
+        }
+        let target = match (self.is_datagram(), message.to) {
+            (true, to) => self.destination(to)?,
+            (false, Some(_)) if self.peer().is_ok() => return Err(Error::AlreadyConnected),
+            (false, Some(_)) => return Err(Error::NotSupported),
+            (false, None) => self.peer()?.ok_or(Error::BrokenPipe)?,
+        };
+        let mut ancillary = message.ancillary;
+        let sender = ancillary.credentials.take().unwrap_or(self.creator);
+        if self.mode == Mode::Stream && data.remaining() == 0 {
+            return Ok(0);
+        }
+        let mut sent = self.send_piece(&target, data, &mut ancillary, sender)?;
+        while self.mode == Mode::Stream && data.remaining() > 0 {
+            match self.send_piece(&target, data, &mut ancillary, sender) {
+                Ok(count @ 1..) => sent += count,
+                _ => break,
+            }
+        }
+        if data.remaining() == 0 {
+            self.unstick();
+        }
+        self.refresh(Ready::empty());
+        Ok(sent)
+    }
+
+    fn receive(&self, data: &mut dyn ByteSink, peek: bool) -> Result<Received> {
+        if !self.is_datagram() && self.peer().is_err() {
+            return Err(if self.is_listening() {
+                Error::InvalidArgument
+            } else {
+                Error::NotConnected
+            });
+        }
+        if self.mode == Mode::Stream && data.remaining() == 0 {
+            return Ok(Received::default());
+        }
+        let empty = self.queue.level().messages == 0;
+        if empty {
+            self.take_pending_error()?;
+        }
+        let (mut received, sender) = self.queue.receive(data, peek)?;
+        if self.options().pass_credentials && !(empty && received.full_length == 0) {
+            received.ancillary.credentials = Some(sender);
+        }
+        if !peek {
+            self.refresh(Ready::empty());
+            self.feed_starved();
+        }
+        Ok(received)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> Result<()> {
+        let peer = self.peer()?;
+        if how.reads() {
+            self.queue.finish();
+            self.feed_starved();
+        }
+        if how.writes() {
+            self.state.lock().mute = true;
+            if let Some(peer) = peer.filter(|_| !self.is_datagram()) {
+                peer.queue.finish();
+                peer.refresh(Ready::READ);
+            }
+        }
+        self.refresh(Ready::empty());
+        Ok(())
+    }
+
+    fn receivable(&self) -> usize {
+        self.queue.next_length()
+    }
+
+    fn unsent(&self) -> usize {
+        self.target().map_or(0, |target| target.queue.level().bytes)
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let (address, link) = {
+            let mut state = self.state.lock();
+            (
+                state.address.clone(),
+                core::mem::replace(&mut state.link, Link::None),
+            )
+        };
+        // An accepted socket shows its listener's name but does not own it.
+        if self.names.owns(&address, &self.me) {
+            self.names.unbind(&address);
+        }
+        let lost = self.mode == Mode::Stream && self.queue.level().bytes > 0;
+        self.queue.break_off();
+        if let Link::Peer { socket, .. } = link
+            && !self.is_datagram()
+            && let Some(peer) = socket.upgrade()
+        {
+            peer.peer_closed(lost);
+        }
+        self.feed_starved();
+    }
+}

@@ -1,0 +1,248 @@
+//! TCP between two machines, and over loopback.
+
+mod common;
+
+use common::*;
+use net::{Error, Kind, Message, Ready, Shutdown, Socket};
+use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+/// Sends `length` bytes both ways at once and checks what arrives.
+fn exchange(server: &dyn Socket, client: &dyn Socket, length: usize) {
+    let data = Random(99).bytes(length);
+    thread::scope(|scope| {
+        for (from, to) in [(server, client), (client, server)] {
+            let data = &data;
+            scope.spawn(move || {
+                send_all(from, data).unwrap();
+                from.shutdown(Shutdown::Write).unwrap();
+            });
+            scope.spawn(move || assert!(read_to_end(to).unwrap() == *data, "bytes differ"));
+        }
+    });
+}
+
+#[test]
+fn bytes_cross_the_wire_both_ways() {
+    let pair = pair();
+    let (listener, port) = listen(&pair.right, Ipv4Addr::UNSPECIFIED, 5);
+    let client = pair.left.socket(Kind::Tcp).unwrap();
+    connect(&*client, &at(RIGHT, port)).unwrap();
+    let server = accept(&*listener);
+    assert_eq!(server.peer_address().unwrap(), client.local_address());
+    exchange(&*server, &*client, 300_000);
+}
+
+#[test]
+fn loss_and_corruption_are_repaired() {
+    let pair = pair();
+    let (listener, port) = listen(&pair.right, RIGHT, 5);
+    let client = pair.left.socket(Kind::Tcp).unwrap();
+    connect(&*client, &at(RIGHT, port)).unwrap();
+    let server = accept(&*listener);
+    pair.trouble.loss.store(3, Ordering::Relaxed);
+    pair.trouble.garble.store(3, Ordering::Relaxed);
+    exchange(&*server, &*client, 40_000);
+}
+
+#[test]
+fn loopback_connects_at_once_on_any_local_address() {
+    let pair = pair();
+    let (listener, port) = listen(&pair.left, Ipv4Addr::UNSPECIFIED, 5);
+    for ip in [
+        Ipv4Addr::LOCALHOST,
+        Ipv4Addr::new(127, 9, 9, 9),
+        LEFT,
+        Ipv4Addr::UNSPECIFIED,
+    ] {
+        let client = pair.left.socket(Kind::Tcp).unwrap();
+        assert_eq!(
+            client.connect(Some(&at(ip, port))),
+            Ok(net::Progress::Done),
+            "{ip}"
+        );
+        let server = accept(&*listener);
+        exchange(&*server, &*client, 200_000);
+    }
+}
+
+#[test]
+fn nobody_listens() {
+    let pair = pair();
+    let client = pair.left.socket(Kind::Tcp).unwrap();
+    assert_eq!(
+        connect(&*client, &at(RIGHT, 9)),
+        Err(Error::ConnectionRefused)
+    );
+    assert_eq!(
+        connect(&*client, &at(Ipv4Addr::LOCALHOST, 9)),
+        Err(Error::ConnectionRefused)
+    );
+    assert_eq!(
+        connect(&*client, &at(Ipv4Addr::new(8, 8, 8, 8), 9)),
+        Err(Error::NetworkUnreachable)
+    );
+}
+
+#[test]
+fn a_full_backlog_lets_clients_wait() {
+    let network = lonely();
+    let (listener, port) = listen(&network, Ipv4Addr::LOCALHOST, 2);
+    let clients: Vec<_> = (0..5).map(|_| network.socket(Kind::Tcp).unwrap()).collect();
+    let outcomes: Vec<_> = clients
+        .iter()
+        .map(|client| client.connect(Some(&at(Ipv4Addr::LOCALHOST, port))))
+        .collect();
+    let done = outcomes
+        .iter()
+        .filter(|outcome| **outcome == Ok(net::Progress::Done))
+        .count();
+    assert_eq!(done, 3, "one more than the backlog");
+    // As the server takes them, the clients' repeated SYNs get through.
+    let servers: Vec<_> = (0..5).map(|_| accept(&*listener)).collect();
+    for client in &clients {
+        eventually("connected", || client.peer_address().is_ok());
+    }
+    drop(servers);
+}
+
+#[test]
+fn many_connections_at_once() {
+    let pair = pair();
+    let (listener, port) = listen(&pair.right, RIGHT, 64);
+    thread::scope(|scope| {
+        for number in 0..50u8 {
+            let left = &pair.left;
+            scope.spawn(move || {
+                let client = left.socket(Kind::Tcp).unwrap();
+                connect(&*client, &at(RIGHT, port)).unwrap();
+                send_all(&*client, &[number; 3000]).unwrap();
+                client.shutdown(Shutdown::Write).unwrap();
+                assert_eq!(read_to_end(&*client).unwrap(), [number; 3000]);
+            });
+        }
+        for _ in 0..50 {
+            let server = accept(&*listener);
+            scope.spawn(move || {
+                let data = read_to_end(&*server).unwrap();
+                send_all(&*server, &data).unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn half_close_leaves_the_other_half() {
+    let network = lonely();
+    let (listener, port) = listen(&network, Ipv4Addr::LOCALHOST, 1);
+    let client = network.socket(Kind::Tcp).unwrap();
+    connect(&*client, &at(Ipv4Addr::LOCALHOST, port)).unwrap();
+    let server = accept(&*listener);
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(send_all(&*client, b"x"), Err(Error::BrokenPipe));
+    assert_eq!(read_to_end(&*server).unwrap(), b"");
+    assert!(
+        server
+            .readiness()
+            .ready()
+            .contains(Ready::READ_HANG_UP | Ready::WRITE)
+    );
+    assert!(!server.readiness().ready().contains(Ready::HANG_UP));
+    send_all(&*server, b"still here").unwrap();
+    drop(server);
+    assert_eq!(read_to_end(&*client).unwrap(), b"still here");
+    assert!(client.readiness().ready().contains(Ready::HANG_UP));
+}
+
+#[test]
+fn unread_data_and_linger_zero_reset_the_peer() {
+    for linger in [false, true] {
+        let network = lonely();
+        let (listener, port) = listen(&network, Ipv4Addr::LOCALHOST, 1);
+        let client = network.socket(Kind::Tcp).unwrap();
+        connect(&*client, &at(Ipv4Addr::LOCALHOST, port)).unwrap();
+        let server = accept(&*listener);
+        if linger {
+            server.update_options(&mut |options| options.linger_s = Some(0));
+        } else {
+            send_all(&*client, b"never read").unwrap();
+        }
+        drop(server);
+        assert!(client.readiness().ready().contains(Ready::ERROR));
+        let mut buffer = [0; 8];
+        let error = receive(&*client, &mut buffer).map(|received| received.length);
+        assert_eq!(error, Err(Error::ConnectionReset), "linger {linger}");
+        assert_eq!(send_all(&*client, b"x"), Err(Error::BrokenPipe));
+        assert_eq!(receive(&*client, &mut buffer).unwrap().length, 0);
+    }
+}
+
+#[test]
+fn data_sent_before_the_close_is_read_after_it() {
+    let network = lonely();
+    let (listener, port) = listen(&network, Ipv4Addr::LOCALHOST, 1);
+    let client = network.socket(Kind::Tcp).unwrap();
+    connect(&*client, &at(Ipv4Addr::LOCALHOST, port)).unwrap();
+    send_all(&*client, b"parting words").unwrap();
+    drop(client);
+    let server = accept(&*listener);
+    let mut peeked = [0; 7];
+    let mut sink: &mut [u8] = &mut peeked;
+    assert_eq!(server.receive(&mut sink, true).unwrap().length, 7);
+    assert_eq!(&peeked, b"parting");
+    assert_eq!(read_to_end(&*server).unwrap(), b"parting words");
+}
+
+#[test]
+fn ports_come_back_and_closed_listeners_refuse() {
+    let network = lonely();
+    let (listener, port) = listen(&network, Ipv4Addr::LOCALHOST, 1);
+    let other = network.socket(Kind::Tcp).unwrap();
+    assert_eq!(
+        other.bind(&at(Ipv4Addr::UNSPECIFIED, port)),
+        Err(Error::AddressInUse)
+    );
+    assert_eq!(other.bind(&at(LEFT, port)), Err(Error::AddressNotAvailable));
+    let waiting = network.socket(Kind::Tcp).unwrap();
+    connect(&*waiting, &at(Ipv4Addr::LOCALHOST, port)).unwrap();
+    drop(listener);
+    let mut buffer = [0; 8];
+    let reset = receive(&*waiting, &mut buffer).map(|received| received.length);
+    assert_eq!(reset, Err(Error::ConnectionReset));
+    let late = network.socket(Kind::Tcp).unwrap();
+    assert_eq!(
+        connect(&*late, &at(Ipv4Addr::LOCALHOST, port)),
+        Err(Error::ConnectionRefused)
+    );
+    other.bind(&at(Ipv4Addr::LOCALHOST, port)).unwrap();
+}
+
+#[test]
+fn a_full_peer_stops_the_sender_until_it_reads() {
+    let network = lonely();
+    let (listener, port) = listen(&network, Ipv4Addr::LOCALHOST, 1);
+    let client = network.socket(Kind::Tcp).unwrap();
+    connect(&*client, &at(Ipv4Addr::LOCALHOST, port)).unwrap();
+    let server = accept(&*listener);
+    let block = vec![7; 100_000];
+    let mut sent = 0;
+    eventually("both buffers are full", || {
+        sent += client
+            .send(&mut &block[..], Message::default())
+            .unwrap_or(0);
+        sent >= 2 * 64 * 1024
+    });
+    assert_eq!(
+        client.send(&mut &block[..], Message::default()),
+        Err(Error::WouldBlock)
+    );
+    assert!(!client.readiness().ready().contains(Ready::WRITE));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            send_all(&*client, &block).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+        });
+        assert_eq!(read_to_end(&*server).unwrap().len(), sent + block.len());
+    });
+}
