@@ -6,6 +6,8 @@
 
 mod device_tree;
 mod memory_map;
+#[cfg(test)]
+mod tests;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -97,6 +99,8 @@ pub struct Machine {
     pub virtio: Vec<Device>,
     pub initrd: Option<Region>,
     pub command_line: String,
+    /// Random bytes from the boot loader, different at each boot; may be empty.
+    pub seed: Vec<u8>,
 }
 
 static MACHINE: Once<Machine> = Once::new();

@@ -2,7 +2,7 @@
 //!
 //! "User memory" is the test's own memory, so tests pass real pointers.
 
-use super::{FpRegisters, TrapFrame};
+use super::FpRegisters;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,11 +21,6 @@ pub fn features() -> Features {
 pub fn now_ns() -> u64 {
     static NOW: AtomicU64 = AtomicU64::new(0);
     NOW.fetch_add(1, Ordering::Relaxed)
-}
-
-/// There is no user mode on the host.
-pub fn enter_user_mode(_frame: TrapFrame) -> ! {
-    unreachable!("tests do not enter user mode")
 }
 
 /// See `aarch64::user_state`.
@@ -78,16 +73,6 @@ impl UserState {
     pub fn switch_in(&self) {}
 
     pub fn before_user_return(&self, _pinned: &percpu::Pinned) {}
-
-    pub fn refresh(&self) -> u64 {
-        self.tls()
-    }
-
-    pub fn switch_in(&self) {}
-
-    pub fn switch_out(&self, _pinned: &percpu::Pinned) {}
-
-    pub fn before_user_return(&self, _pinned: &percpu::Pinned) {}
 }
 
 /// There is no user mode here: tests never get this far.
@@ -96,7 +81,7 @@ pub fn enter_user_mode(_registers: super::TrapFrame) -> ! {
 }
 
 /// There is no machine to end.
-pub fn end(how: crate::power::End) -> ! {
+pub fn end(how: impl core::fmt::Debug) -> ! {
     panic!("the host's machine is not ours to end: {how:?}")
 }
 

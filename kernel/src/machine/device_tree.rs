@@ -58,6 +58,7 @@ impl Machine {
             virtio: walk.all(&["virtio,mmio"]).filter_map(Found::device).collect(),
             initrd: initrd(tree),
             command_line: chosen.map(|node| text(node, "bootargs")).unwrap_or_default(),
+            seed: chosen.map(seed).unwrap_or_default(),
         })
     }
 }
@@ -269,4 +270,8 @@ fn uart(walk: &Walk<'_>, chosen: Option<FdtNode<'_>>) -> Option<Device> {
     let stdout = stdout.split(':').next().unwrap_or_default();
     let named = walk.all(PL011).find(|found| found.path == stdout);
     named.or_else(|| walk.all(PL011).next())?.device()
+}
+
+fn seed(chosen: FdtNode<'_>) -> Vec<u8> {
+    chosen.property("rng-seed").map(|property| property.value().to_vec()).unwrap_or_default()
 }

@@ -14,7 +14,10 @@ unsafe extern "C" {
 
 const MAX_FRAMES: usize = 48;
 
-/// Calls `visit` with the return address of each caller of this function, innermost first.
+/// Length of a call instruction: the return address minus this is the call.
+const CALL: u64 = 4;
+
+/// Calls `visit` with the call instruction in each caller of this function, innermost first.
 pub fn here(visit: impl FnMut(u64)) {
     let record: u64;
     // SAFETY: reads the frame pointer.
@@ -22,7 +25,7 @@ pub fn here(visit: impl FnMut(u64)) {
     walk(record, visit);
 }
 
-/// Calls `visit` with the interrupted instruction and the callers of its function.
+/// Calls `visit` with the interrupted instruction and the calls that led to its function.
 pub fn of_frame(frame: &TrapFrame, mut visit: impl FnMut(u64)) {
     visit(frame.pc);
     if !frame.from_user() {
@@ -36,7 +39,7 @@ fn walk(mut record: u64, mut visit: impl FnMut(u64)) {
         if return_address == 0 {
             return;
         }
-        visit(return_address);
+        visit(return_address - CALL);
         if is_exception_return(return_address)
             && let Some(pc) = interrupted_pc(next)
         {

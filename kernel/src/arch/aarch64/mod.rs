@@ -5,7 +5,6 @@
 
 mod asm;
 pub mod backtrace;
-pub mod control;
 pub mod cpu;
 pub mod early_map;
 pub mod exception;
