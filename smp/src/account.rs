@@ -16,6 +16,12 @@ pub enum TimeClass {
     Idle = 3,
 }
 
+impl TimeClass {
+    pub(crate) fn from_index(index: u32) -> Self {
+        [Self::System, Self::User, Self::Irq, Self::Idle][index as usize & 3]
+    }
+}
+
 /// About to return to user mode.
 #[inline]
 pub fn enter_user() {

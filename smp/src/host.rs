@@ -267,7 +267,7 @@ impl Runtime for HostRuntime {
 
     fn cpu_online(&self, _cpu: CpuId) {}
 
-    fn run_idle(&self) -> ! {
+    fn run_idle(&'static self) -> ! {
         loop {
             std::thread::park();
         }

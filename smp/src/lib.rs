@@ -16,14 +16,34 @@ extern crate alloc;
 extern crate std;
 
 pub mod account;
+mod affinity;
+mod control_word;
+mod cpu;
+mod fair;
+mod held;
 #[cfg(not(target_os = "none"))]
 mod host;
+mod idle;
+mod inbox;
+mod join;
+mod owner;
+mod placement;
 pub mod platform;
+mod realtime;
+mod registry;
+mod run_queue;
 pub mod runtime;
 pub mod scheduler;
+mod shelf;
+mod sleep;
+mod state;
 pub mod stats;
+mod steal;
+mod switch;
 pub mod sync;
 pub mod thread;
+mod tick;
+mod topology;
 
 // The blocking layer.
 pub mod mutex;

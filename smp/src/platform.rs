@@ -42,6 +42,12 @@ pub trait Platform: Send + Sync + 'static {
     /// Waits for an interrupt, IRQs still masked (`dsb sy; wfi`): a pending one must end it.
     fn wait_for_interrupt(&self);
 
+    /// How long an idle CPU watches for work before it waits for an interrupt. Under emulation
+    /// 0: a watching CPU takes the host's time from the others.
+    fn idle_poll_ns(&self) -> u64 {
+        0
+    }
+
     /// Lets pending interrupts in: unmask, `isb`, mask again. Only the idle loop calls it.
     fn irq_window(&self);
 

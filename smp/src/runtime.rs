@@ -74,7 +74,7 @@ pub trait Runtime: Sync {
     /// before [`run_idle`].
     fn cpu_online(&self, cpu: CpuId);
     /// Turns the calling context (the CPU's boot stack) into its idle thread.
-    fn run_idle(&self) -> !;
+    fn run_idle(&'static self) -> !;
 }
 
 static RUNTIME: spin::Once<&'static dyn Runtime> = spin::Once::new();

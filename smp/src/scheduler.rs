@@ -1,105 +1,371 @@
-//! The scheduler: one value, all CPUs.
+//! The scheduler: one value, all CPUs, and the way in.
+//!
+//! [`Runtime`] is implemented here in terms of the CPU's own actions (`Owner`), which live beside:
+//! `switch.rs` (choosing, the tail), `run_queue.rs`, `placement.rs`, `steal.rs`, `idle.rs`,
+//! `affinity.rs`, `tick.rs`.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
+use crate::cpu::Cpu;
+use crate::held::Held;
+use crate::inbox::{Inbox, ReadyLink};
+use crate::owner::Owner;
 use crate::platform::Platform;
+use crate::registry::Registry;
 use crate::runtime::{Runtime, Unparked};
-use crate::stats::CpuStats;
+use crate::stats::{CpuStats, bump};
+use crate::switch::Reason;
 use crate::thread::{AffinityError, Policy, SpawnError, ThreadId, ThreadRef, ThreadSpec};
+use crate::topology::{CpuMask, Map};
 
 /// Schedules threads on the CPUs of one [`Platform`].
 pub struct Scheduler<P: Platform> {
-    platform: P,
+    pub(crate) platform: P,
+    pub(crate) cpus: Box<[Cpu]>,
+    pub(crate) map: Map,
+    pub(crate) online: CpuMask,
+    /// CPUs that look for work; whoever sends them some clears the bit first.
+    pub(crate) idle: CpuMask,
+    /// CPUs whose shelf may have something; written by the CPU itself.
+    pub(crate) overloaded: CpuMask,
+    pub(crate) registry: Registry,
+    pub(crate) graveyard: Inbox<ReadyLink>,
+    pub(crate) reaper: spin::Once<ThreadRef>,
 }
+
+// SAFETY: the only parts that are not `Sync` are the CPUs' local parts, which are reached through
+// `with_owner` alone, by their CPU alone.
+unsafe impl<P: Platform> Sync for Scheduler<P> {}
+// SAFETY: as above; the raw pointers in them name threads that are `Send`.
+unsafe impl<P: Platform> Send for Scheduler<P> {}
 
 impl<P: Platform> Scheduler<P> {
     /// A scheduler for the platform's CPUs, all offline. Allocates.
     pub fn new(platform: P) -> Self {
-        Self { platform }
+        let map = Map::new(&platform.topology());
+        Self {
+            cpus: (0..map.cpu_count())
+                .map(|cpu| Cpu::new(CpuId::new(cpu)))
+                .collect(),
+            online: CpuMask::new(&map),
+            idle: CpuMask::new(&map),
+            overloaded: CpuMask::new(&map),
+            registry: Registry::new(),
+            graveyard: Inbox::new(),
+            reaper: spin::Once::new(),
+            map,
+            platform,
+        }
     }
 
     pub fn platform(&self) -> &P {
         &self.platform
     }
 
+    pub fn cpu_count(&self) -> usize {
+        self.cpus.len()
+    }
+
     /// Where a brand-new thread's first instruction leads, on its own stack with IRQs masked:
     /// finishes the switch, unmasks IRQs, runs the entry closure, exits.
     pub fn thread_main(&self) -> ! {
-        todo!()
+        self.finish_switch();
+        let thread = self.current();
+        // SAFETY: the launch data belongs to the thread itself while it lives.
+        let entry = thread
+            .launch
+            .with_mut(|launch| unsafe { (*launch).entry.take() });
+        drop(thread);
+        self.platform.irq_restore(true);
+        entry.expect("a thread starts once")();
+        self.exit()
+    }
+
+    /// Frees what dead threads leave: stack, extension, name. In a thread, IRQs unmasked; only
+    /// one caller at a time (the reaper thread, where `run_idle` is used).
+    pub fn reap(&self) -> usize {
+        let mut count = 0;
+        for thread in self.graveyard.drain() {
+            // SAFETY: dead, and registered until the next line.
+            let thread = unsafe { &*thread };
+            let Some(thread) = self.registry.remove(thread) else {
+                continue;
+            };
+            // SAFETY: the thread is dead, so the launch data is the reaper's.
+            let stack = thread
+                .launch
+                .with_mut(|launch| unsafe { (*launch).stack.take() });
+            drop(stack);
+            drop(thread.replace_extension(None));
+            count += 1;
+        }
+        count
+    }
+
+    /// The first half of `park`: returns at once with a result if the park is over before it
+    /// began, else with `None` when the calling thread runs again. IRQs masked.
+    ///
+    /// Simulators, whose switch is a note and returns at once, call the halves apart.
+    pub fn begin_park(&self, deadline_ns: Option<u64>) -> Option<Unparked> {
+        match self.with_owner(|owner| owner.park(deadline_ns)) {
+            Ok(switch) => {
+                self.perform(switch);
+                None
+            }
+            Err(over) => Some(over),
+        }
+    }
+
+    /// The second half of `park`, by the thread that runs again. IRQs masked.
+    pub fn end_park(&self) -> Unparked {
+        self.with_owner(|owner| {
+            let me = owner.current();
+            match me.sleep.parked_on() {
+                Some(cpu) if !self.cpus[cpu.index()].shared.sleepers.remove(me) => {
+                    Unparked::TimedOut
+                }
+                _ => Unparked::Woken,
+            }
+        })
+    }
+
+    /// Switches to another thread for good; the calling one is published as dead by the tail.
+    pub fn bury_current(&self) {
+        self.platform.irq_save();
+        self.reschedule(Reason::Exit);
+    }
+
+    /// Lets the calling CPU act with IRQs masked and settles what follows: the queue, and, if the
+    /// caller may be switched, a preemption that has become due.
+    fn act<R>(&self, act: impl FnOnce(&mut Owner<'_, P>) -> R) -> R {
+        let were_unmasked = self.platform.irq_save();
+        let result = self.with_owner(|owner| {
+            let result = act(owner);
+            if owner.dirty {
+                owner.leave();
+            }
+            result
+        });
+        if were_unmasked {
+            self.preempt_if_needed();
+        }
+        self.platform.irq_restore(were_unmasked);
+        result
+    }
+
+    /// The thread that frees dead ones; made by the first CPU that goes idle.
+    fn start_reaper(&'static self) {
+        self.reaper.call_once(|| {
+            let reap = move || {
+                loop {
+                    self.reap();
+                    self.park(None);
+                }
+            };
+            let reaper = self.create(ThreadSpec::new("reaper", reap));
+            let reaper = reaper.expect("memory for the first thread");
+            self.start(&reaper);
+            reaper
+        });
+    }
+
+    pub(crate) fn is_online(&self, cpu: CpuId) -> bool {
+        self.online.contains(&self.map, cpu)
+    }
+
+    /// Charges the time since the last change to the class that ends.
+    pub(crate) fn change_class(&self, cpu: &Cpu, now: u64, class: TimeClass) -> TimeClass {
+        let stats = &cpu.stats;
+        let before = TimeClass::from_index(stats.class.load(Relaxed));
+        let elapsed = now.saturating_sub(stats.class_since_ns.load(Relaxed));
+        bump(&stats.class_ns[before as usize], elapsed);
+        stats.class.store(class as u32, Relaxed);
+        stats.class_since_ns.store(now, Relaxed);
+        before
+    }
+
+    /// An affinity that leaves out no CPU of this machine restricts nothing.
+    fn normalize(&self, set: &CpuSet) -> CpuSet {
+        let everywhere = CpuSet::first_n(self.cpus.len()).is_subset(set);
+        if everywhere { CpuSet::ALL } else { *set }
     }
 }
 
 impl<P: Platform> Runtime for Scheduler<P> {
     fn current(&self) -> ThreadRef {
-        todo!()
+        let were_unmasked = self.platform.irq_save();
+        // SAFETY: the current thread is alive, and counted by the registry or as idle.
+        let current = self.with_owner(|owner| unsafe { ThreadRef::share(owner.local.current) });
+        self.platform.irq_restore(were_unmasked);
+        current
     }
+
     fn current_id(&self) -> ThreadId {
-        todo!()
+        let were_unmasked = self.platform.irq_save();
+        let id = self.with_owner(|owner| owner.current().id());
+        self.platform.irq_restore(were_unmasked);
+        id
     }
-    fn park(&self, _deadline_ns: Option<u64>) -> Unparked {
-        todo!()
+
+    fn park(&self, deadline_ns: Option<u64>) -> Unparked {
+        let were_unmasked = self.platform.irq_save();
+        let over = self.begin_park(deadline_ns);
+        let unparked = over.unwrap_or_else(|| self.end_park());
+        self.platform.irq_restore(were_unmasked);
+        unparked
     }
-    fn unpark(&self, _thread: &ThreadRef) {
-        todo!()
+
+    fn unpark(&self, thread: &ThreadRef) {
+        self.act(|owner| owner.wake(thread));
     }
+
     fn yield_now(&self) {
-        todo!()
+        let were_unmasked = self.platform.irq_save();
+        self.reschedule(Reason::Yield);
+        self.platform.irq_restore(were_unmasked);
     }
+
     fn now_ns(&self) -> u64 {
         self.platform.now_ns()
     }
-    fn create(&self, _spec: ThreadSpec) -> Result<ThreadRef, SpawnError> {
-        todo!()
+
+    fn create(&self, mut spec: ThreadSpec) -> Result<ThreadRef, SpawnError> {
+        if spec.stack.is_none() {
+            spec.stack = Some(self.platform.new_stack()?);
+        }
+        spec.affinity = spec.affinity.map(|set| self.normalize(&set));
+        self.registry.create(spec)
     }
-    fn start(&self, _thread: &ThreadRef) {
-        todo!()
+
+    fn start(&self, thread: &ThreadRef) {
+        self.act(|owner| {
+            thread.state.start(owner.id);
+            // SAFETY: the transition from NEW gave the thread to this CPU.
+            let held = unsafe { Held::assume(Arc::as_ptr(&thread.0)) };
+            let now = owner.now();
+            held.body(|body| body.since_ns = now);
+            owner.dispatch(held, 0);
+        });
     }
+
     fn exit(&self) -> ! {
-        todo!()
+        self.bury_current();
+        unreachable!("a dead thread was resumed")
     }
-    fn join(&self, _thread: &ThreadRef) {
-        todo!()
+
+    fn join(&self, thread: &ThreadRef) {
+        let me = self.current();
+        if thread.joiners.register(&me) {
+            while !me.joiners.is_released() {
+                self.park(None);
+            }
+        }
     }
-    fn set_affinity(&self, _thread: &ThreadRef, _set: &CpuSet) -> Result<(), AffinityError> {
-        todo!()
+
+    fn set_affinity(&self, thread: &ThreadRef, set: &CpuSet) -> Result<(), AffinityError> {
+        if !set.intersects(&self.online_cpus()) {
+            return Err(AffinityError::NoCpuAllowed);
+        }
+        thread.store_affinity(&self.normalize(set));
+        self.act(|owner| owner.announce_change(thread));
+        Ok(())
     }
-    fn set_policy(&self, _thread: &ThreadRef, _policy: Policy) {
-        todo!()
+
+    fn set_policy(&self, thread: &ThreadRef, policy: Policy) {
+        thread.store_policy(policy);
+        self.act(|owner| owner.announce_change(thread));
     }
+
     fn threads(&self) -> Vec<ThreadRef> {
-        todo!()
+        self.registry.all()
     }
-    fn find_thread(&self, _tid: u32) -> Option<ThreadRef> {
-        todo!()
+
+    fn find_thread(&self, tid: u32) -> Option<ThreadRef> {
+        self.registry.find(tid)
     }
-    fn cpu_stats(&self, _cpu: CpuId) -> CpuStats {
-        todo!()
+
+    fn cpu_stats(&self, cpu: CpuId) -> CpuStats {
+        self.cpus[cpu.index()].snapshot(self.platform.now_ns())
     }
+
     fn online_cpus(&self) -> CpuSet {
-        todo!()
+        let cpus = (0..self.cpus.len()).map(CpuId::new);
+        cpus.filter(|&cpu| self.is_online(cpu)).collect()
     }
-    fn set_timer_deadline(&self, _deadline_ns: Option<u64>) {
-        todo!()
+
+    fn set_timer_deadline(&self, deadline_ns: Option<u64>) {
+        self.with_owner(|owner| {
+            owner.local.next_timer_ns = deadline_ns;
+            owner.program_timer();
+        });
     }
-    fn enter_class(&self, _class: TimeClass) -> TimeClass {
-        todo!()
+
+    fn enter_class(&self, class: TimeClass) -> TimeClass {
+        self.with_owner(|owner| {
+            let now = owner.now();
+            let since = owner.cpu.stats.class_since_ns.load(Relaxed);
+            let before = self.change_class(owner.cpu, now, class);
+            if before == TimeClass::User {
+                bump(&owner.current().counters.user_ns, now.saturating_sub(since));
+            }
+            before
+        })
     }
+
     fn on_reschedule_ipi(&self) {
-        todo!()
+        self.with_owner(|owner| {
+            bump(&owner.cpu.stats.ipis_received, 1);
+            if owner.local.is_idle() {
+                return; // The idle loop looks by itself.
+            }
+            owner.serve_requests();
+            owner.charge();
+            if owner.must_leave() || owner.better_waits() {
+                owner.set_need(true);
+            }
+            owner.leave();
+        });
     }
+
     fn on_timer(&self) {
-        todo!()
+        // Outside any action of this CPU's: callbacks may wake threads and set timers.
+        let next = crate::timers::run_expired(self.platform.now_ns());
+        self.with_owner(|owner| {
+            bump(&owner.cpu.stats.timer_irqs, 1);
+            owner.local.next_timer_ns = next;
+            owner.tick();
+        });
     }
+
     fn preempt_if_needed(&self) {
-        todo!()
+        while self.platform.is_preemptible() && self.with_owner(|owner| owner.preempt_due()) {
+            self.reschedule(Reason::Preempt);
+        }
     }
-    fn cpu_online(&self, _cpu: CpuId) {
-        todo!()
+
+    fn cpu_online(&self, cpu: CpuId) {
+        self.with_owner(|owner| {
+            debug_assert_eq!(cpu, owner.id, "a CPU announces itself");
+            let now = owner.now();
+            owner.local.charged_ns = now;
+            owner.cpu.stats.class_since_ns.store(now, Relaxed);
+            owner.cpu.stats.class.store(TimeClass::Idle as u32, Relaxed);
+            owner.cpu.shared.hints.online.store(true, Relaxed);
+            self.online.insert(&self.map, cpu);
+        });
     }
-    fn run_idle(&self) -> ! {
-        todo!()
+
+    fn run_idle(&'static self) -> ! {
+        self.platform.irq_save();
+        self.start_reaper();
+        loop {
+            self.idle_round();
+        }
     }
 }

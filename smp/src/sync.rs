@@ -62,6 +62,12 @@ impl<T> Lock<T> {
         Self(Inner::new(value))
     }
 
+    /// The value behind the lock's back: the caller knows that nobody writes it.
+    #[cfg(not(loom))]
+    pub(crate) fn as_ptr(&self) -> *const T {
+        self.0.as_mut_ptr()
+    }
+
     #[cfg(not(loom))]
     pub fn lock(&self) -> impl core::ops::DerefMut<Target = T> + '_ {
         self.0.lock()
@@ -117,7 +123,11 @@ pub(crate) fn mutate<T>(_name: &str, right: T, _wrong: T) -> T {
 
 #[cfg(loom)]
 pub(crate) fn mutate<T>(name: &str, right: T, wrong: T) -> T {
-    if mutant::is_active(name) { wrong } else { right }
+    if mutant::is_active(name) {
+        wrong
+    } else {
+        right
+    }
 }
 
 /// Which mutant the models of this test thread run with.

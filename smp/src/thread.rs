@@ -6,14 +6,22 @@ use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicI8, AtomicU16, AtomicUsize, Ordering::Relaxed};
+use core::ptr;
+// Parameters, statistics and the holder's own notes: not part of any modelled protocol.
+use core::sync::atomic::{AtomicI8, AtomicU16, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
+use intrusive_collections::{LinkedListLink, RBTreeLink};
 use percpu::{CpuId, CpuSet};
 
+use crate::fair::{self, Share};
+use crate::join::Joiners;
 use crate::platform::KernelStack;
+use crate::realtime;
 use crate::runtime::runtime;
+use crate::sleep::SleepEntry;
+use crate::state::State;
 use crate::stats::{ThreadCounters, ThreadStats};
-use crate::sync::{Lock, UnsafeCell, irqs_off};
+use crate::sync::{AtomicBool, AtomicPtr, Lock, UnsafeCell, irqs_off};
 
 /// A thread's name for life and after: the number is used again, the generation is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,6 +155,24 @@ impl fmt::Debug for ThreadRef {
 }
 
 impl ThreadRef {
+    /// Another reference to a thread that somebody holds one to.
+    ///
+    /// # Safety
+    /// The thread is alive, and in an `Arc`.
+    pub(crate) unsafe fn share(thread: *const Thread) -> Self {
+        // SAFETY: says the caller.
+        unsafe { Arc::increment_strong_count(thread) };
+        // SAFETY: the count just added.
+        unsafe { Self::from_raw(thread) }
+    }
+
+    /// # Safety
+    /// `thread` carries a reference, from `Arc::into_raw`, that becomes the result.
+    pub(crate) unsafe fn from_raw(thread: *const Thread) -> Self {
+        // SAFETY: says the caller.
+        Self(unsafe { Arc::from_raw(thread) })
+    }
+
     /// Wakes the thread, or leaves a wake token that ends its next park. Any context.
     pub fn unpark(&self) {
         runtime().unpark(self);
@@ -167,18 +193,56 @@ impl ThreadRef {
     }
 }
 
-/// A thread. The scheduler's own state is grouped by who may touch it.
+/// A thread. Its fields are grouped by who may touch them.
 pub struct Thread {
     id: ThreadId,
+    // Any CPU; each is a protocol of its own.
+    pub(crate) state: State,
+    pub(crate) ready_link: AtomicPtr<Thread>,
+    pub(crate) control_link: AtomicPtr<Thread>,
+    pub(crate) control_posted: AtomicBool,
+    pub(crate) joiners: Joiners,
+    pub(crate) sleep: SleepEntry,
+    pub(crate) sleep_link: RBTreeLink,
+    // Any CPU; parameters and statistics.
     name: Lock<String>,
     extension: Lock<Option<Arc<dyn Any + Send + Sync>>>,
     affinity: Lock<CpuSet>,
+    restricted: core::sync::atomic::AtomicBool,
     policy: AtomicU16,
     nice: AtomicI8,
     pub(crate) counters: ThreadCounters,
-    /// Where the architecture keeps the saved stack pointer; see [`Thread::context`].
+    // The CPU that runs, holds or queues it.
+    pub(crate) body: UnsafeCell<Body>,
+    pub(crate) fair_link: RBTreeLink,
+    pub(crate) turn_link: LinkedListLink,
+    waiting: AtomicU32,
     context: AtomicUsize,
+    // Its creator, then itself, then the reaper.
     pub(crate) launch: UnsafeCell<Launch>,
+}
+
+/// What the scheduler keeps about a thread; see [`Held::body`](crate::held::Held::body).
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub share: Share,
+    /// 0 for the fair class.
+    pub priority: u8,
+    /// A real-time thread takes turns; what is left of its turn.
+    pub turn_left_ns: Option<u64>,
+    pub policy: Policy,
+    /// Urgency among offers, the smaller the sooner.
+    pub key: u8,
+    /// When it became ready or went to sleep.
+    pub since_ns: u64,
+    /// How long it slept before the wake that made it ready.
+    pub slept_ns: u64,
+    /// It gave up the rest of its turn.
+    pub yielded: bool,
+    /// Taken from another CPU and has not run since: not to be offered again.
+    pub stolen: bool,
+    /// The CPU it ran on last.
+    pub ran_on: Option<CpuId>,
 }
 
 /// What a thread is started from and stands on. Touched by its creator before it is first
@@ -188,23 +252,59 @@ pub(crate) struct Launch {
     pub stack: Option<KernelStack>,
 }
 
-// SAFETY: `launch` is the only field that is not `Sync`, and its holder is unique at each
-// stage of the thread's life (see `Launch`).
+/// Where a thread waits, as its CPU remembers it. Slots of the shelf are not recorded here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Movable,
+    Kept,
+    Realtime(u8),
+}
+
+// SAFETY: of the fields that are not `Sync`, `body` and the two queue links belong to the holder
+// (one CPU at a time, handed on with Release and Acquire by state word, inbox and shelf), and
+// `launch` to one party at each stage of the thread's life.
 unsafe impl Send for Thread {}
 // SAFETY: as above.
 unsafe impl Sync for Thread {}
 
 impl Thread {
     pub(crate) fn new(id: ThreadId, spec: ThreadSpec) -> Self {
+        Self::with_state(id, spec, State::new())
+    }
+
+    /// The thread a CPU boots on and idles in.
+    pub(crate) fn new_idle(cpu: CpuId) -> Self {
+        let id = ThreadId {
+            tid: 0,
+            generation: cpu.index() as u32,
+        };
+        let spec = ThreadSpec::new(alloc::format!("idle/{cpu}"), || {});
+        Self::with_state(id, spec, State::new_running(cpu))
+    }
+
+    fn with_state(id: ThreadId, spec: ThreadSpec, state: State) -> Self {
         let initial_sp = spec.stack.as_ref().map_or(0, |stack| stack.initial_sp);
+        let affinity = spec.affinity.unwrap_or(CpuSet::ALL);
         Self {
             id,
+            state,
+            ready_link: AtomicPtr::new(ptr::null_mut()),
+            control_link: AtomicPtr::new(ptr::null_mut()),
+            control_posted: AtomicBool::new(false),
+            joiners: Joiners::new(),
+            sleep: SleepEntry::new(),
+            sleep_link: RBTreeLink::new(),
             name: Lock::new(spec.name),
             extension: Lock::new(spec.extension),
-            affinity: Lock::new(spec.affinity.unwrap_or(CpuSet::ALL)),
+            affinity: Lock::new(affinity),
+            restricted: core::sync::atomic::AtomicBool::new(affinity != CpuSet::ALL),
             policy: AtomicU16::new(spec.policy.encode()),
-            nice: AtomicI8::new(spec.nice),
+            nice: AtomicI8::new(spec.nice.clamp(-20, 19)),
             counters: ThreadCounters::default(),
+            body: UnsafeCell::new(Body::new(spec.policy, spec.nice)),
+            fair_link: RBTreeLink::new(),
+            turn_link: LinkedListLink::new(),
+            waiting: AtomicU32::new(0),
             context: AtomicUsize::new(initial_sp),
             launch: UnsafeCell::new(Launch {
                 entry: Some(spec.entry),
@@ -233,12 +333,12 @@ impl Thread {
     }
 
     pub fn phase(&self) -> Phase {
-        todo!()
+        self.state.load().phase()
     }
 
-    /// The CPU it runs on or last ran on.
+    /// The CPU it runs on, waits for, or last ran on.
     pub fn cpu(&self) -> CpuId {
-        todo!()
+        self.state.load().home()
     }
 
     pub fn affinity(&self) -> CpuSet {
@@ -246,9 +346,21 @@ impl Thread {
         *self.affinity.lock()
     }
 
+    /// Whether its affinity leaves out any CPU: such a thread is never offered on a shelf.
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.restricted.load(Relaxed)
+    }
+
+    /// IRQs masked.
+    pub(crate) fn may_run_on(&self, cpu: CpuId) -> bool {
+        !self.is_restricted() || self.affinity.lock().contains(cpu)
+    }
+
+    /// Takes effect with the CONTROL request that must follow.
     pub(crate) fn store_affinity(&self, set: &CpuSet) {
         let _irqs = irqs_off();
         *self.affinity.lock() = *set;
+        self.restricted.store(*set != CpuSet::ALL, Relaxed);
     }
 
     pub(crate) fn store_policy(&self, policy: Policy) {
@@ -263,7 +375,7 @@ impl Thread {
         self.nice.load(Relaxed)
     }
 
-    /// Takes effect the next time the thread is queued or charged.
+    /// Takes effect the next time the thread is queued.
     pub fn set_nice(&self, nice: i8) {
         self.nice.store(nice.clamp(-20, 19), Relaxed);
     }
@@ -278,17 +390,117 @@ impl Thread {
         self.extension.lock().clone()?.downcast().ok()
     }
 
+    /// The same without counting a reference or taking a lock.
+    ///
+    /// # Safety
+    /// The thread was started, and is not dead for as long as the result is used: it is the
+    /// current thread, or an argument of [`Platform::before_switch`](crate::Platform).
+    #[cfg(not(loom))]
+    pub unsafe fn extension_unchecked<T: Any>(&self) -> Option<&T> {
+        // SAFETY: from the start until the reaper nobody writes it, says the caller.
+        let extension = unsafe { &*self.extension.as_ptr() };
+        extension.as_deref()?.downcast_ref()
+    }
+
     /// Hangs `extension` on a thread that was created and not yet started.
     pub fn set_extension(&self, extension: Arc<dyn Any + Send + Sync>) {
-        let mut slot = Some(extension);
+        drop(self.replace_extension(Some(extension)));
+    }
+
+    pub(crate) fn replace_extension(
+        &self,
+        mut extension: Option<Arc<dyn Any + Send + Sync>>,
+    ) -> Option<Arc<dyn Any + Send + Sync>> {
         let _irqs = irqs_off();
-        core::mem::swap(&mut *self.extension.lock(), &mut slot);
+        core::mem::swap(&mut *self.extension.lock(), &mut extension);
+        extension
     }
 
     /// Where [`Platform::switch`](crate::Platform::switch) saves the stack pointer of a thread
     /// that leaves the CPU and finds that of one that enters.
     pub fn context(&self) -> &AtomicUsize {
         &self.context
+    }
+
+    /// Only the CPU `on` writes its own number here, and only it asks.
+    pub(crate) fn set_waiting(&self, on: CpuId, place: Option<Waiting>) {
+        let kind = match place {
+            None => 0,
+            Some(Waiting::Movable) => 1,
+            Some(Waiting::Kept) => 2,
+            Some(Waiting::Realtime(priority)) => 3 | u32::from(priority) << 8,
+        };
+        let word = (on.index() as u32) << 16 | kind;
+        self.waiting
+            .store(if kind == 0 { 0 } else { word }, Relaxed);
+    }
+
+    pub(crate) fn waiting(&self, on: CpuId) -> Option<Waiting> {
+        let word = self.waiting.load(Relaxed);
+        if word >> 16 != on.index() as u32 {
+            return None;
+        }
+        match word & 0xff {
+            1 => Some(Waiting::Movable),
+            2 => Some(Waiting::Kept),
+            3 => Some(Waiting::Realtime((word >> 8) as u8)),
+            _ => None,
+        }
+    }
+}
+
+impl Body {
+    fn new(policy: Policy, nice: i8) -> Self {
+        let mut body = Self {
+            share: Share::new(1),
+            priority: 0,
+            turn_left_ns: None,
+            policy,
+            key: 0,
+            since_ns: 0,
+            slept_ns: 0,
+            yielded: false,
+            stolen: false,
+            ran_on: None,
+        };
+        body.settle(policy, nice);
+        body
+    }
+
+    /// Takes over a changed nice value.
+    pub fn renice(&mut self, nice: i8) {
+        self.share.weight = fair::weight(nice, self.policy == Policy::Idle);
+        self.key = (nice + 20) as u8;
+    }
+
+    pub fn charge_turn(&mut self, run_ns: u64) {
+        self.turn_left_ns = self.turn_left_ns.map(|left| left.saturating_sub(run_ns));
+    }
+
+    pub fn turn_is_over(&self) -> bool {
+        self.turn_left_ns == Some(0)
+    }
+
+    /// Back in the queue: whether before its equals, for a turn that was interrupted.
+    pub fn begin_turn(&mut self) -> bool {
+        let over = self.turn_is_over();
+        if over {
+            self.turn_left_ns = Some(realtime::TURN_NS);
+        }
+        !core::mem::take(&mut self.yielded) && !over
+    }
+
+    /// Takes over the parameters of the thread.
+    pub fn settle(&mut self, policy: Policy, nice: i8) {
+        self.policy = policy;
+        self.renice(nice);
+        let priority = match policy {
+            Policy::Fifo(priority) | Policy::RoundRobin(priority) => priority,
+            _ => 0,
+        };
+        self.priority = priority.min(realtime::MAX_PRIORITY);
+        let turns = matches!(policy, Policy::RoundRobin(_));
+        self.turn_left_ns = turns.then_some(realtime::TURN_NS);
     }
 }
 

@@ -1,0 +1,168 @@
+//! What each CPU has: a part others may touch, and a part only its owner does.
+
+use alloc::sync::Arc;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use percpu::CpuId;
+
+use crate::account::TimeClass;
+use crate::control_word::ControlWord;
+use crate::fair::FairQueue;
+use crate::inbox::{ControlLink, Inbox, ReadyLink};
+use crate::realtime::RealtimeQueue;
+use crate::shelf::Shelf;
+use crate::sleep::SleepQueue;
+use crate::stats::CpuStats;
+use crate::thread::{Thread, ThreadId};
+
+/// One CPU, on cache lines of its own.
+#[repr(align(128))]
+pub(crate) struct Cpu {
+    pub shared: Shared,
+    pub stats: Stats,
+    pub local: UnsafeCell<Local>,
+}
+
+/// Touched by any CPU.
+pub(crate) struct Shared {
+    pub control: ControlWord,
+    pub inbox: Inbox<ReadyLink>,
+    pub controls: Inbox<ControlLink>,
+    pub shelf: Shelf,
+    pub sleepers: SleepQueue,
+    pub hints: Hints,
+}
+
+/// Written by the owner, read by others to choose well; nothing depends on them being fresh.
+#[derive(Default)]
+pub(crate) struct Hints {
+    pub online: AtomicBool,
+    /// Ready threads, the running one not counted.
+    pub nr_ready: AtomicU32,
+    /// Real-time priority of the running thread; 0 for a fair one or idle.
+    pub priority: AtomicU32,
+    /// The running thread: tid high, generation low; 0 when idle.
+    pub current: AtomicU64,
+}
+
+/// Written by the owner, read by people.
+#[derive(Default)]
+pub(crate) struct Stats {
+    pub voluntary: AtomicU64,
+    pub involuntary: AtomicU64,
+    pub steals: AtomicU64,
+    pub migrations: AtomicU64,
+    pub ipis_sent: AtomicU64,
+    pub ipis_received: AtomicU64,
+    pub timer_irqs: AtomicU64,
+    /// By [`TimeClass`](crate::account::TimeClass).
+    pub class_ns: [AtomicU64; 4],
+    pub class: AtomicU32,
+    pub class_since_ns: AtomicU64,
+}
+
+/// Touched by the owner with IRQs masked, through one `Owner` at a time.
+pub(crate) struct Local {
+    pub current: *const Thread,
+    pub idle: Arc<Thread>,
+    pub tail: Tail,
+    pub fair: FairQueue,
+    pub realtime: RealtimeQueue,
+    /// The running thread should give way.
+    pub need: bool,
+    /// Mirrors TICK_OFF of the control word.
+    pub tick_off: bool,
+    /// When the running thread's time is up, if anybody waits.
+    pub quantum_end_ns: Option<u64>,
+    pub next_sleeper_ns: Option<u64>,
+    /// The deadline of the timer queue of the blocking layer.
+    pub next_timer_ns: Option<u64>,
+    /// What the hardware timer is set to.
+    pub armed_ns: Option<u64>,
+    /// Up to when the running thread has been charged.
+    pub charged_ns: u64,
+}
+
+/// What remains to be done for the thread that was switched away from, once its context is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Nothing (the idle thread, or no switch).
+    None,
+    Park(*const Thread),
+    Requeue(*const Thread),
+    Bury(*const Thread),
+}
+
+impl Cpu {
+    pub fn new(cpu: CpuId) -> Self {
+        let idle = Arc::new(Thread::new_idle(cpu));
+        Self {
+            shared: Shared {
+                control: ControlWord::new(),
+                inbox: Inbox::new(),
+                controls: Inbox::new(),
+                shelf: Shelf::new(),
+                sleepers: SleepQueue::new(cpu),
+                hints: Hints::default(),
+            },
+            stats: Stats::default(),
+            local: UnsafeCell::new(Local {
+                current: Arc::as_ptr(&idle),
+                idle,
+                tail: Tail::None,
+                fair: FairQueue::new(cpu),
+                realtime: RealtimeQueue::new(cpu),
+                need: false,
+                tick_off: true,
+                quantum_end_ns: None,
+                next_sleeper_ns: None,
+                next_timer_ns: None,
+                armed_ns: None,
+                charged_ns: 0,
+            }),
+        }
+    }
+}
+
+impl Local {
+    pub fn is_idle(&self) -> bool {
+        core::ptr::eq(self.current, Arc::as_ptr(&self.idle))
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.fair.len() + self.realtime.len()
+    }
+}
+
+impl Cpu {
+    /// What people see. Counters are read one by one: the picture may be blurred by a few events.
+    pub fn snapshot(&self, now: u64) -> CpuStats {
+        let Self { stats, shared, .. } = self;
+        let mut class_ns = [0, 1, 2, 3].map(|class: usize| stats.class_ns[class].load(Relaxed));
+        let since = stats.class_since_ns.load(Relaxed);
+        if shared.hints.online.load(Relaxed) {
+            class_ns[stats.class.load(Relaxed) as usize & 3] += now.saturating_sub(since);
+        }
+        let current = shared.hints.current.load(Relaxed);
+        CpuStats {
+            online: shared.hints.online.load(Relaxed),
+            voluntary_switches: stats.voluntary.load(Relaxed),
+            involuntary_switches: stats.involuntary.load(Relaxed),
+            steals: stats.steals.load(Relaxed),
+            migrations: stats.migrations.load(Relaxed),
+            ipis_sent: stats.ipis_sent.load(Relaxed),
+            ipis_received: stats.ipis_received.load(Relaxed),
+            timer_irqs: stats.timer_irqs.load(Relaxed),
+            user_ns: class_ns[TimeClass::User as usize],
+            system_ns: class_ns[TimeClass::System as usize],
+            irq_ns: class_ns[TimeClass::Irq as usize],
+            idle_ns: class_ns[TimeClass::Idle as usize],
+            nr_ready: shared.hints.nr_ready.load(Relaxed),
+            current: (current != 0).then_some(ThreadId {
+                tid: (current >> 32) as u32,
+                generation: current as u32,
+            }),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a CPU does when it has nothing to do.
+//!
+//! IRQs stay masked from the last look to the `wfi`: an interrupt that comes between ends the
+//! wait at once (Arm ARM D1.6.2), so that no wake is slept through.
+
+use crate::owner::Owner;
+use crate::platform::Platform;
+use crate::scheduler::Scheduler;
+use crate::switch::Reason;
+use crate::sync::{Ordering, fence, mutate, spin_hint};
+
+impl<P: Platform> Scheduler<P> {
+    /// One round of the idle loop: run what there is, else wait for an interrupt. IRQs masked,
+    /// on the idle thread; returns when there is nothing to run, or after the wait.
+    pub fn idle_round(&self) {
+        self.reschedule(Reason::Idle);
+        if self.with_owner(|owner| owner.prepare_sleep()) {
+            self.platform.wait_for_interrupt();
+            self.with_owner(|owner| owner.cpu.shared.control.end_sleep());
+        }
+        self.platform.irq_window();
+    }
+}
+
+impl<P: Platform> Owner<'_, P> {
+    /// Commits to waiting, unless there is something to do after all.
+    pub fn prepare_sleep(&mut self) -> bool {
+        if self.local.waiting() > 0 || self.cpu.shared.control.is_requested() {
+            return false;
+        }
+        if self.sched.cpus.len() > 1 {
+            self.sched.idle.insert(&self.sched.map, self.id);
+            // Pairs with the fence of `share_surplus`: either the owner of surplus sees this idle
+            // bit, or this CPU sees the offer now.
+            if mutate("idle_fence", true, false) {
+                fence(Ordering::SeqCst);
+            }
+            if mutate("no_second_look", true, false) && self.steal() {
+                return false;
+            }
+        }
+        self.program_timer_exactly();
+        if self.poll() {
+            return false;
+        }
+        self.cpu.shared.control.try_sleep()
+    }
+
+    /// Watches the control word for a while; says whether a request came. A sender sees POLLING
+    /// and sends no interrupt.
+    fn poll(&self) -> bool {
+        let platform = &self.sched.platform;
+        let (control, budget) = (&self.cpu.shared.control, platform.idle_poll_ns());
+        if budget == 0 {
+            return false;
+        }
+        control.set_polling(true);
+        let end = platform.now_ns() + budget;
+        while !control.is_requested() && platform.now_ns() < end {
+            spin_hint();
+        }
+        control.set_polling(false);
+        control.is_requested()
+    }
+}

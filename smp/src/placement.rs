@@ -1,0 +1,162 @@
+//! Where a thread that became ready goes: its last CPU if idle, an idle one near it, any idle
+//! one, else the last.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use percpu::CpuId;
+
+use crate::affinity::settle;
+use crate::control_word::WORK;
+use crate::held::Held;
+use crate::owner::Owner;
+use crate::platform::Platform;
+use crate::scheduler::Scheduler;
+use crate::thread::Thread;
+
+/// How many CPUs are compared when none is idle.
+const MAX_COMPARED: usize = 16;
+
+impl<P: Platform> Owner<'_, P> {
+    /// Sends a READY thread, detached from any clock, to the CPU it should run on. `urgency` is
+    /// NEED when it may go before what runs there, else 0.
+    pub fn dispatch(&mut self, thread: Held, urgency: u32) {
+        let last = thread.state.load().home();
+        let mut target = self.sched.place(&thread, last, urgency == 0);
+        // Whoever changes the parameters now sees the new home, or this sees the change.
+        while thread.state.set_home(target).control() {
+            settle(&thread);
+            if thread.may_run_on(target) {
+                break;
+            }
+            // It may have been claimed as idle: let it look and say so again.
+            self.ring(target, WORK);
+            target = self.sched.place(&thread, last, false);
+        }
+        if target == self.id {
+            self.arrive(thread);
+        } else {
+            self.send(thread, target, urgency);
+        }
+    }
+
+    /// Hands a thread whose home is `target` over to it.
+    pub fn send(&mut self, thread: Held, target: CpuId, urgency: u32) {
+        let shared = &self.sched.cpus[target.index()].shared;
+        // SAFETY: held, so on no inbox; READY threads stay alive.
+        unsafe { shared.inbox.push(thread.into_raw()) };
+        self.ring(target, WORK | urgency);
+    }
+
+    /// Whether a real-time thread would have to wait here although another CPU would run it.
+    pub fn better_elsewhere(&self, thread: &Held) -> bool {
+        let (priority, moved) = thread.body(|body| (body.priority, body.stolen));
+        if priority == 0 || moved || self.sched.cpus.len() == 1 {
+            return false;
+        }
+        let running = self.running_priority(self.id);
+        if u32::from(priority) > running {
+            return false;
+        }
+        let better = self.sched.lowest_priority(thread, self.id);
+        let found = better.is_some_and(|cpu| self.running_priority(cpu) < u32::from(priority));
+        if found {
+            thread.body(|body| body.stolen = true);
+        }
+        found
+    }
+
+    /// Sends a waiting real-time thread to a CPU that runs something less urgent.
+    pub fn push_realtime(&mut self) {
+        if self.local.realtime.len() == 0 || self.sched.cpus.len() == 1 {
+            return;
+        }
+        let Some(thread) = self.local.realtime.pop() else {
+            return;
+        };
+        let priority = thread.body(|body| body.priority);
+        let target = self.sched.lowest_priority(&thread, self.id);
+        match target.filter(|&cpu| self.running_priority(cpu) < u32::from(priority)) {
+            Some(cpu) if cpu != self.id && !self.local.is_idle() => self.send_away(thread),
+            _ => self.local.realtime.insert(thread, priority, true),
+        }
+    }
+
+    fn running_priority(&self, cpu: CpuId) -> u32 {
+        self.sched.cpus[cpu.index()]
+            .shared
+            .hints
+            .priority
+            .load(Relaxed)
+    }
+}
+
+impl<P: Platform> Scheduler<P> {
+    /// Chooses a CPU for `thread`, which last was at `last`; claims its idle bit if it is idle.
+    pub(crate) fn place(&self, thread: &Held, last: CpuId, spread: bool) -> CpuId {
+        if self.may_use(thread, last) && self.idle.remove(&self.map, last) {
+            return last;
+        }
+        if let Some(cpu) = self.claim_idle(thread, last) {
+            return cpu;
+        }
+        if thread.body(|body| body.priority) > 0
+            && let Some(cpu) = self.lowest_priority(thread, last)
+        {
+            return cpu;
+        }
+        if self.may_use(thread, last) && !spread {
+            return last;
+        }
+        self.least_loaded(thread, last).unwrap_or(last)
+    }
+
+    fn may_use(&self, thread: &Thread, cpu: CpuId) -> bool {
+        self.is_online(cpu) && thread.may_run_on(cpu)
+    }
+
+    /// Claims an idle CPU for the thread, nearest cluster first.
+    fn claim_idle(&self, thread: &Thread, near: CpuId) -> Option<CpuId> {
+        let affinity = thread.is_restricted().then(|| thread.affinity());
+        for cluster in self.map.clusters_from(near) {
+            let mut idle = self.idle.word(cluster) & self.online.word(cluster);
+            if idle != 0
+                && let Some(set) = &affinity
+            {
+                idle &= self.map.word_of(cluster, set);
+            }
+            let mut members = self.map.members(cluster, idle, near);
+            if let Some(cpu) = members.find(|&cpu| self.idle.remove(&self.map, cpu)) {
+                return Some(cpu);
+            }
+        }
+        None
+    }
+
+    /// The CPU with the fewest ready threads among the nearest that the thread may use.
+    fn least_loaded(&self, thread: &Thread, near: CpuId) -> Option<CpuId> {
+        let load = |cpu: &CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
+        self.usable(thread, near)
+            .take(MAX_COMPARED)
+            .min_by_key(load)
+    }
+
+    /// The CPU that runs the least urgent thread.
+    fn lowest_priority(&self, thread: &Thread, near: CpuId) -> Option<CpuId> {
+        let running = |cpu: &CpuId| self.cpus[cpu.index()].shared.hints.priority.load(Relaxed);
+        self.usable(thread, near).min_by_key(running)
+    }
+
+    /// All CPUs the thread may use, `near` itself first, then by distance.
+    fn usable(&self, thread: &Thread, near: CpuId) -> impl Iterator<Item = CpuId> {
+        let others = self.map.clusters_from(near).flat_map(move |cluster| {
+            let online = self.online.word(cluster);
+            self.map
+                .members(cluster, online, near)
+                .filter(move |&cpu| cpu != near)
+        });
+        let near = core::iter::once(near).filter(|&cpu| self.is_online(cpu));
+        let affinity = thread.is_restricted().then(|| thread.affinity());
+        near.chain(others)
+            .filter(move |&cpu| affinity.as_ref().is_none_or(|set| set.contains(cpu)))
+    }
+}

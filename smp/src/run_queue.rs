@@ -1,0 +1,217 @@
+//! A CPU's queues as one: arriving, waiting, being picked.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::affinity::settle;
+use crate::held::Held;
+use crate::owner::Owner;
+use crate::platform::Platform;
+use crate::stats::bump;
+use crate::sync::{Ordering, fence, mutate};
+use crate::thread::{Policy, ThreadRef, Waiting};
+use crate::{control_word, fair};
+
+impl<P: Platform> Owner<'_, P> {
+    /// Serves what others asked for: threads sent here, changed parameters.
+    pub fn serve_requests(&mut self) {
+        while self.cpu.shared.control.is_requested() {
+            // Before the drains: a sender that comes later asks anew.
+            if mutate("drain_before_clear", false, true) {
+                self.drain();
+                self.cpu.shared.control.take_requests();
+            } else {
+                self.cpu.shared.control.take_requests();
+                self.drain();
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        // Controls are taken first and handled last: a thread whose control is here and that is
+        // still in the inbox then is in a queue when its control is handled.
+        let controls = self.cpu.shared.controls.drain();
+        for thread in self.cpu.shared.inbox.drain() {
+            // SAFETY: whoever pushed it held it and gave it up.
+            self.arrive(unsafe { Held::assume(thread) });
+        }
+        for thread in controls {
+            // SAFETY: the reference that was pushed with the control.
+            let thread = unsafe { ThreadRef::from_raw(thread) };
+            self.handle_control(thread);
+        }
+    }
+
+    /// Queues a thread that comes from elsewhere, unless it must not be here.
+    pub fn arrive(&mut self, thread: Held) {
+        if thread.state.load().control() {
+            settle(&thread);
+        }
+        if !thread.may_run_on(self.id) || self.better_elsewhere(&thread) {
+            return self.dispatch(thread, control_word::NEED);
+        }
+        let slice_ns = fair::quantum_ns(self.local.waiting());
+        thread.body(|body| self.local.fair.attach(body, slice_ns));
+        if self.comes_first(&thread) {
+            self.set_need(true);
+        }
+        self.queue(thread, false);
+    }
+
+    /// Whether an arriving thread should run before the present one.
+    fn comes_first(&self, thread: &Held) -> bool {
+        if self.local.is_idle() {
+            return false; // The idle loop looks by itself.
+        }
+        let (priority, deadline, policy) =
+            thread.body(|body| (body.priority, body.share.deadline(), body.policy));
+        self.current_body(|current| match (priority, current.priority) {
+            (0, 0) => policy != Policy::Batch && deadline < current.share.deadline(),
+            (arriving, running) => arriving > running,
+        })
+    }
+
+    /// Puts a thread that is at home here, and placed on the clock, into its queue.
+    pub fn queue(&mut self, thread: Held, in_front: bool) {
+        self.dirty = true;
+        let nice = thread.nice();
+        let (priority, stolen) = thread.body(|body| {
+            body.renice(nice);
+            (body.priority, body.stolen)
+        });
+        if priority > 0 {
+            return self.local.realtime.insert(thread, priority, in_front);
+        }
+        let movable = self.sched.cpus.len() > 1 && !stolen && !thread.is_restricted();
+        self.local
+            .fair
+            .insert(thread, &self.cpu.shared.shelf, movable);
+    }
+
+    /// Takes the thread to run next, RUNNING already. Threads whose parameters changed are
+    /// sent where they belong on the way.
+    pub fn pick(&mut self) -> Option<Held> {
+        loop {
+            let thread = match self.local.realtime.pop() {
+                Some(thread) => thread,
+                None => self.local.fair.pop(&self.cpu.shared.shelf)?,
+            };
+            self.dirty = true;
+            if thread.state.run(self.id).is_ok() {
+                return Some(thread);
+            }
+            settle(&thread);
+            if thread.may_run_on(self.id) {
+                self.queue(thread, true);
+            } else {
+                self.send_away(thread);
+            }
+        }
+    }
+
+    /// Sends a thread that waits here to a CPU it may run on.
+    pub fn send_away(&mut self, thread: Held) {
+        thread.body(|body| self.local.fair.detach(body));
+        self.dispatch(thread, control_word::NEED);
+    }
+
+    /// Takes a thread out of the tree or list it waits in here.
+    pub fn unlink(&mut self, thread: &crate::thread::Thread) -> Option<Held> {
+        self.dirty = true;
+        match thread.waiting(self.id) {
+            // SAFETY: this CPU's own note of where it put the thread.
+            Some(Waiting::Realtime(p)) => Some(unsafe { self.local.realtime.unlink(thread, p) }),
+            // SAFETY: as above.
+            Some(place) => Some(unsafe { self.local.fair.unlink(thread, place) }),
+            None => self.local.fair.withdraw(thread, &self.cpu.shared.shelf),
+        }
+    }
+
+    /// Charges the running thread up to now.
+    pub fn charge(&mut self) {
+        let now = self.now();
+        let run_ns = now.saturating_sub(self.local.charged_ns);
+        self.local.charged_ns = now;
+        if self.local.is_idle() {
+            return self.local.fair.advance(None);
+        }
+        bump(&self.current().counters.run_ns, run_ns);
+        let slice_ns = fair::quantum_ns(self.local.waiting());
+        let start = self.current_body(|body| {
+            body.charge_turn(run_ns);
+            body.share.charge(run_ns, slice_ns);
+            (body.priority == 0).then(|| body.share.start())
+        });
+        self.local.fair.advance(start);
+    }
+
+    /// Whether a waiting thread should run before the present one, which was just charged.
+    pub fn better_waits(&mut self) -> bool {
+        self.local.fair.reconcile(&self.cpu.shared.shelf);
+        let top = self.local.realtime.top();
+        let first = self.local.fair.first_deadline();
+        self.current_body(|current| match (top, current.priority) {
+            (0, 0) => first.is_some_and(|deadline| deadline < current.share.deadline()),
+            (waiting, running) => waiting > running || waiting == running && current.turn_is_over(),
+        })
+    }
+
+    /// Whether the running thread was forbidden this CPU.
+    pub fn must_leave(&self) -> bool {
+        self.current().state.load().control() && !self.current().may_run_on(self.id)
+    }
+
+    /// Ends an action that may have changed the queue: offers surplus, tells an idle CPU, sets
+    /// the tick as needed. On return no request is left that nobody would interrupt for.
+    pub fn leave(&mut self) {
+        loop {
+            self.push_realtime();
+            self.share_surplus();
+            self.cpu
+                .shared
+                .hints
+                .nr_ready
+                .store(self.local.waiting() as u32, Relaxed);
+            if self.update_tick() {
+                break;
+            }
+            self.serve_requests();
+        }
+        self.dirty = false;
+        self.program_timer();
+    }
+
+    fn share_surplus(&mut self) {
+        if self.sched.cpus.len() == 1 {
+            return;
+        }
+        let (map, shelf) = (&self.sched.map, &self.cpu.shared.shelf);
+        self.local.fair.reconcile(shelf);
+        self.local.fair.refill(shelf);
+        if !self.local.fair.has_offers() {
+            self.sched.overloaded.remove(map, self.id);
+            return;
+        }
+        self.sched.overloaded.insert(map, self.id);
+        // Pairs with the fence of `prepare_sleep`: either this CPU sees the idle bit below, or
+        // the idle CPU sees the offer when it looks once more.
+        if mutate("surplus_fence", true, false) {
+            fence(Ordering::SeqCst);
+        }
+        if !self.local.is_idle() || self.local.fair.len() > 1 {
+            self.kick_idle();
+        }
+    }
+
+    /// Wakes one idle CPU, the nearest, to look for surplus.
+    fn kick_idle(&self) {
+        let map = &self.sched.map;
+        for cluster in map.clusters_from(self.id) {
+            let word = self.sched.idle.word(cluster);
+            for cpu in map.members(cluster, word, self.id) {
+                if cpu != self.id && self.sched.idle.remove(map, cpu) {
+                    return self.ring(cpu, control_word::WORK);
+                }
+            }
+        }
+    }
+}

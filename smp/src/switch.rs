@@ -1,0 +1,289 @@
+//! Changing threads: choosing the next, and the tail that settles the one left behind.
+//!
+//! The tail runs on the next thread, when the context of the previous one is saved: only then is
+//! the previous thread published as blocked, ready or dead. No waker ever waits for a switch.
+
+use alloc::sync::Arc;
+use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::account::TimeClass;
+use crate::affinity::settle;
+use crate::control_word::NEED;
+use crate::cpu::Tail;
+use crate::held::Held;
+use crate::owner::Owner;
+use crate::platform::Platform;
+use crate::runtime::Unparked;
+use crate::scheduler::Scheduler;
+use crate::state::{Parked, Wake};
+use crate::stats::bump;
+use crate::thread::Thread;
+
+/// Why the running thread may be switched away from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It is PARKING.
+    Park,
+    Yield,
+    Preempt,
+    Exit,
+    /// It is the idle thread.
+    Idle,
+}
+
+/// The two ends of a switch that has been decided: it must happen.
+#[must_use = "the next thread is RUNNING already"]
+pub(crate) struct Switch {
+    prev: *const Thread,
+    next: *const Thread,
+}
+
+impl<P: Platform> Scheduler<P> {
+    /// Runs another thread if there is reason to. IRQs masked; returns when the calling thread
+    /// runs again (never, for `Exit`), perhaps on another CPU.
+    pub(crate) fn reschedule(&self, reason: Reason) {
+        if let Some(switch) = self.with_owner(|owner| owner.choose(reason)) {
+            self.perform(switch);
+        }
+    }
+
+    pub(crate) fn perform(&self, switch: Switch) {
+        // SAFETY: `prev` is the caller, `next` is RUNNING and this CPU's alone; both stay alive
+        // until a tail has published `prev`, which needs this switch done.
+        unsafe {
+            let (prev, next) = (&*switch.prev, &*switch.next);
+            self.platform.before_switch(prev, next);
+            self.platform.switch(prev, next);
+        }
+        self.finish_switch();
+    }
+
+    /// The tail. On the resumed thread, IRQs masked, before anything else: `reschedule` calls it,
+    /// and [`thread_main`](Self::thread_main) for a thread that runs for the first time.
+    pub fn finish_switch(&self) {
+        self.with_owner(|owner| owner.run_tail());
+    }
+}
+
+impl<P: Platform> Owner<'_, P> {
+    /// Commits the running thread to sleep, unless a wake token or the deadline is there.
+    pub fn park(&mut self, deadline_ns: Option<u64>) -> Result<Switch, Unparked> {
+        if deadline_ns.is_some_and(|deadline| deadline <= self.now()) {
+            let woken = self.current().state.take_token();
+            return Err(if woken {
+                Unparked::Woken
+            } else {
+                Unparked::TimedOut
+            });
+        }
+        if !self.current().state.begin_park() {
+            return Err(Unparked::Woken);
+        }
+        self.sleep_until(deadline_ns);
+        Ok(self
+            .choose(Reason::Park)
+            .expect("a parking thread leaves the CPU"))
+    }
+
+    /// Whether somebody wants the running thread to give way.
+    pub fn preempt_due(&self) -> bool {
+        (self.local.need || self.cpu.shared.control.is_requested()) && !self.local.is_idle()
+    }
+
+    pub fn choose(&mut self, reason: Reason) -> Option<Switch> {
+        self.set_need(false);
+        self.serve_requests();
+        self.charge();
+        self.local.fair.reconcile(&self.cpu.shared.shelf);
+        let stays = matches!(reason, Reason::Preempt | Reason::Yield) && !self.must_leave();
+        if stays && !self.should_give_way(reason) {
+            self.leave();
+            return None;
+        }
+        match self.pick_or_steal(stays) {
+            Some(next) => Some(self.switch_to(next.into_raw(), reason)),
+            None if stays || reason == Reason::Idle => {
+                self.leave();
+                None
+            }
+            None => Some(self.switch_to(Arc::as_ptr(&self.local.idle), reason)),
+        }
+    }
+
+    fn should_give_way(&mut self, reason: Reason) -> bool {
+        if reason == Reason::Preempt {
+            return self.better_waits();
+        }
+        if let Some(first) = self.local.fair.first_deadline() {
+            self.current_body(|body| body.share.step_behind(first));
+        }
+        let priority = self.current_body(|body| {
+            body.yielded = true;
+            body.priority
+        });
+        match priority {
+            0 => self.local.waiting() > 0,
+            _ => self.local.realtime.top() >= priority,
+        }
+    }
+
+    fn pick_or_steal(&mut self, stays: bool) -> Option<Held> {
+        let picked = self.pick();
+        if picked.is_some() || stays {
+            return picked;
+        }
+        self.steal().then(|| self.pick()).flatten()
+    }
+
+    /// Makes `next` current and notes what the tail must do for the thread that was.
+    fn switch_to(&mut self, next: *const Thread, reason: Reason) -> Switch {
+        let (prev, now) = (self.local.current, self.now());
+        let was_idle = self.local.is_idle();
+        if !was_idle {
+            let Self { local, .. } = self;
+            // SAFETY: the running thread's body belongs to this CPU.
+            unsafe { &*prev }.body.with_mut(|body| {
+                // SAFETY: as above.
+                let body = unsafe { &mut *body };
+                local.fair.detach(body);
+                body.since_ns = now;
+            });
+            self.count_switch(reason);
+        }
+        self.local.tail = match reason {
+            Reason::Idle => Tail::None,
+            Reason::Park => Tail::Park(prev),
+            Reason::Exit => Tail::Bury(prev),
+            Reason::Yield | Reason::Preempt => Tail::Requeue(prev),
+        };
+        self.local.current = next;
+        self.local.charged_ns = now;
+        self.local.quantum_end_ns = None;
+        self.set_need(false);
+        self.enter(now);
+        Switch { prev, next }
+    }
+
+    fn count_switch(&mut self, reason: Reason) {
+        let (mine, threads) = match reason {
+            Reason::Preempt => (
+                &self.cpu.stats.involuntary,
+                &self.current().counters.involuntary,
+            ),
+            _ => (
+                &self.cpu.stats.voluntary,
+                &self.current().counters.voluntary,
+            ),
+        };
+        bump(mine, 1);
+        bump(threads, 1);
+    }
+
+    /// Accounts for the thread that has just become current.
+    fn enter(&mut self, now: u64) {
+        let idle = self.local.is_idle();
+        self.sched.change_class(
+            self.cpu,
+            now,
+            if idle {
+                TimeClass::Idle
+            } else {
+                TimeClass::System
+            },
+        );
+        let hints = &self.cpu.shared.hints;
+        if idle {
+            hints.current.store(0, Relaxed);
+            hints.priority.store(0, Relaxed);
+            return;
+        }
+        let id = self.current().id();
+        hints
+            .current
+            .store(u64::from(id.tid) << 32 | u64::from(id.generation), Relaxed);
+        let here = self.id;
+        let (waited, moved, priority) = self.current_body(|body| {
+            let moved = body.ran_on.replace(here).is_some_and(|cpu| cpu != here);
+            body.stolen = false;
+            (now.saturating_sub(body.since_ns), moved, body.priority)
+        });
+        hints.priority.store(u32::from(priority), Relaxed);
+        let counters = &self.current().counters;
+        bump(&counters.wait_ns, waited);
+        bump(&counters.runs, 1);
+        if moved {
+            bump(&counters.migrations, 1);
+            bump(&self.cpu.stats.migrations, 1);
+        }
+        self.sched.idle.remove(&self.sched.map, self.id);
+    }
+
+    /// Settles the thread that was switched away from: its context is saved now.
+    pub fn run_tail(&mut self) {
+        match core::mem::replace(&mut self.local.tail, Tail::None) {
+            Tail::None => {}
+            Tail::Park(prev) => {
+                // SAFETY: alive: a PARKING thread ends only after it was woken and ran again.
+                if unsafe { &*prev }.state.finish_park() == Parked::Woken {
+                    // SAFETY: the transition to READY gave the thread to this CPU.
+                    self.requeue(unsafe { Held::assume(prev) });
+                }
+            }
+            Tail::Requeue(prev) => {
+                // SAFETY: still RUNNING, and this CPU's.
+                unsafe { &*prev }.state.requeue();
+                // SAFETY: the transition to READY gave the thread to this CPU.
+                self.requeue(unsafe { Held::assume(prev) });
+            }
+            Tail::Bury(prev) => self.bury(prev),
+        }
+        self.leave();
+    }
+
+    /// Queues the thread that just left this CPU, still placed on its clock.
+    fn requeue(&mut self, thread: Held) {
+        if thread.state.load().control() {
+            settle(&thread);
+        }
+        if !thread.may_run_on(self.id) {
+            return self.dispatch(thread, NEED);
+        }
+        let in_front = thread.body(|body| body.begin_turn());
+        self.queue(thread, in_front);
+    }
+
+    /// Publishes the end of a thread: its stack is free.
+    fn bury(&mut self, thread: *const Thread) {
+        // SAFETY: registered, hence alive, until the reaper has taken it off the graveyard.
+        let dead = unsafe { &*thread };
+        dead.state.die();
+        dead.joiners.close(|joiner| self.wake(joiner));
+        // SAFETY: it will never be ready again, so its link is free.
+        if unsafe { self.sched.graveyard.push(thread) } {
+            self.wake_reaper();
+        }
+    }
+
+    fn wake_reaper(&mut self) {
+        let sched = self.sched;
+        if let Some(reaper) = sched.reaper.get() {
+            self.wake(reaper);
+        }
+    }
+
+    /// Makes a blocked thread ready and sends it on its way, or leaves it the wake token.
+    pub fn wake(&mut self, thread: &Thread) {
+        if thread.state.wake() != Wake::Won {
+            return;
+        }
+        // SAFETY: the transition from BLOCKED gave the thread to this CPU.
+        let held = unsafe { Held::assume(ptr::from_ref(thread)) };
+        let now = self.now();
+        held.body(|body| {
+            body.slept_ns = now.saturating_sub(body.since_ns);
+            body.since_ns = now;
+        });
+        self.dispatch(held, NEED);
+    }
+}

@@ -1,0 +1,98 @@
+//! Time: the quantum, sleepers, and the one hardware timer for all of it.
+//!
+//! Tickless: the timer is set for the end of the quantum only while somebody waits.
+
+use crate::fair;
+use crate::owner::Owner;
+use crate::platform::Platform;
+use crate::realtime;
+
+impl<P: Platform> Owner<'_, P> {
+    /// The timer fired: wake sleepers that are due, end the quantum if its time is up.
+    pub fn tick(&mut self) {
+        let now = self.now();
+        self.local.armed_ns = None;
+        let cpu = self.cpu;
+        let sleepers = &cpu.shared.sleepers;
+        while sleepers.expire_one(now, |thread| self.wake(thread)) {}
+        self.local.next_sleeper_ns = sleepers.next_deadline();
+        self.serve_requests();
+        self.charge();
+        if !self.local.is_idle() && self.local.quantum_end_ns.is_some_and(|end| end <= now) {
+            self.local.quantum_end_ns = None;
+            self.local.fair.reconcile(&self.cpu.shared.shelf);
+            self.balance();
+            if self.better_waits() {
+                self.set_need(true);
+            }
+        }
+        self.leave();
+    }
+
+    /// Starts or stops the tick; false when a request slipped in while it stopped.
+    pub fn update_tick(&mut self) -> bool {
+        if self.local.is_idle() {
+            self.local.quantum_end_ns = None;
+            return true;
+        }
+        let waiting = self.local.waiting();
+        let off = waiting == 0;
+        if off {
+            self.local.quantum_end_ns = None;
+        } else if self.local.quantum_end_ns.is_none() {
+            let turn = self.current_body(|body| (body.priority > 0).then_some(body.turn_left_ns));
+            let quantum = match turn {
+                None => fair::quantum_ns(waiting),
+                Some(left) => left.unwrap_or(realtime::TURN_NS),
+            };
+            self.local.quantum_end_ns = Some(self.now() + quantum.max(1));
+        }
+        if self.local.tick_off == off {
+            return true;
+        }
+        self.local.tick_off = off;
+        self.cpu.shared.control.set_tick_off(off)
+    }
+
+    fn next_event(&self) -> Option<u64> {
+        let Self { local, .. } = self;
+        let events = [
+            local.quantum_end_ns,
+            local.next_sleeper_ns,
+            local.next_timer_ns,
+        ];
+        events.into_iter().flatten().min()
+    }
+
+    /// Sets the hardware timer if it would fire too late. A timer that fires too early costs less
+    /// than setting it at every switch.
+    pub fn program_timer(&mut self) {
+        let Some(next) = self.next_event() else {
+            return;
+        };
+        if self.local.armed_ns.is_none_or(|armed| armed > next) {
+            self.local.armed_ns = Some(next);
+            self.sched.platform.set_timer(Some(next));
+        }
+    }
+
+    /// Sets the hardware timer to the very next event: an idle CPU is not woken in vain.
+    pub fn program_timer_exactly(&mut self) {
+        let next = self.next_event();
+        if self.local.armed_ns != next {
+            self.local.armed_ns = next;
+            self.sched.platform.set_timer(next);
+        }
+    }
+
+    /// Enters the current thread, about to park, among the sleepers if it has a deadline.
+    pub fn sleep_until(&mut self, deadline_ns: Option<u64>) {
+        self.current()
+            .sleep
+            .set_parked_on(deadline_ns.map(|_| self.id));
+        let Some(deadline) = deadline_ns else { return };
+        self.cpu.shared.sleepers.insert(self.current(), deadline);
+        let next = self.local.next_sleeper_ns;
+        self.local.next_sleeper_ns = Some(next.map_or(deadline, |next| next.min(deadline)));
+    }
+}
