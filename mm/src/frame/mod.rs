@@ -2,161 +2,146 @@
 //!
 //! [`Frame`] is one frame owned by one holder; [`FrameRef`] shares it by a count in the frame
 //! array (page tables hold counts too); [`Block`] is a power-of-two run for DMA and big buffers.
-//! Allocation never sleeps and may be called with IRQs masked.
+//! Allocation never sleeps and may be called with IRQs masked. Frames come from a per-CPU cache,
+//! the depot, or the buddy lists, in this order.
+
+pub(crate) mod array;
+mod boot;
+mod buddy;
+mod cache;
+mod owned;
 
 use crate::OutOfMemory;
 use crate::addr::{FrameNumber, PhysAddr};
+use crate::{arch, phys_map};
+use cache::Purpose;
 use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+pub use owned::{Block, Frame, FrameRef};
+
+/// The largest block has `1 << MAX_ORDER` frames: 16 MiB.
+pub const MAX_ORDER: usize = buddy::ORDERS - 1;
+
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
 
 /// Hands the machine's memory over: all `regions` of RAM, less `reserved` (kernel image, device
 /// tree, initrd, firmware). The frame array is placed in the largest gap.
 ///
 /// # Safety
 /// Called once, before any other function of this crate; the regions are RAM that the linear map
-/// reaches and that nobody uses outside `reserved`.
+/// reaches, do not overlap, and nobody uses them outside `reserved`.
 pub unsafe fn init(regions: &[Range<PhysAddr>], reserved: &[Range<PhysAddr>]) {
-    let _ = (regions, reserved);
-    todo!()
+    let mut buddy = cache::BUDDY.lock();
+    // SAFETY: as asked of the caller.
+    let total = unsafe {
+        boot::build(regions, reserved, |run| {
+            buddy.give_range(run.start, run.end)
+        })
+    };
+    drop(buddy);
+    TOTAL.store(total, Relaxed);
+    // Enough for the kernel's own structures while user programs are told that memory is out.
+    cache::set_reserve((total / 64).clamp(16, 4096));
 }
 
 /// Gives reserved memory back once it is no longer read (the initrd).
 ///
 /// # Safety
-/// `range` was reserved at [`init`] and nobody refers to it any more.
+/// `range` was reserved at [`init`] and nobody refers to the frames it lies on any more.
 pub unsafe fn release_reserved(range: Range<PhysAddr>) {
-    let _ = range;
-    todo!()
+    let frames = boot::outer_frames(&range);
+    for frame in frames.map(FrameNumber) {
+        if array::find(frame).is_some() {
+            cache::BUDDY.lock().give(frame, 0);
+        }
+    }
 }
 
 /// Starts the depot that batches of frames move through between CPUs; needs the heap.
-pub fn enable_depot() {}
+pub fn enable_depot() {
+    cache::enable_depot();
+}
 
 /// One frame (content undefined) for the kernel's own use.
 pub fn alloc() -> Result<Frame, OutOfMemory> {
-    todo!()
+    counted(Purpose::Kernel)
 }
 
 /// One frame full of zeros for the kernel's own use.
 pub fn alloc_zeroed() -> Result<Frame, OutOfMemory> {
-    todo!()
+    alloc().map(zeroed)
 }
 
-/// One zeroed frame on behalf of a user program: fails while the kernel's reserve is untouched.
+/// One frame (content undefined) on behalf of a user program: fails while the kernel's reserve is
+/// still untouched.
+pub fn alloc_user() -> Result<Frame, OutOfMemory> {
+    counted(Purpose::User)
+}
+
+/// As [`alloc_user`], full of zeros.
 pub fn alloc_user_zeroed() -> Result<Frame, OutOfMemory> {
-    todo!()
+    alloc_user().map(zeroed)
+}
+
+#[inline]
+fn counted(purpose: Purpose) -> Result<Frame, OutOfMemory> {
+    let frame = cache::take(purpose).ok_or(OutOfMemory)?;
+    array::info(frame).set_counted();
+    Ok(Frame::from_counted(frame))
+}
+
+#[inline]
+fn zeroed(frame: Frame) -> Frame {
+    // SAFETY: the frame is ours alone.
+    unsafe { arch::zero_page(phys_map::frame_pointer(frame.number())) };
+    frame
 }
 
 /// `1 << order` contiguous frames, aligned to their size, content undefined.
 pub fn alloc_contiguous(order: usize) -> Result<Block, OutOfMemory> {
-    let _ = order;
-    todo!()
+    take_block(order)
+        .map(|first| Block::new(first, order))
+        .ok_or(OutOfMemory)
 }
 
+/// Uncounted frames, for blocks and the heap.
+pub(crate) fn take_block(order: usize) -> Option<FrameNumber> {
+    if order > MAX_ORDER {
+        return None;
+    }
+    if order == 0 {
+        return cache::take(Purpose::Kernel);
+    }
+    let first = cache::BUDDY.lock().take(order);
+    first.or_else(|| {
+        cache::drain();
+        cache::BUDDY.lock().take(order)
+    })
+}
+
+/// Takes back what [`take_block`] gave.
+pub(crate) fn give_block(first: FrameNumber, order: usize) {
+    match order {
+        0 => cache::give(first),
+        _ => cache::BUDDY.lock().give(first, order),
+    }
+}
+
+/// Drops a share of a counted frame; the last one frees it.
+#[inline]
+pub(crate) fn unshare(frame: FrameNumber) {
+    if array::info(frame).unshare() {
+        cache::give(frame);
+    }
+}
+
+/// Frames of RAM, used or not.
 pub fn total() -> usize {
-    0
+    TOTAL.load(Relaxed)
 }
 
+/// Free frames now.
 pub fn free() -> usize {
-    0
-}
-
-/// One frame, one owner; freed on drop.
-#[derive(Debug)]
-pub struct Frame {
-    number: FrameNumber,
-}
-
-impl Frame {
-    pub fn number(&self) -> FrameNumber {
-        self.number
-    }
-
-    pub fn address(&self) -> PhysAddr {
-        self.number.address()
-    }
-
-    pub fn bytes(&self) -> &[u8] {
-        todo!()
-    }
-
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        todo!()
-    }
-
-    /// Gives up being the only owner.
-    pub fn share(self) -> FrameRef {
-        todo!()
-    }
-}
-
-/// A counted share of a frame (a file's page, a page mapped by several address spaces); the last
-/// one to be dropped frees it.
-#[derive(Debug)]
-pub struct FrameRef {
-    number: FrameNumber,
-}
-
-impl FrameRef {
-    pub fn number(&self) -> FrameNumber {
-        self.number
-    }
-
-    pub fn address(&self) -> PhysAddr {
-        self.number.address()
-    }
-
-    /// The frame's memory, which user programs may be changing at the same time.
-    pub fn as_ptr(&self) -> *const u8 {
-        todo!()
-    }
-
-    /// The frame's memory for writing; remembers that instruction caches may now be stale.
-    pub fn as_mut_ptr(&self) -> *mut u8 {
-        todo!()
-    }
-}
-
-impl Clone for FrameRef {
-    fn clone(&self) -> Self {
-        todo!()
-    }
-}
-
-/// A contiguous run of frames; freed on drop.
-#[derive(Debug)]
-pub struct Block {
-    first: FrameNumber,
-    order: usize,
-}
-
-impl Block {
-    pub fn address(&self) -> PhysAddr {
-        self.first.address()
-    }
-
-    pub fn len(&self) -> usize {
-        crate::PAGE_SIZE << self.order
-    }
-
-    pub fn is_empty(&self) -> bool {
-        false
-    }
-
-    pub fn as_mut_ptr(&self) -> *mut u8 {
-        crate::phys_map::frame_pointer(self.first)
-    }
-
-    /// Leaks it: the caller frees it with [`Block::from_raw`].
-    pub fn into_raw(self) -> (PhysAddr, usize) {
-        todo!()
-    }
-
-    /// # Safety
-    /// `address` and `order` come from [`Block::into_raw`], once.
-    pub unsafe fn from_raw(address: PhysAddr, order: usize) -> Self {
-        Self {
-            first: address.frame(),
-            order,
-        }
-    }
+    cache::free()
 }

@@ -1,0 +1,135 @@
+//! Kernel stacks: eight pages above an unmapped guard as large, recycled.
+//!
+//! The stack half of the window is cut into aligned slots of a guard and a stack above it, so what
+//! follows a stack is the next slot's guard. A stack being the upper half of its slot, one bit of
+//! the stack pointer tells the exception vectors whether there is room left.
+
+use super::window::{self, Kernel};
+use super::{KernelAccess, WINDOW};
+use crate::OutOfMemory;
+use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::frame;
+use crate::lock::SpinLock;
+use crate::page_table::release_page;
+use crate::tlb::tlb;
+use alloc::vec::Vec;
+
+/// Pages of a kernel stack: 32 KiB.
+pub const STACK_PAGES: usize = 8;
+const STACK_SIZE: usize = STACK_PAGES * PAGE_SIZE;
+const SLOT_SIZE: usize = 2 * STACK_SIZE;
+const BASE: usize = WINDOW.start.0 + (WINDOW.end.0 - WINDOW.start.0) / 2;
+const _: () = assert!(SLOT_SIZE.is_power_of_two() && BASE.is_multiple_of(SLOT_SIZE));
+
+/// Idle stacks kept mapped, so that a thread's birth and death edit no tables and flush nothing.
+const KEEP_IDLE: usize = 64;
+
+/// Slots in no use. The vectors have room for every slot ever made: dropping never allocates.
+struct Pool {
+    mapped: Vec<usize>,
+    unmapped: Vec<usize>,
+    slots: usize,
+}
+
+static POOL: SpinLock<Pool> = SpinLock::new(Pool {
+    mapped: Vec::new(),
+    unmapped: Vec::new(),
+    slots: 0,
+});
+
+impl Pool {
+    /// A slot without pages.
+    fn take_unmapped(&mut self) -> Result<usize, OutOfMemory> {
+        if let Some(slot) = self.unmapped.pop() {
+            return Ok(slot);
+        }
+        let wanted = self.slots + 1;
+        // Both are empty here, so what they reserve is their whole capacity.
+        self.mapped
+            .try_reserve(wanted.saturating_sub(self.mapped.len()))
+            .map_err(|_| OutOfMemory)?;
+        self.unmapped.try_reserve(wanted).map_err(|_| OutOfMemory)?;
+        self.slots = wanted;
+        Ok(wanted - 1)
+    }
+}
+
+/// A kernel stack. Must not be dropped by the thread that runs on it.
+#[derive(Debug)]
+pub struct Stack {
+    slot: usize,
+}
+
+impl Stack {
+    pub fn new() -> Result<Self, OutOfMemory> {
+        let mut pool = POOL.lock();
+        if let Some(slot) = pool.mapped.pop() {
+            return Ok(Self { slot });
+        }
+        let slot = pool.take_unmapped()?;
+        drop(pool);
+        let stack = core::mem::ManuallyDrop::new(Self { slot });
+        if let Err(error) = window::with(|kernel| stack.map(kernel)) {
+            stack.discard();
+            return Err(error);
+        }
+        Ok(core::mem::ManuallyDrop::into_inner(stack))
+    }
+
+    /// One past the highest usable address; 16-byte aligned.
+    pub fn top(&self) -> VirtAddr {
+        self.bottom().offset(STACK_SIZE)
+    }
+
+    /// The lowest usable address; the guard is below.
+    pub fn bottom(&self) -> VirtAddr {
+        VirtAddr(BASE + self.slot * SLOT_SIZE + STACK_SIZE)
+    }
+
+    fn pages(&self) -> impl Iterator<Item = VirtAddr> {
+        let bottom = self.bottom();
+        (0..STACK_PAGES).map(move |page| bottom.offset(page * PAGE_SIZE))
+    }
+
+    fn map(&self, kernel: &mut Kernel) -> Result<(), OutOfMemory> {
+        for page in self.pages() {
+            let frame = frame::alloc()?;
+            kernel
+                .table
+                .map(page, frame.address(), PAGE_SIZE, KernelAccess::ReadWrite)?;
+            frame.into_number();
+        }
+        tlb().publish_kernel();
+        Ok(())
+    }
+
+    /// Unmaps what is mapped and gives the slot back without its pages.
+    fn discard(&self) {
+        let mut gone = [None; STACK_PAGES];
+        window::with(|kernel| {
+            for (page, gone) in self.pages().zip(&mut gone) {
+                *gone = kernel.table.unmap_page(page);
+            }
+        });
+        tlb().flush_kernel(self.bottom().0..self.top().0);
+        gone.into_iter().flatten().for_each(release_page);
+        POOL.lock().unmapped.push(self.slot);
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let mut pool = POOL.lock();
+        if pool.mapped.len() < KEEP_IDLE {
+            pool.mapped.push(self.slot);
+            return;
+        }
+        drop(pool);
+        self.discard();
+    }
+}
+
+/// Whether `address` lies in the guard of some stack: the fault handler says "stack overflow".
+pub fn is_stack_guard(address: VirtAddr) -> bool {
+    (BASE..WINDOW.end.0).contains(&address.0) && (address.0 - BASE) % SLOT_SIZE < STACK_SIZE
+}

@@ -1,0 +1,141 @@
+//! One table: 512 entries in a frame, reached through the linear map.
+
+use super::{ENTRIES, Entry, index};
+use crate::OutOfMemory;
+use crate::addr::{FrameNumber, PhysAddr};
+use crate::{frame, phys_map};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// A table that is alive: its owner (address space, kernel table) keeps it so for `'a`.
+#[derive(Clone, Copy)]
+pub struct Table<'a> {
+    entries: &'a [AtomicU64; ENTRIES],
+}
+
+impl<'a> Table<'a> {
+    /// # Safety
+    /// `address` is a table that is not freed during `'a`.
+    pub unsafe fn at(address: PhysAddr) -> Table<'a> {
+        // SAFETY: a whole frame of RAM; entries are only ever accessed atomically.
+        Table {
+            entries: unsafe { &*phys_map::pointer(address).cast() },
+        }
+    }
+
+    /// A fresh empty table, not linked yet.
+    pub fn alloc() -> Result<PhysAddr, OutOfMemory> {
+        Ok(frame::alloc_zeroed()?.into_number().address())
+    }
+
+    #[inline]
+    pub fn slot(self, index: usize) -> &'a AtomicU64 {
+        &self.entries[index]
+    }
+
+    #[inline]
+    pub fn load(self, index: usize) -> Entry {
+        load(&self.entries[index])
+    }
+
+    /// The table that entry `index` points to.
+    #[inline]
+    pub fn next(self, index: usize) -> Option<Table<'a>> {
+        let entry = self.load(index);
+        // SAFETY: entries of a live table point to live tables; they are unlinked before they are
+        // freed, which the owner does not do while it lends `'a`.
+        entry
+            .is_table()
+            .then(|| unsafe { Table::at(entry.address()) })
+    }
+
+    /// As [`Self::next`], made if missing. The caller is the only one who links tables now.
+    pub fn next_or_make(self, index: usize) -> Result<Table<'a>, OutOfMemory> {
+        if let Some(table) = self.next(index) {
+            return Ok(table);
+        }
+        debug_assert!(
+            self.load(index).is_empty(),
+            "a block where a table should be"
+        );
+        let address = Self::alloc()?;
+        store(&self.entries[index], Entry::table(address));
+        // SAFETY: just made and linked.
+        Ok(unsafe { Table::at(address) })
+    }
+
+    /// The last-level entry of `address`, if its tables exist.
+    #[inline]
+    pub fn find_page(self, address: usize) -> Option<&'a AtomicU64> {
+        let table = self
+            .next(index(address, 0))?
+            .next(index(address, 1))?
+            .next(index(address, 2))?;
+        Some(table.slot(index(address, 3)))
+    }
+
+    /// The last-level entry of `address`, with its tables made. Only one maker at a time.
+    pub fn make_page(self, address: usize) -> Result<&'a AtomicU64, OutOfMemory> {
+        Ok(self.make_last_table(address)?.slot(index(address, 3)))
+    }
+
+    /// The last-level table that translates `address`.
+    pub fn make_last_table(self, address: usize) -> Result<Table<'a>, OutOfMemory> {
+        self.next_or_make(index(address, 0))?
+            .next_or_make(index(address, 1))?
+            .next_or_make(index(address, 2))
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.entries
+            .iter()
+            .all(|slot| slot.load(Ordering::Relaxed) == 0)
+    }
+}
+
+#[inline]
+pub fn load(slot: &AtomicU64) -> Entry {
+    Entry(slot.load(Ordering::Acquire))
+}
+
+/// Release: whoever follows the entry (a table walker too) sees what it points to.
+#[inline]
+pub fn store(slot: &AtomicU64, entry: Entry) {
+    slot.store(entry.0, Ordering::Release);
+}
+
+/// Frees a table of `level` with everything below it: the shares of its pages and its tables.
+/// Returns how many pages were mapped.
+///
+/// # Safety
+/// The table is unlinked and no translation cache can reach it any more.
+pub unsafe fn free_subtree(address: PhysAddr, level: usize) -> usize {
+    // SAFETY: the caller's; freed only at the end of this function.
+    let table = unsafe { Table::at(address) };
+    let mut pages = 0;
+    for index in 0..ENTRIES {
+        let entry = table.load(index);
+        if entry.is_empty() {
+            continue;
+        }
+        if level < 3 {
+            // SAFETY: only reachable through the table that is being freed.
+            pages += unsafe { free_subtree(entry.address(), level + 1) };
+        } else {
+            pages += 1;
+            release_page(entry);
+        }
+    }
+    free_table(address.frame());
+    pages
+}
+
+/// Drops the share that a page's entry held.
+pub fn release_page(entry: Entry) {
+    if entry.is_counted() {
+        frame::unshare(entry.frame());
+    }
+}
+
+pub fn free_table(frame: FrameNumber) {
+    frame::unshare(frame);
+}

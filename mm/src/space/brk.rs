@@ -1,0 +1,50 @@
+//! brk(2): the heap area, which grows and shrinks at its end.
+
+use super::AddressSpace;
+use super::area::Area;
+use super::types::{Backing, Label, MapFlags, Prot};
+use crate::addr::{USER_END, page_up};
+
+impl AddressSpace {
+    /// Where the heap starts: the loader calls it once, page-aligned, after the last segment.
+    pub fn set_brk_start(&self, start: usize) {
+        self.map.write().brk = start..start;
+    }
+
+    /// brk(2): the new end, or the old one if it cannot be (0 asks).
+    pub fn set_brk(&self, end: usize) -> usize {
+        let mut map = self.map.write();
+        let brk = map.brk.clone();
+        let aligned = page_up(brk.end).zip(page_up(end).filter(|&end| end <= USER_END));
+        let Some((old_top, new_top)) = aligned.filter(|_| end >= brk.start) else {
+            return brk.end;
+        };
+        if new_top < old_top {
+            let removed = self.remove(&mut map, new_top..old_top);
+            map.generation += 1;
+            map.brk.end = end;
+            drop(map);
+            drop(removed);
+            return end;
+        }
+        if new_top > old_top {
+            let area = Area {
+                end: new_top,
+                prot: Prot::READ | Prot::WRITE,
+                flags: MapFlags::empty(),
+                backing: Backing::Anonymous,
+                label: Label::Heap,
+            };
+            let range = old_top..new_top;
+            let free = map.areas.is_free(range.clone());
+            let within = new_top - brk.start <= self.limits().data;
+            if !free || !within || self.check_limits(&map, &range, &area).is_err() {
+                return brk.end;
+            }
+            map.areas.insert(old_top, area);
+            map.generation += 1;
+        }
+        map.brk.end = end;
+        end
+    }
+}

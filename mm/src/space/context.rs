@@ -1,0 +1,181 @@
+//! What a CPU has in TTBR0: the root table and its ASID, and who must hear of a change.
+//!
+//! A CPU keeps a share of the [`Context`] it has in TTBR0, also while it runs threads without
+//! user memory, so the root outlives the space; everything below is freed by the space, after a
+//! flush. Activation and flushes of one space exclude each other by a spin lock: a flush that
+//! comes first has changed the table before the newcomer walks it, one that comes later sees the
+//! newcomer.
+
+use super::asid::{self, Asid};
+use crate::OutOfMemory;
+use crate::addr::{PAGE_SIZE, PhysAddr};
+use crate::lock::SpinLock;
+use crate::page_table::{Table, free_table};
+use crate::tlb::{Scope, tlb};
+use alloc::sync::Arc;
+use core::cell::{Cell, RefCell};
+use core::ops::Range;
+use percpu::{CpuId, IrqGuard, Pinned, cpu_local, irq};
+
+/// More pages than this are flushed as a whole address space.
+const FLUSH_PAGES_LIMIT: usize = 32;
+
+pub struct Context {
+    root: PhysAddr,
+    state: SpinLock<State>,
+}
+
+struct State {
+    asid: Asid,
+    /// CPUs whose present user thread is in this space.
+    active: u32,
+    ran_on: RanOn,
+}
+
+/// Where the TLBs may hold entries with the present ASID.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RanOn {
+    Nowhere,
+    One(CpuId),
+    Several,
+}
+
+cpu_local! {
+    static HERE: Here = Here { context: RefCell::new(None), number: Cell::new(0), active: Cell::new(false) };
+}
+
+/// This CPU's TTBR0.
+struct Here {
+    context: RefCell<Option<Arc<Context>>>,
+    number: Cell<u16>,
+    /// Counted in `State::active`; else the space is only kept there.
+    active: Cell<bool>,
+}
+
+impl Context {
+    pub fn new() -> Result<Arc<Self>, OutOfMemory> {
+        asid::prepare()?;
+        let state = State {
+            asid: Asid::default(),
+            active: 0,
+            ran_on: RanOn::Nowhere,
+        };
+        Ok(Arc::new(Self {
+            root: Table::alloc()?,
+            state: SpinLock::new(state),
+        }))
+    }
+
+    pub fn root(&self) -> PhysAddr {
+        self.root
+    }
+
+    /// Puts the space into this CPU's TTBR0, or makes it count again if it is there.
+    pub fn activate(self: &Arc<Self>) {
+        let masked = irq::mask();
+        let here = HERE.get(&masked);
+        let mut context = here.context.borrow_mut();
+        let same = context
+            .as_ref()
+            .is_some_and(|context| Arc::ptr_eq(context, self));
+        if same && here.active.get() {
+            return;
+        }
+        if let Some(old) = context.as_ref().filter(|_| here.active.get()) {
+            old.state.lock().active -= 1;
+        }
+        let number = self.enter(&masked, same);
+        if !same || number != here.number.get() {
+            tlb().set_user_table(self.root, number);
+        }
+        here.number.set(number);
+        here.active.set(true);
+        let old = (!same).then(|| context.replace(self.clone()));
+        drop(context);
+        // Perhaps the last share: frees the old root, now that TTBR0 has another.
+        drop(old);
+    }
+
+    /// Counts this CPU in; returns the ASID to use. `kept_here`: it is in this CPU's TTBR0 already.
+    fn enter(self: &Arc<Self>, masked: &IrqGuard, kept_here: bool) -> u16 {
+        let mut state = self.state.lock();
+        let cpu = masked.cpu();
+        // The space has one share, every TTBR0 that holds the root another.
+        let alone = Arc::strong_count(self) == 1 + usize::from(kept_here) && state.active == 0;
+        if alone && matches!(state.ran_on, RanOn::One(home) if home != cpu) {
+            // Leaves its entries on the old CPU behind under the old number, so that its flushes
+            // stay local to the new one.
+            state.asid = asid::activate_fresh(masked);
+            state.ran_on = RanOn::One(cpu);
+        } else {
+            state.enter_again(cpu, masked);
+        }
+        state.active += 1;
+        state.asid.number()
+    }
+
+    /// Runs `flush` with what it must name, unless no TLB can hold anything of this space.
+    fn flush(&self, flush: impl FnOnce(u16, Scope)) {
+        let state = self.state.lock();
+        let here = percpu::cpu_id();
+        match state.ran_on {
+            RanOn::Nowhere => {}
+            RanOn::One(cpu) if cpu == here => flush(state.asid.number(), Scope::Local),
+            _ => flush(state.asid.number(), Scope::Broadcast),
+        }
+    }
+
+    /// Drops all translations of `pages`, and what the walk to them cached, everywhere.
+    pub fn flush_pages(&self, pages: Range<usize>) {
+        if pages.len() / PAGE_SIZE > FLUSH_PAGES_LIMIT {
+            return self.flush_all();
+        }
+        self.flush(|asid, scope| tlb().flush_pages(asid, pages, scope));
+    }
+
+    pub fn flush_all(&self) {
+        self.flush(|asid, scope| tlb().flush_asid(asid, scope));
+    }
+
+    /// Drops one page's translation from this CPU only: its rights have grown, and other CPUs
+    /// that still have the old ones will fault and find out.
+    pub fn flush_page_here(&self, page: usize) {
+        let _masked = irq::mask();
+        let number = self.state.lock().asid.number();
+        tlb().flush_pages(number, page..page + PAGE_SIZE, Scope::Local);
+    }
+}
+
+impl State {
+    fn enter_again(&mut self, cpu: CpuId, pinned: &Pinned) {
+        let before = self.asid;
+        self.asid = asid::activate(before, pinned);
+        if self.asid.number() != before.number() {
+            self.ran_on = RanOn::Nowhere;
+        }
+        self.ran_on = match self.ran_on {
+            RanOn::Nowhere => RanOn::One(cpu),
+            RanOn::One(home) if home == cpu => RanOn::One(cpu),
+            _ => RanOn::Several,
+        };
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // No CPU has it in TTBR0 (each would hold a share) and the space has freed the rest.
+        free_table(self.root.frame());
+    }
+}
+
+/// The thread that ran in user space leaves this CPU for one without (a kernel thread, idle), or
+/// it exits: the tables stay in TTBR0, but count as unused.
+pub fn deactivate() {
+    let masked = irq::mask();
+    let here = HERE.get(&masked);
+    if here.active.replace(false)
+        && let Some(context) = &*here.context.borrow()
+    {
+        context.state.lock().active -= 1;
+    }
+}

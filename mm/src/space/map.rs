@@ -1,0 +1,185 @@
+//! mmap and munmap.
+
+use super::area::Area;
+use super::areas::{MAX_AREAS, is_data};
+use super::gather::Gather;
+use super::types::{Access, Backing, MapFlags, MapRequest, Placement, SpaceError};
+use super::{AddressSpace, Map};
+use crate::addr::{PAGE_SIZE, USER_START, page_down, page_up, user_pages};
+use crate::page_table::Entry;
+use crate::page_table::{Hole, free_tables, load, store, visit_pages};
+use alloc::vec::Vec;
+use core::ops::{ControlFlow, Range};
+
+/// Areas that have left the map. Dropped after the map lock is: the last share of a file may go.
+pub(super) type Removed = Vec<(usize, Area)>;
+
+impl AddressSpace {
+    /// mmap(2). Returns where the mapping starts.
+    pub fn map(&self, request: MapRequest) -> Result<usize, SpaceError> {
+        let length = page_up(request.length)
+            .filter(|&length| length > 0)
+            .ok_or(SpaceError::Invalid)?;
+        let area = Area {
+            end: 0,
+            prot: request.prot,
+            flags: request.flags.difference(MapFlags::POPULATE),
+            backing: request.backing,
+            label: request.label,
+        };
+        let mut map = self.map.write();
+        let range = self.place(&mut map, request.placement, length)?;
+        self.check_limits(&map, &range, &area)?;
+        let removed = self.remove(&mut map, range.clone());
+        map.areas.insert(
+            range.start,
+            Area {
+                end: range.end,
+                ..area
+            },
+        );
+        map.generation += 1;
+        drop(map);
+        drop(removed);
+        if request
+            .flags
+            .intersects(MapFlags::POPULATE | MapFlags::LOCKED)
+        {
+            // mmap(2): does not fail if the pages cannot be had.
+            let _ = self.populate_mapped(range.clone());
+        }
+        Ok(range.start)
+    }
+
+    /// munmap(2). Holes are fine.
+    pub fn unmap(&self, start: usize, length: usize) -> Result<(), SpaceError> {
+        let range = user_pages(start, length).ok_or(SpaceError::Invalid)?;
+        let mut map = self.map.write();
+        // Cutting a hole into one area makes two.
+        if map.areas.len() >= MAX_AREAS {
+            return Err(SpaceError::NoMemory);
+        }
+        let removed = self.remove(&mut map, range);
+        map.generation += 1;
+        drop(map);
+        drop(removed);
+        Ok(())
+    }
+
+    fn place(
+        &self,
+        map: &mut Map,
+        placement: Placement,
+        length: usize,
+    ) -> Result<Range<usize>, SpaceError> {
+        match placement {
+            Placement::Hint(hint) => {
+                let start = map
+                    .areas
+                    .find_room(page_down(hint), length)
+                    .ok_or(SpaceError::NoMemory)?;
+                Ok(start..start + length)
+            }
+            Placement::Fixed(start) => fixed(start, length),
+            Placement::FixedNoReplace(start) => {
+                let range = fixed(start, length)?;
+                if map.areas.is_free(range.clone()) {
+                    Ok(range)
+                } else {
+                    Err(SpaceError::Exists)
+                }
+            }
+        }
+    }
+
+    /// RLIMIT_AS, RLIMIT_DATA and the number of areas, for `area` at `range`.
+    pub(super) fn check_limits(
+        &self,
+        map: &Map,
+        range: &Range<usize>,
+        area: &Area,
+    ) -> Result<(), SpaceError> {
+        let limits = self.limits();
+        let replaced = map.areas.mapped_bytes(range.clone());
+        let total = map.areas.pages * PAGE_SIZE + range.len() - replaced;
+        let data = || map.areas.data_pages() * PAGE_SIZE + range.len();
+        let fits = total <= limits.address_space
+            && map.areas.len() < MAX_AREAS
+            && (!is_data(area) || limits.data == usize::MAX || data() <= limits.data);
+        if fits {
+            Ok(())
+        } else {
+            Err(SpaceError::NoMemory)
+        }
+    }
+
+    /// Takes `range` out of the map and frees its pages.
+    pub(super) fn remove(&self, map: &mut Map, range: Range<usize>) -> Removed {
+        if map.areas.is_free(range.clone()) {
+            return Vec::new();
+        }
+        let removed = map.areas.take(range.clone());
+        let gap = map.areas.gap_around(range.clone());
+        map.areas.freed(&gap);
+        self.clear(map, range, Some(gap));
+        removed
+    }
+
+    /// Empties the pages of `range`; with `gap`, also frees tables that lie inside it.
+    pub(super) fn clear(&self, map: &Map, range: Range<usize>, gap: Option<Range<usize>>) {
+        let root = self.table(map);
+        let mut gather = Gather::new(&self.context);
+        let _ = visit_pages(root, range.clone(), |address, slot| {
+            let entry = load(slot);
+            store(slot, Entry::EMPTY);
+            gather.page(address, entry);
+            ControlFlow::<()>::Continue(())
+        });
+        if let Some(gap) = gap {
+            let hole = Hole {
+                emptied: range.clone(),
+                hole: gap,
+            };
+            free_tables(root, &hole, &mut |entry| gather.table(range.clone(), entry));
+        }
+        self.uncount_resident(gather.finish());
+    }
+
+    /// Faults in what is mapped in `range`, writable private areas for writing.
+    pub(super) fn populate_mapped(&self, range: Range<usize>) -> Result<(), super::Fault> {
+        let parts: Vec<_> = {
+            let map = self.map.read();
+            let wanted = |area: &Area| match area.allows(Access::Write) && !area.is_shared() {
+                true => Some(Access::Write),
+                false => [Access::Read, Access::Execute]
+                    .into_iter()
+                    .find(|&access| area.allows(access)),
+            };
+            map.areas
+                .overlapping(range.clone())
+                .filter_map(|(start, area)| {
+                    Some((
+                        start.max(range.start)..area.end.min(range.end),
+                        wanted(area)?,
+                    ))
+                })
+                .collect()
+        };
+        parts
+            .into_iter()
+            .try_for_each(|(part, access)| self.populate(part.start, part.len(), access))
+    }
+}
+
+fn fixed(start: usize, length: usize) -> Result<Range<usize>, SpaceError> {
+    // Linux keeps page 0 for root; here it is nobody's.
+    user_pages(start, length)
+        .filter(|range| range.start >= USER_START)
+        .ok_or(SpaceError::Invalid)
+}
+
+impl Backing {
+    pub(super) fn is_anonymous(&self) -> bool {
+        matches!(self, Backing::Anonymous)
+    }
+}

@@ -1,0 +1,54 @@
+//! mprotect(2).
+
+use super::AddressSpace;
+use super::gather::Gather;
+use super::types::{MapFlags, Prot, SpaceError};
+use crate::addr::{PAGE_SIZE, user_pages};
+use crate::frame::array;
+use crate::page_table::{load, store, visit_pages};
+use core::ops::{ControlFlow, Range};
+
+impl AddressSpace {
+    /// Changes what may be done with `range`, all of which must be mapped.
+    pub fn protect(&self, start: usize, length: usize, prot: Prot) -> Result<(), SpaceError> {
+        let range = user_pages(start, length).ok_or(SpaceError::Invalid)?;
+        let mut map = self.map.write();
+        if !map.areas.covers(range.clone()) {
+            return Err(SpaceError::NoMemory);
+        }
+        let forbids = MapFlags::SHARED | MapFlags::NEVER_WRITE;
+        let mut areas = map.areas.overlapping(range.clone());
+        if prot.contains(Prot::WRITE) && areas.any(|(_, area)| area.flags.contains(forbids)) {
+            return Err(SpaceError::Denied);
+        }
+        drop(areas);
+        map.areas.change(range.clone(), |area| area.prot = prot);
+        map.generation += 1;
+        self.apply_protection(&map, range);
+        Ok(())
+    }
+
+    /// Brings the entries of `range` in line with their areas.
+    fn apply_protection(&self, map: &super::Map, range: Range<usize>) {
+        let root = self.table(map);
+        let mut flush = Gather::new(&self.context);
+        for (start, area) in map.areas.overlapping(range.clone()) {
+            let part = start.max(range.start)..area.end.min(range.end);
+            let _ = visit_pages(root, part, |address, slot| {
+                let old = load(slot);
+                let rights = area.rights_for(old, || array::info(old.frame()).count());
+                if rights.execute {
+                    super::fault::sync_instructions(old.frame(), rights);
+                }
+                let new = old.with_rights(rights);
+                if new != old {
+                    store(slot, new);
+                }
+                if new != old && old.is_valid() {
+                    flush.changed(address..address + PAGE_SIZE);
+                }
+                ControlFlow::<()>::Continue(())
+            });
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Shared by the tests: random numbers with a seed, and spaces that are put away properly.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use mm::host::{Machine, check_coherence, forget_space};
+use mm::space::{AddressSpace, Backing, Label, MapFlags, MapRequest, Placement, Prot};
+use std::sync::Arc;
+
+pub const PAGE: usize = mm::PAGE_SIZE;
+
+/// xorshift64*: enough to choose operations, and the same everywhere.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
+}
+
+/// A private anonymous mapping.
+pub fn private(placement: Placement, length: usize, prot: Prot) -> MapRequest {
+    MapRequest {
+        placement,
+        length,
+        prot,
+        flags: MapFlags::empty(),
+        backing: Backing::Anonymous,
+        label: Label::None,
+    }
+}
+
+pub fn read_write() -> Prot {
+    Prot::READ | Prot::WRITE
+}
+
+/// Drops a space that is active on this CPU, after putting another one in its place.
+pub fn put_away(space: Arc<AddressSpace>) {
+    check_coherence();
+    forget_space(&space);
+    drop(space);
+}
+
+/// Frames in use by spaces after `work` and the drop of all it made.
+pub fn leaks(_machine: &Machine, work: impl FnOnce()) -> isize {
+    let idle = AddressSpace::new().expect("memory at the start");
+    idle.activate();
+    // The shared page of zeros stays once it is made.
+    idle.map(private(Placement::Fixed(PAGE), PAGE, Prot::READ))
+        .expect("memory at the start");
+    mm::host::load_byte(&idle, PAGE).expect("memory at the start");
+    idle.unmap(PAGE, PAGE).expect("just mapped");
+    let before = mm::frame::free() as isize;
+    work();
+    idle.activate();
+    let after = mm::frame::free() as isize;
+    mm::space::deactivate();
+    before - after
+}
