@@ -100,6 +100,12 @@ impl<T> SpinLock<T> {
     }
 }
 
+impl<T: Default> Default for SpinLock<T> {
+    fn default() -> Self {
+        SpinLock::new(T::default())
+    }
+}
+
 #[cfg(not(loom))]
 impl<T> SpinLockGuard<'_, T> {
     /// The proof that IRQs are masked, for per-CPU variables.
