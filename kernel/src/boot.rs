@@ -7,12 +7,11 @@ use crate::arch::aarch64::mmu::{self, Image};
 use crate::arch::aarch64::{cpu, gic, psci, secondary, stack, timer};
 use crate::machine::{self, Machine, MemoryMap, Region};
 use crate::{console, irq, panic, sched, selftest, symbols};
-use alloc::vec::Vec;
 use core::ops::Range;
 use mm::PhysAddr;
 use mm::kernel_space::{self, KernelTable};
 use percpu::CpuId;
-use smp::ThreadSpec;
+use smp::{ThreadSpec, WaitQueue};
 
 unsafe extern "C" {
     static mut __boot_percpu: u8;
@@ -64,6 +63,7 @@ fn on_each_cpu() {
     timer::init_cpu();
     irq::enable_private(machine::get().timer);
     smp::cpu_online(percpu::cpu_id());
+    CPU_CAME.wake_all();
 }
 
 /// The rest of boot, in a thread: it may sleep.
@@ -164,16 +164,29 @@ fn install_private_interrupts(machine: &Machine) {
     irq::install("report", sgi::REPORT.into(), crate::report::this_cpu);
 }
 
-/// Starts every other CPU. None is waited for: each joins when it is ready.
-fn start_secondaries(machine: &Machine) {
+/// Woken by each CPU that comes online.
+static CPU_CAME: WaitQueue = WaitQueue::new();
+
+/// Starts every other CPU. Nothing waits for one: each takes threads when it is ready. A thread
+/// reports those that did not come.
+fn start_secondaries(machine: &'static Machine) {
     let own = cpu::affinity();
-    let others: Vec<CpuId> = (0..machine.cpus.len())
-        .map(CpuId::new)
-        .filter(|cpu| machine.mpidr(*cpu) != own)
-        .collect();
+    let others = (0..machine.cpus.len()).map(CpuId::new).filter(|cpu| machine.mpidr(*cpu) != own);
     for cpu in others {
         if let Err(error) = secondary::start(cpu) {
             log::error!("CPU {} does not start: {error:?}", cpu.index());
         }
+    }
+    smp::spawn(ThreadSpec::new("cpu-report", || report_cpus(machine))).expect("memory at boot");
+}
+
+fn report_cpus(machine: &Machine) {
+    const PATIENCE_NS: u64 = 10_000_000_000;
+    let all = || (smp::online_cpus().iter().count() == machine.cpus.len()).then_some(());
+    let came = CPU_CAME.wait_until(Some(smp::now_ns() + PATIENCE_NS), all);
+    let online = smp::online_cpus();
+    match came {
+        Ok(()) => log::info!("CPUs {online} online"),
+        Err(_) => log::error!("only CPUs {online} of {} online", machine.cpus.len()),
     }
 }
