@@ -11,14 +11,31 @@ use crate::sync::{Ordering, fence, mutate, spin_hint};
 
 impl<P: Platform> Scheduler<P> {
     /// One round of the idle loop: run what there is, else wait for an interrupt. IRQs masked,
-    /// on the idle thread; returns when there is nothing to run, or after the wait.
-    pub fn idle_round(&self) {
-        self.reschedule(Reason::Idle);
-        if self.with_owner(|owner| owner.prepare_sleep()) {
+    /// on the idle thread.
+    pub(crate) fn idle_round(&self) {
+        self.idle_look();
+        if self.begin_wait() {
             self.platform.wait_for_interrupt();
-            self.with_owner(|owner| owner.cpu.shared.control.end_sleep());
+            self.end_wait();
         }
         self.platform.irq_window();
+    }
+
+    /// Runs what there is; returns when the idle thread runs (again). IRQs masked. The parts of
+    /// the idle loop are public for simulators, whose switch and wait return at once.
+    pub fn idle_look(&self) {
+        self.reschedule(Reason::Idle);
+    }
+
+    /// Commits to waiting for an interrupt; false: look again. IRQs masked.
+    #[must_use = "do not wait after false"]
+    pub fn begin_wait(&self) -> bool {
+        self.with_owner(|owner| owner.prepare_sleep())
+    }
+
+    /// The wait is over. IRQs masked.
+    pub fn end_wait(&self) {
+        self.with_owner(|owner| owner.cpu.shared.control.end_sleep());
     }
 }
 

@@ -12,6 +12,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
+use crate::control_word::NEED;
 use crate::cpu::Cpu;
 use crate::held::Held;
 use crate::inbox::{Inbox, ReadyLink};
@@ -249,8 +250,11 @@ impl<P: Platform> Runtime for Scheduler<P> {
             // SAFETY: the transition from NEW gave the thread to this CPU.
             let held = unsafe { Held::assume(Arc::as_ptr(&thread.0)) };
             let now = owner.now();
-            held.body(|body| body.since_ns = now);
-            owner.dispatch(held, 0);
+            let priority = held.body(|body| {
+                body.since_ns = now;
+                body.priority
+            });
+            owner.dispatch(held, if priority > 0 { NEED } else { 0 });
         });
     }
 

@@ -7,6 +7,7 @@ use percpu::CpuId;
 use crate::affinity::settle;
 use crate::owner::Owner;
 use crate::platform::Platform;
+use crate::scheduler::Scheduler;
 use crate::stats::bump;
 
 /// The most shelves looked at in one pass.
@@ -65,37 +66,54 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Gives one waiting thread to a CPU that has at least two fewer to run. At the tick, so that
-    /// CPUs that are all busy even out too.
+    /// CPUs that are all busy even out too, and restricted threads find an idle CPU.
     pub fn balance(&mut self) {
         let sched = self.sched;
         let mine = self.local.waiting() as u32 + 1;
         if sched.cpus.len() == 1 || mine < 2 {
             return;
         }
-        let load = |cpu: CpuId| {
-            let ready = sched.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
-            ready + u32::from(!sched.idle.contains(&sched.map, cpu))
-        };
-        let ring = sched.map.clusters_from(self.id);
-        let others = ring.flat_map(|c| sched.map.members(c, sched.online.word(c), self.id));
-        let others = others.filter(|&cpu| cpu != self.id).take(MAX_PROBES);
-        let Some(target) = others.min_by_key(|&cpu| load(cpu)) else {
-            return;
-        };
-        if load(target) + 2 > mine {
-            return;
+        let id = self.id;
+        let ring = sched.map.clusters_from(id);
+        let others = ring.flat_map(|c| sched.map.members(c, sched.online.word(c), id));
+        let others = others.filter(|&cpu| cpu != id);
+        // The least loaded first; restricted threads may need another.
+        let mut targets = [(u32::MAX, self.id); MAX_PROBES];
+        for (target, cpu) in targets.iter_mut().zip(others) {
+            *target = (sched.load(cpu), cpu);
         }
+        targets.sort_unstable();
+        for (_, target) in targets
+            .iter()
+            .take_while(|(load, _)| load.saturating_add(2) <= mine)
+        {
+            if self.give(*target) {
+                return;
+            }
+        }
+    }
+
+    fn give(&mut self, target: CpuId) -> bool {
         let shelf = &self.cpu.shared.shelf;
         let Some(thread) = self.local.fair.take_for(target, shelf) else {
-            return;
+            return false;
         };
         self.dirty = true;
         thread.body(|body| self.local.fair.detach(body));
-        sched.idle.remove(&sched.map, target);
+        self.sched.idle.remove(&self.sched.map, target);
         if thread.state.set_home(target).control() {
             settle(&thread);
         }
         // The target sends it on should it have become forbidden there.
         self.send(thread, target, 0);
+        true
+    }
+}
+
+impl<P: Platform> Scheduler<P> {
+    /// Threads that want to run on `cpu`, as far as it told.
+    fn load(&self, cpu: CpuId) -> u32 {
+        let ready = self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
+        ready + u32::from(!self.idle.contains(&self.map, cpu))
     }
 }

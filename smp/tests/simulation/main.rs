@@ -1,0 +1,306 @@
+//! The real scheduler on a simulated machine: nobody lost, nobody misplaced, shares as they
+//! should be.
+
+mod machine;
+
+use machine::{MS, Machine, Step, US};
+use smp::{CpuId, CpuSet, Policy, ThreadRef, ThreadSpec};
+
+fn cpus(list: &str) -> CpuSet {
+    CpuSet::parse_list(list).unwrap()
+}
+
+fn spec() -> ThreadSpec {
+    ThreadSpec::new("simulated", || {})
+}
+
+/// Jain's index of the CPU times: 1 is perfectly fair.
+fn jain(threads: &[ThreadRef]) -> f64 {
+    let times: Vec<f64> = threads.iter().map(|t| t.stats().run_ns as f64).collect();
+    let sum: f64 = times.iter().sum();
+    sum * sum / (times.len() as f64 * times.iter().map(|t| t * t).sum::<f64>())
+}
+
+#[test]
+fn one_thread_runs_and_ends() {
+    let mut machine = Machine::new(1, 1);
+    machine.spawn(spec(), vec![Step::Run(MS), Step::Sleep(MS), Step::Run(MS)]);
+    machine.run_until(10 * MS);
+    assert_eq!(machine.finished, 1);
+    assert_eq!(machine.sched.reap(), 0);
+    assert!(smp::Runtime::threads(&machine.sched).is_empty());
+}
+
+#[test]
+fn hogs_share_one_cpu_by_weight() {
+    let mut machine = Machine::new(1, 1);
+    let a = machine.hog(spec());
+    let b = machine.hog(spec().nice(5));
+    machine.run_until(4000 * MS);
+    let ratio = a.stats().run_ns as f64 / b.stats().run_ns as f64;
+    assert!(
+        (2.9..3.2).contains(&ratio),
+        "weights 1024 and 335, got {ratio}"
+    );
+}
+
+#[test]
+fn two_hogs_a_cpu_are_fair() {
+    let mut machine = Machine::new(4, 4);
+    let hogs: Vec<_> = (0..8).map(|_| machine.hog(spec())).collect();
+    machine.run_until(3000 * MS);
+    let index = jain(&hogs);
+    assert!(index >= 0.99, "Jain {index}");
+    assert!(
+        machine.wasted_ns < 3 * MS,
+        "wasted {} ns",
+        machine.wasted_ns
+    );
+}
+
+#[test]
+fn sixteen_hogs_spread_over_four_cpus() {
+    let mut machine = Machine::new(4, 4);
+    let hogs: Vec<_> = (0..16).map(|_| machine.hog(spec())).collect();
+    machine.run_until(2000 * MS);
+    assert!(jain(&hogs) >= 0.99, "Jain {}", jain(&hogs));
+    for hog in &hogs {
+        let share = hog.stats().run_ns as f64 / (2000.0 * MS as f64);
+        assert!((0.225..0.275).contains(&share), "share {share}");
+    }
+}
+
+#[test]
+fn a_burst_reaches_every_cpu_at_once() {
+    for cpu_count in [2, 4, 64] {
+        let mut machine = Machine::new(cpu_count, 8);
+        let children =
+            (1..=2 * cpu_count as u32).map(|n| Step::Spawn(100 + n, vec![Step::Run(20 * MS)]));
+        machine.spawn(spec(), children.collect());
+        machine.run_until(10 * MS);
+        let busy = (0..cpu_count).filter(|&cpu| {
+            smp::Runtime::cpu_stats(&machine.sched, CpuId::new(cpu))
+                .current
+                .is_some()
+        });
+        assert_eq!(busy.count(), cpu_count);
+        let mut first: Vec<_> = machine.first_run.values().collect();
+        first.sort();
+        assert!(
+            *first[cpu_count - 1] < MS,
+            "the last CPU began at {} ns",
+            first[cpu_count - 1]
+        );
+    }
+}
+
+#[test]
+fn affinity_moves_a_running_thread_at_once_and_for_good() {
+    let mut machine = Machine::new(4, 4);
+    let hogs: Vec<_> = (0..8).map(|_| machine.hog(spec())).collect();
+    machine.run_until(50 * MS);
+    for (n, hog) in hogs.iter().enumerate() {
+        let only = CpuId::new(n % 4);
+        machine.set_affinity(hog, &CpuSet::single(only));
+        machine.run_until(machine.now() + 10 * US);
+        assert_eq!(hog.cpu(), only);
+    }
+    machine.run_until(1000 * MS);
+    assert!(
+        hogs.iter()
+            .enumerate()
+            .all(|(n, hog)| hog.cpu() == CpuId::new(n % 4))
+    );
+}
+
+#[test]
+fn restricted_threads_spread_over_the_cpus_they_may_use() {
+    let mut machine = Machine::new(4, 4);
+    let hogs: Vec<_> = (0..6)
+        .map(|_| machine.hog(spec().affinity(cpus("1-3"))))
+        .collect();
+    machine.run_until(2000 * MS);
+    assert!(jain(&hogs) > 0.98, "Jain {}", jain(&hogs));
+    assert_eq!(
+        smp::Runtime::cpu_stats(&machine.sched, CpuId::new(0)).switches(),
+        0
+    );
+}
+
+#[test]
+fn no_tick_when_idle_or_alone() {
+    let mut machine = Machine::new(2, 2);
+    machine.spawn(spec(), vec![Step::Run(100 * MS)]);
+    machine.run_until(10 * MS);
+    assert_eq!(
+        machine.pending_timers(),
+        0,
+        "one runnable thread needs no tick"
+    );
+    machine.run_until(1000 * MS);
+    assert_eq!(machine.pending_timers(), 0, "an idle machine needs no tick");
+    for cpu in 0..2 {
+        let stats = smp::Runtime::cpu_stats(&machine.sched, CpuId::new(cpu));
+        assert!(
+            stats.timer_irqs <= 1,
+            "{} timer interrupts",
+            stats.timer_irqs
+        );
+    }
+}
+
+#[test]
+fn a_sleeper_is_served_quickly_among_hogs() {
+    let mut machine = Machine::new(1, 1);
+    (0..4).for_each(|_| drop(machine.hog(spec())));
+    let steps = vec![Step::Run(100 * US), Step::Sleep(10 * MS), Step::Repeat(99)];
+    let sleeper = machine.spawn(spec(), steps);
+    machine.run_until(2000 * MS);
+    assert_eq!(machine.finished, 1, "100 rounds of 10.1 ms within 2 s");
+    let stats = sleeper.stats();
+    assert!(
+        stats.wait_ns / stats.runs < 200 * US,
+        "waits {} ns a run",
+        stats.wait_ns / stats.runs
+    );
+}
+
+#[test]
+fn ping_pong_loses_no_wake() {
+    for cpu_count in [1, 2] {
+        let mut machine = Machine::new(cpu_count, 2);
+        let rally = |other| {
+            vec![
+                Step::Park,
+                Step::Run(US),
+                Step::Wake(other),
+                Step::Repeat(999),
+            ]
+        };
+        machine.spawn(spec().tid(11), rally(12));
+        machine.spawn(spec().tid(12), rally(11));
+        machine.spawn(spec(), vec![Step::Run(MS), Step::Wake(11)]);
+        machine.run_until(u64::MAX);
+        assert_eq!(machine.finished, 3, "on {cpu_count} CPUs");
+    }
+}
+
+#[test]
+fn yield_takes_turns() {
+    let mut machine = Machine::new(1, 1);
+    let turns = vec![Step::Run(10 * US), Step::Yield, Step::Repeat(1_000_000)];
+    let threads: Vec<_> = (0..3)
+        .map(|_| machine.spawn(spec(), turns.clone()))
+        .collect();
+    machine.run_until(100 * MS);
+    assert!(jain(&threads) > 0.999);
+    assert!(threads.iter().all(|thread| thread.stats().voluntary > 3000));
+}
+
+#[test]
+fn thousands_of_threads_come_and_go() {
+    let mut machine = Machine::new(8, 4);
+    for n in 0..4096 {
+        let steps = vec![Step::Run(US), Step::Sleep(n % 7 * US + US), Step::Run(US)];
+        machine.spawn_on(n as usize % 8, spec(), steps);
+    }
+    machine.run_until(u64::MAX);
+    assert_eq!(machine.finished, 4096);
+    assert!(smp::Runtime::threads(&machine.sched).is_empty());
+}
+
+#[test]
+fn real_time_runs_first_and_spreads() {
+    let mut machine = Machine::new(2, 2);
+    (0..4).for_each(|_| drop(machine.hog(spec())));
+    machine.run_until(20 * MS);
+    let steps = vec![Step::Run(MS), Step::Sleep(5 * MS), Step::Repeat(20)];
+    let urgent: Vec<_> = (0..2)
+        .map(|_| machine.spawn(spec().policy(Policy::Fifo(10)), steps.clone()))
+        .collect();
+    machine.run_until(2000 * MS);
+    assert_eq!(machine.finished, 2);
+    for thread in urgent {
+        let stats = thread.stats();
+        assert!(
+            stats.wait_ns / stats.runs < 20 * US,
+            "{} ns a run",
+            stats.wait_ns / stats.runs
+        );
+        assert_eq!(stats.involuntary, 0);
+    }
+}
+
+#[test]
+fn round_robin_takes_turns_and_fifo_does_not() {
+    let mut machine = Machine::new(1, 1);
+    let turns: Vec<_> = (0..2)
+        .map(|_| machine.hog(spec().policy(Policy::RoundRobin(5))))
+        .collect();
+    machine.run_until(4000 * MS);
+    assert!(jain(&turns) > 0.99, "Jain {}", jain(&turns));
+    let first = machine.hog(spec().policy(Policy::Fifo(6)));
+    let second = machine.hog(spec().policy(Policy::Fifo(6)));
+    machine.run_until(5000 * MS);
+    assert!(first.stats().run_ns > 999 * MS && second.stats().run_ns == 0);
+    machine.set_policy(&first, Policy::Normal);
+    machine.run_until(6000 * MS);
+    assert!(second.stats().run_ns > 999 * MS);
+}
+
+/// A small deterministic generator: each test names its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+#[test]
+fn chaos_loses_nobody() {
+    for seed in 1..=20 {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ seed);
+        let cpu_count = [1, 2, 3, 4, 8][random.below(5) as usize];
+        let mut machine = Machine::new(cpu_count, 2);
+        let count = 40;
+        for n in 0..count {
+            let steps: Vec<_> = (0..30)
+                .map(|_| match random.below(10) {
+                    0..4 => Step::Run(random.below(3000) * US / 10),
+                    4..6 => Step::Sleep(random.below(2000) * US / 10),
+                    6 => Step::Yield,
+                    7 => Step::Wake(100 + random.below(count) as u32),
+                    8 => {
+                        let cpu = CpuId::new(random.below(cpu_count as u64) as usize);
+                        let set = [CpuSet::ALL, CpuSet::single(cpu)][random.below(2) as usize];
+                        Step::SetAffinity(100 + random.below(count) as u32, set)
+                    }
+                    _ => Step::Run(0),
+                })
+                .collect();
+            let policy = [
+                Policy::Normal,
+                Policy::Batch,
+                Policy::Idle,
+                Policy::Fifo(3),
+                Policy::RoundRobin(7),
+            ];
+            let policy = policy[random.below(5) as usize];
+            let policy = if n % 4 == 0 { policy } else { Policy::Normal };
+            let spec = spec()
+                .tid(100 + n as u32)
+                .policy(policy)
+                .nice(random.below(40) as i8 - 20);
+            let cpu = random.below(cpu_count as u64) as usize;
+            machine.spawn_on(cpu, spec, steps);
+        }
+        machine.run_until(u64::MAX);
+        assert_eq!(machine.finished, count as usize, "seed {seed}");
+        assert_eq!(machine.ready(), 0);
+        assert_eq!(machine.pending_timers(), 0);
+    }
+}
