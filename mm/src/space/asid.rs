@@ -184,3 +184,11 @@ fn present_cpus() -> impl Iterator<Item = CpuId> {
         .map(CpuId::new)
         .filter(|&cpu| percpu::is_present(cpu))
 }
+
+/// Whether `cpu` will drop its TLB before it enters another space: until then it may hold stale
+/// entries of numbers that it does not use.
+#[cfg(not(target_os = "none"))]
+pub fn owes_flush(cpu: CpuId) -> bool {
+    let _allocator = ALLOCATOR.lock();
+    FLUSH_OWED.remote(cpu).load(Relaxed)
+}

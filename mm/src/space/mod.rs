@@ -31,6 +31,8 @@ use context::Context;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+#[cfg(not(target_os = "none"))]
+pub(crate) use asid::owes_flush;
 pub use context::deactivate;
 pub use source::{PageError, PageSource, SharedMemory, SourceIdentity};
 pub use types::*;

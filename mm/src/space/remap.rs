@@ -141,15 +141,17 @@ impl AddressSpace {
         // The old translations go before anybody can use the new ones: the pages must not be
         // reachable under two addresses, one of which is soon somebody else's.
         gather.finish();
-        removed.extend(self.remove(map, old));
+        // The new area first: what is removed next must not take its tables for useless.
+        let start = target.start;
         map.areas.insert(
-            target.start,
+            start,
             Area {
                 end: target.end,
                 ..piece
             },
         );
-        Ok(target.start)
+        removed.extend(self.remove(map, old));
+        Ok(start)
     }
 
     /// Tables at `target` for every page of `source`; none of them stays on failure.
