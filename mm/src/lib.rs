@@ -16,13 +16,13 @@ pub mod addr;
 mod arch;
 pub mod frame;
 pub mod heap;
-#[cfg(not(target_os = "none"))]
-pub mod host;
 pub mod kernel_space;
 mod lock;
 pub mod page_table;
 pub mod phys_map;
 pub mod space;
+#[cfg(not(target_os = "none"))]
+pub mod testing;
 pub mod tlb;
 
 pub use addr::{

@@ -19,7 +19,8 @@ pub enum Scope {
 }
 
 pub trait Tlb: Sync {
-    /// Drops the last-level entries of `pages` (page-aligned user addresses) tagged `asid`.
+    /// Drops the translations of `pages` (page-aligned user addresses) tagged `asid`, and what the
+    /// walks to them have cached: tables may have been unlinked (VAE1, not VALE1).
     fn flush_pages(&self, asid: u16, pages: Range<usize>, scope: Scope);
 
     /// Drops everything tagged `asid`, walk caches included.

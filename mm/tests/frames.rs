@@ -4,7 +4,7 @@ mod common;
 
 use common::Random;
 use mm::frame::{self, Block, Frame, MAX_ORDER};
-use mm::host::machine;
+use mm::testing::machine;
 use std::collections::HashSet;
 
 #[test]

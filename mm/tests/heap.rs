@@ -4,7 +4,7 @@ mod common;
 
 use common::Random;
 use mm::KernelHeap;
-use mm::host::machine;
+use mm::testing::machine;
 use std::alloc::{GlobalAlloc, Layout};
 
 static HEAP: KernelHeap = KernelHeap::new();

@@ -6,11 +6,11 @@
 mod common;
 
 use common::{PAGE, Random, leaks, private, put_away, read_write};
-use mm::host::{check_coherence, load_byte, machine, store_byte};
 use mm::space::{
     AddressSpace, Advice, Backing, Fault, MapFlags, MapRequest, Placement, Prot, RemapTo,
     SharedMemory,
 };
+use mm::testing::{check_coherence, load_byte, machine, store_byte};
 use percpu::CpuId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;

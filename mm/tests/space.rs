@@ -3,11 +3,11 @@
 mod common;
 
 use common::{PAGE, leaks, private, put_away, read_write};
-use mm::host::{DroppedFlushes, check_coherence, load_byte, machine, store_byte};
 use mm::space::{
     Access, AddressSpace, Advice, Backing, Fault, Label, Limits, MapFlags, MapRequest, PageError,
     PageSource, Placement, Prot, RemapTo, SharedMemory, SourceIdentity, SpaceError,
 };
+use mm::testing::{DroppedFlushes, check_coherence, load_byte, machine, store_byte};
 use mm::{FrameRef, frame};
 use std::sync::{Arc, Mutex};
 
@@ -668,4 +668,36 @@ fn limits_hold() {
         Err(SpaceError::NoMemory)
     );
     put_away(space);
+}
+
+#[test]
+fn only_shared_words_have_a_key_beyond_their_space() {
+    let _machine = machine();
+    let (one, other) = (active_space(), AddressSpace::new().unwrap());
+    let memory: Arc<dyn PageSource> = Arc::new(SharedMemory::new());
+    map_source(
+        &one,
+        BASE,
+        memory.clone(),
+        0,
+        1,
+        read_write(),
+        MapFlags::SHARED,
+    );
+    map_source(
+        &other,
+        BASE + PAGE,
+        memory,
+        0,
+        1,
+        Prot::READ,
+        MapFlags::SHARED,
+    );
+    map_at(&one, BASE + PAGE, 1);
+    let key = one.shared_word(BASE + 8).unwrap();
+    assert!(key.is_some());
+    assert_eq!(other.shared_word(BASE + PAGE + 8), Ok(key));
+    assert_eq!(one.shared_word(BASE + PAGE), Ok(None));
+    assert_eq!(one.shared_word(BASE + 2 * PAGE), Err(Fault::NotMapped));
+    put_away(one);
 }

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{PAGE, Random, leaks, private, put_away, read_write};
-use mm::host::{check_coherence, load_byte, machine, store_byte};
 use mm::space::{AddressSpace, Advice, Fault, Placement, Prot, RemapTo};
+use mm::testing::{check_coherence, load_byte, machine, store_byte};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
@@ -169,6 +169,6 @@ fn threads_race_to_break_copy_on_write() {
 
 /// Without the coherence check, which is for quiet moments.
 fn put_away_quietly(space: Arc<AddressSpace>) {
-    mm::host::forget_space(&space);
+    mm::testing::forget_space(&space);
     drop(space);
 }

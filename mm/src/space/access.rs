@@ -56,11 +56,19 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// The physical place behind an address: the key of a shared futex.
-    pub fn physical(&self, address: usize, access: Access) -> Result<PhysAddr, Fault> {
-        self.with_page(address, access, |entry| {
-            entry.address().offset(address % PAGE_SIZE)
-        })
+    /// The key of a futex that other processes may use too: the physical place of a word in a
+    /// shared mapping, whose frame its source keeps; `None` in a private one.
+    pub fn shared_word(&self, address: usize) -> Result<Option<PhysAddr>, Fault> {
+        let shared = {
+            let map = self.map.read();
+            let (_, area) = map.areas.find(address).ok_or(Fault::NotMapped)?;
+            area.is_shared()
+        };
+        if !shared {
+            return Ok(None);
+        }
+        let place = |entry: Entry| entry.address().offset(address % PAGE_SIZE);
+        self.with_page(address, Access::Read, place).map(Some)
     }
 
     /// Calls `use_page` with the entry of `address`, faulted in and held.

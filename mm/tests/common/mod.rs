@@ -1,8 +1,8 @@
 //! Shared by the tests: random numbers with a seed, and spaces that are put away properly.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use mm::host::{Machine, check_coherence, forget_space};
 use mm::space::{AddressSpace, Backing, Label, MapFlags, MapRequest, Placement, Prot};
+use mm::testing::{Machine, check_coherence, forget_space};
 use std::sync::Arc;
 
 pub const PAGE: usize = mm::PAGE_SIZE;
@@ -53,7 +53,7 @@ pub fn leaks(_machine: &Machine, work: impl FnOnce()) -> isize {
     // The shared page of zeros stays once it is made.
     idle.map(private(Placement::Fixed(PAGE), PAGE, Prot::READ))
         .expect("memory at the start");
-    mm::host::load_byte(&idle, PAGE).expect("memory at the start");
+    mm::testing::load_byte(&idle, PAGE).expect("memory at the start");
     idle.unmap(PAGE, PAGE).expect("just mapped");
     let before = mm::frame::free() as isize;
     work();

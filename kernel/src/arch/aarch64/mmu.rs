@@ -206,7 +206,7 @@ impl Tlb for HardwareTlb {
         }
         before_flush(scope);
         for address in pages.step_by(PAGE_SIZE) {
-            tlbi!("vale1", scope, page_argument(address, asid));
+            tlbi!("vae1", scope, page_argument(address, asid));
         }
         after_flush(scope);
     }

@@ -21,10 +21,9 @@ pub struct Machine {
     _alone: MutexGuard<'static, ()>,
 }
 
-/// Starts the machine (once per process) and waits until it is this test's.
-pub fn machine() -> Machine {
+/// Starts the machine, once per process: memory to allocate and TLBs to flush.
+pub fn install() {
     static START: Once = Once::new();
-    static ALONE: Mutex<()> = Mutex::new(());
     START.call_once(|| {
         let layout = Layout::from_size_align(MEMORY, 4 << 20).expect("constant");
         // SAFETY: the size is not zero; the arena is leaked.
@@ -34,6 +33,12 @@ pub fn machine() -> Machine {
         crate::frame::enable_depot();
         tlb::install(&TLBS);
     });
+}
+
+/// Starts the machine and waits until it is this test's alone, for tests that count frames.
+pub fn machine() -> Machine {
+    static ALONE: Mutex<()> = Mutex::new(());
+    install();
     Machine {
         _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
     }
