@@ -158,7 +158,11 @@ fn describe(machine: &Machine, image: Image) {
 
 fn install_private_interrupts(machine: &Machine) {
     use irq::sgi;
-    irq::install("timer", machine.timer.intid, smp::on_timer);
+    irq::install("timer", machine.timer.intid, || {
+        // The line stays up for as long as the deadline has passed: one-shot is our doing.
+        timer::set_deadline(None);
+        smp::on_timer();
+    });
     irq::install("reschedule", sgi::RESCHEDULE.into(), smp::on_reschedule_ipi);
     irq::install("stop", sgi::STOP.into(), || panic::stop_this_cpu());
     irq::install("report", sgi::REPORT.into(), crate::report::this_cpu);
