@@ -113,7 +113,7 @@ impl File for Memory {
             Memory::Null => Ok(0),
             Memory::Zero | Memory::Full => sink.put_zeros(sink.remaining()),
             Memory::Random | Memory::Urandom => read_random(sink),
-            Memory::KernelLog => crate::console::read_log(offset, sink),
+            Memory::KernelLog => read_log(offset, sink),
         }
     }
 
@@ -162,6 +162,26 @@ fn read_random(sink: &mut Sink<'_>) -> Result<usize> {
             Err(error) if moved == 0 => return Err(error),
             Err(_) => break,
         }
+    }
+    Ok(moved)
+}
+
+/// The kept lines of the kernel log from `offset` on; the end is where they end now.
+fn read_log(offset: u64, sink: &mut Sink<'_>) -> Result<usize> {
+    let mut piece = [0; PIECE];
+    let (mut from, mut moved) = (usize::try_from(offset).unwrap_or(usize::MAX), 0);
+    while sink.remaining() > 0 {
+        let wanted = PIECE.min(sink.remaining());
+        let count = crate::console::read_log(from, &mut piece[..wanted]);
+        if count == 0 {
+            break;
+        }
+        match sink.put(&piece[..count]) {
+            Err(error) if moved == 0 => return Err(error),
+            Err(_) => break,
+            Ok(count) => moved += count,
+        }
+        from = from.saturating_add(count);
     }
     Ok(moved)
 }

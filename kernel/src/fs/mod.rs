@@ -5,7 +5,7 @@
 //! [`Caller`]'s methods (operations.rs) are the calls of POSIX with their permission checks; file
 //! systems below them ([`tmpfs`], [`procfs`], [`sysfs`]) do what they are told.
 
-mod boot;
+pub mod boot;
 pub mod caller;
 pub mod clock;
 pub mod context;

@@ -31,9 +31,16 @@ pub fn open_controlling() -> Result<Arc<dyn File>> {
 
 /// The controlling terminal's device number, for `/proc/<pid>/stat` (`tty_nr`).
 pub fn controlling_device(process: &crate::process::Process) -> Option<DeviceNumber> {
-    let terminal = process.session()?.terminal()?;
-    let terminal = terminal.as_any().downcast::<terminal::Terminal>().ok()?;
-    Some(terminal.device())
+    Some(controlling_terminal(process)?.device())
+}
+
+/// The foreground process group of its controlling terminal (`tpgid`).
+pub fn foreground_group(process: &crate::process::Process) -> Option<u32> {
+    controlling_terminal(process)?.state.lock().jobs.foreground
+}
+
+fn controlling_terminal(process: &crate::process::Process) -> Option<Arc<terminal::Terminal>> {
+    process.session()?.terminal()?.as_any().downcast().ok()
 }
 
 /// The path of a terminal's device file.

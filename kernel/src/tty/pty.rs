@@ -228,7 +228,9 @@ impl File for Master {
             TIOCGPTPEER => {
                 let flags = crate::fs::OpenFlags::from_bits_retain(argument as u32);
                 let slave = TerminalFile::open(self.0.terminal.clone(), true)?;
-                return crate::process::current().files().insert(slave, flags).map(|fd| fd as usize);
+                let close_on_exec = flags.contains(crate::fs::OpenFlags::CLOEXEC);
+                let slave = crate::fs::OpenFile::new(slave, flags);
+                return crate::process::current().files().insert(slave, close_on_exec).map(|fd| fd as usize);
             }
             FIONREAD => UserPtr::<i32>::new(argument).write(self.0.buffer.bytes.lock().len() as i32)?,
             _ => return ioctl::common(&self.0.terminal, request, argument),

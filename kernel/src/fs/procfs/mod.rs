@@ -1,8 +1,103 @@
-//! /proc.
-use super::node::FileSystem;
-use super::synthetic::{SyntheticFs, Table};
+//! /proc: processes, the machine and settings as text.
+//!
+//! [`subject`] is what a `/proc/<pid>` is about, [`process`] its files, [`machine`] the files on
+//! the whole machine, [`settings`] `/proc/sys`, [`weft`] what only this kernel tells.
+
+mod areas;
+mod descriptors;
+mod load;
+mod machine;
+mod mounts;
+pub mod network;
+mod process;
+mod settings;
+mod stat;
+mod status;
+mod subject;
+mod weft;
+
+use super::node::{FileSystem, FileType};
+use super::synthetic::{Child, Directory, FIRST_COOKIE, Made, SyntheticFs, Table};
+use crate::error::Errno;
+use crate::process::try_current;
+use alloc::format;
+use alloc::string::ToString;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use subject::Subject;
+
+/// `PROC_SUPER_MAGIC` of statfs(2).
+const MAGIC: u64 = 0x9fa0;
+/// Cookies of processes come after those of the fixed names.
+const FIRST_PROCESS_COOKIE: u64 = 1024;
 
 pub fn file_system() -> Arc<dyn FileSystem> {
-    SyntheticFs::new("proc", 0x9fa0, Table(&[]))
+    SyntheticFs::new("proc", MAGIC, Root)
+}
+
+/// The names that are not processes.
+const FIXED: Table = Table(&[
+    ("cmdline", || Made::text(machine::command_line)),
+    ("cpuinfo", || Made::text(machine::cpuinfo)),
+    ("filesystems", || Made::text(machine::filesystems)),
+    ("interrupts", || Made::text(machine::interrupts)),
+    ("loadavg", || Made::text(load::loadavg)),
+    ("meminfo", || Made::text(machine::meminfo)),
+    ("mounts", || Made::link(|| Ok("self/mounts".to_string()))),
+    ("net", || Made::directory(network::Network)),
+    ("schedstat", || Made::text(machine::schedstat)),
+    ("self", || Made::link(|| own(|_, pid| pid.to_string()))),
+    ("stat", || Made::text(machine::stat)),
+    ("sys", || Made::directory(settings::ROOT)),
+    ("thread-self", || Made::link(|| own(|tid, pid| format!("{pid}/task/{tid}")))),
+    ("uptime", || Made::text(machine::uptime)),
+    ("version", || Made::text(machine::version)),
+    ("weft", || Made::directory(weft::ROOT)),
+]);
+
+/// A text about whoever asks; kernel threads have no entry of their own to point to.
+fn own(text: impl Fn(u32, u32) -> alloc::string::String) -> crate::error::Result<alloc::string::String> {
+    let current = try_current().ok_or(Errno::ENOENT)?;
+    Ok(text(current.tid(), current.pid()))
+}
+
+struct Root;
+
+impl Directory for Root {
+    fn list(&self) -> Vec<Child> {
+        let mut children = FIXED.list();
+        debug_assert!(children.len() as u64 + FIRST_COOKIE < FIRST_PROCESS_COOKIE);
+        children.extend(subject::all_pids().into_iter().map(|pid| numbered(pid, FileType::Directory)));
+        children
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Made> {
+        FIXED.find(name).or_else(|| Some(process::directory(Subject::process(number(name)?)?)))
+    }
+}
+
+/// An entry named by a number.
+fn numbered(number: u32, file_type: FileType) -> Child {
+    let cookie = FIRST_PROCESS_COOKIE + u64::from(number);
+    Child { name: number.to_string().into_bytes(), file_type, cookie }
+}
+
+/// A name that is a number as the kernel writes it: no sign, no zeros in front.
+fn number(name: &[u8]) -> Option<u32> {
+    let canonical = name.first().is_some_and(|first| *first != b'0' || name.len() == 1);
+    let digits = canonical && name.iter().all(u8::is_ascii_digit);
+    digits.then(|| core::str::from_utf8(name).ok()?.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn only_canonical_numbers_are_processes() {
+        assert_eq!((number(b"0"), number(b"17")), (Some(0), Some(17)));
+        for name in [&b""[..], b"+1", b"01", b"1x", b"99999999999", b"-1"] {
+            assert_eq!(number(name), None, "{name:?}");
+        }
+    }
 }

@@ -8,19 +8,20 @@ use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::node::{Allocation, AttributeChange, FileType, Timestamp};
 use crate::fs::{Caller, Location, clock};
-use crate::syscall::Handler;
+use crate::syscall::Calls;
 use crate::user_memory::UserPtr;
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[
-    (45, truncate),
-    (46, ftruncate),
-    (47, fallocate),
-    (52, fchmod),
-    (53, fchmodat),
-    (54, fchownat),
-    (55, fchown),
-    (88, utimensat),
-    (452, fchmodat2),
+pub const CALLS: &Calls = &[
+    (__NR_truncate as usize, truncate),
+    (__NR_ftruncate as usize, ftruncate),
+    (__NR_fallocate as usize, fallocate),
+    (__NR_fchmod as usize, fchmod),
+    (__NR_fchmodat as usize, fchmodat),
+    (__NR_fchownat as usize, fchownat),
+    (__NR_fchown as usize, fchown),
+    (__NR_utimensat as usize, utimensat),
+    (__NR_fchmodat2 as usize, fchmodat2),
 ];
 
 fn truncate(frame: &mut TrapFrame) -> Result<usize> {

@@ -8,11 +8,16 @@ use crate::fs::tmpfs::contents::Seals;
 use crate::fs::tmpfs::inode::Inode;
 use crate::fs::{Fd, OpenFile, OpenFlags};
 use crate::process;
-use crate::syscall::Handler;
+use crate::syscall::Calls;
 use crate::user_memory::{UserPtr, plain};
 use alloc::sync::Arc;
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[(25, fcntl), (29, ioctl), (32, flock)];
+pub const CALLS: &Calls = &[
+    (__NR_fcntl as usize, fcntl),
+    (__NR_ioctl as usize, ioctl),
+    (__NR_flock as usize, flock),
+];
 
 /// FD_CLOEXEC.
 const CLOSE_ON_EXEC: usize = 1;

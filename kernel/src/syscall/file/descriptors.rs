@@ -1,24 +1,23 @@
-//! open, close, dup, memfd_create, umask.
+//! open, close, dup, memfd_create.
 
 use super::{base, file_at, files, path_at};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::path::Rules;
 use crate::fs::{Caller, Fd, OpenFlags, memfd};
-use crate::process;
-use crate::syscall::Handler;
+use crate::syscall::Calls;
 use crate::user_memory::{UserPtr, read_c_bytes};
 use alloc::vec::Vec;
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[
-    (23, dup),
-    (24, dup3),
-    (56, openat),
-    (57, close),
-    (166, umask),
-    (279, memfd_create),
-    (436, close_range),
-    (437, openat2),
+pub const CALLS: &Calls = &[
+    (__NR_dup as usize, dup),
+    (__NR_dup3 as usize, dup3),
+    (__NR_openat as usize, openat),
+    (__NR_close as usize, close),
+    (__NR_memfd_create as usize, memfd_create),
+    (__NR_close_range as usize, close_range),
+    (__NR_openat2 as usize, openat2),
 ];
 
 fn openat(frame: &mut TrapFrame) -> Result<usize> {
@@ -112,10 +111,6 @@ fn dup3(frame: &mut TrapFrame) -> Result<usize> {
     // What `new` was before is closed here, without telling errors, as dup3(2) does.
     drop(files.replace(new, file, flags.contains(OpenFlags::CLOEXEC))?);
     Ok(new as usize)
-}
-
-fn umask(frame: &mut TrapFrame) -> Result<usize> {
-    Ok(usize::from(process::current().fs().set_umask(frame.argument(0) as u16)))
 }
 
 fn memfd_create(frame: &mut TrapFrame) -> Result<usize> {

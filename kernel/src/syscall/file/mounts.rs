@@ -5,11 +5,15 @@ use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::{Caller, Location, mount, new_file_system};
 use crate::process::credentials::Capabilities;
-use crate::syscall::Handler;
+use crate::syscall::Calls;
 use crate::user_memory::{UserPtr, read_c_bytes, read_c_string};
 use alloc::string::String;
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[(39, umount2), (40, mount_call)];
+pub const CALLS: &Calls = &[
+    (__NR_umount2 as usize, umount2),
+    (__NR_mount as usize, mount_call),
+];
 
 const READ_ONLY: usize = 1;
 const REMOUNT: usize = 32;

@@ -10,24 +10,25 @@ use crate::fs::node::Timestamp;
 use crate::fs::permission::Access;
 use crate::fs::{Caller, Location, Metadata, mount};
 use crate::process::credentials::{Capabilities, Credentials};
-use crate::syscall::Handler;
+use crate::syscall::Calls;
 use crate::user_memory::{UserPtr, plain};
 use alloc::sync::Arc;
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[
-    (43, statfs),
-    (44, fstatfs),
-    (48, faccessat),
-    (79, newfstatat),
-    (80, fstat),
-    (81, sync),
-    (82, fsync),
-    (83, fsync),
-    (84, sync_file_range),
-    (223, fadvise64),
-    (267, fsync),
-    (291, statx),
-    (439, faccessat2),
+pub const CALLS: &Calls = &[
+    (__NR_statfs as usize, statfs),
+    (__NR_fstatfs as usize, fstatfs),
+    (__NR_faccessat as usize, faccessat),
+    (__NR_newfstatat as usize, newfstatat),
+    (__NR_fstat as usize, fstat),
+    (__NR_sync as usize, sync),
+    (__NR_fsync as usize, fsync),
+    (__NR_fdatasync as usize, fsync),
+    (__NR_sync_file_range as usize, sync_file_range),
+    (__NR_fadvise64 as usize, fadvise64),
+    (__NR_syncfs as usize, fsync),
+    (__NR_statx as usize, statx),
+    (__NR_faccessat2 as usize, faccessat2),
 ];
 
 /// `struct stat` of the generic 64-bit ABI.

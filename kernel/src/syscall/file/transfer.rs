@@ -5,18 +5,19 @@ use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::node::FileType;
 use crate::fs::{OpenFile, tmpfs};
-use crate::syscall::Handler;
+use crate::syscall::Calls;
 use crate::user_memory::{Sink, Source, UserPtr};
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[
-    (62, lseek),
-    (63, read),
-    (64, write),
-    (67, pread64),
-    (68, pwrite64),
-    (71, sendfile),
-    (213, readahead),
-    (285, copy_file_range),
+pub const CALLS: &Calls = &[
+    (__NR_lseek as usize, lseek),
+    (__NR_read as usize, read),
+    (__NR_write as usize, write),
+    (__NR_pread64 as usize, pread64),
+    (__NR_pwrite64 as usize, pwrite64),
+    (__NR_sendfile as usize, sendfile),
+    (__NR_readahead as usize, readahead),
+    (__NR_copy_file_range as usize, copy_file_range),
 ];
 
 /// The most that one call moves (MAX_RW_COUNT).

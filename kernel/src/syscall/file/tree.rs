@@ -9,24 +9,25 @@ use crate::fs::node::{DeviceNumber, Entry, NewNode, RenameMode, Visit};
 use crate::fs::{Caller, Location};
 use crate::process;
 use crate::process::credentials::Capabilities;
-use crate::syscall::Handler;
+use crate::syscall::Calls;
 use crate::user_memory::copy_out;
 use alloc::vec::Vec;
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[
-    (17, getcwd),
-    (33, mknodat),
-    (34, mkdirat),
-    (35, unlinkat),
-    (36, symlinkat),
-    (37, linkat),
-    (38, renameat),
-    (49, chdir),
-    (50, fchdir),
-    (51, chroot),
-    (61, getdents64),
-    (78, readlinkat),
-    (276, renameat2),
+pub const CALLS: &Calls = &[
+    (__NR_getcwd as usize, getcwd),
+    (__NR_mknodat as usize, mknodat),
+    (__NR_mkdirat as usize, mkdirat),
+    (__NR_unlinkat as usize, unlinkat),
+    (__NR_symlinkat as usize, symlinkat),
+    (__NR_linkat as usize, linkat),
+    (__NR_renameat as usize, renameat),
+    (__NR_chdir as usize, chdir),
+    (__NR_fchdir as usize, fchdir),
+    (__NR_chroot as usize, chroot),
+    (__NR_getdents64 as usize, getdents64),
+    (__NR_readlinkat as usize, readlinkat),
+    (__NR_renameat2 as usize, renameat2),
 ];
 
 /// The most of a listing that one call gives.

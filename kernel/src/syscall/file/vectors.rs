@@ -4,17 +4,18 @@ use super::file_at;
 use super::transfer::position;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use crate::syscall::Handler;
+use crate::syscall::Calls;
 use crate::user_memory::{Sink, Source, UserSlice, read_iovecs};
 use alloc::vec::Vec;
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[
-    (65, readv),
-    (66, writev),
-    (69, preadv),
-    (70, pwritev),
-    (286, preadv2),
-    (287, pwritev2),
+pub const CALLS: &Calls = &[
+    (__NR_readv as usize, readv),
+    (__NR_writev as usize, writev),
+    (__NR_preadv as usize, preadv),
+    (__NR_pwritev as usize, pwritev),
+    (__NR_preadv2 as usize, preadv2),
+    (__NR_pwritev2 as usize, pwritev2),
 ];
 
 /// Hints and promises that memory-backed files keep anyway: RWF_HIPRI, RWF_DSYNC, RWF_SYNC.

@@ -4,21 +4,22 @@ use super::{file_at, path_at};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::Caller;
-use crate::syscall::Handler;
+use crate::syscall::Calls;
+use linux_raw_sys::general::*;
 
-pub const CALLS: &[(usize, Handler)] = &[
-    (5, by_path),
-    (6, by_link),
-    (7, by_descriptor),
-    (8, by_path),
-    (9, by_link),
-    (10, by_descriptor),
-    (11, list),
-    (12, list_link),
-    (13, list_descriptor),
-    (14, by_path),
-    (15, by_link),
-    (16, by_descriptor),
+pub const CALLS: &Calls = &[
+    (__NR_setxattr as usize, by_path),
+    (__NR_lsetxattr as usize, by_link),
+    (__NR_fsetxattr as usize, by_descriptor),
+    (__NR_getxattr as usize, by_path),
+    (__NR_lgetxattr as usize, by_link),
+    (__NR_fgetxattr as usize, by_descriptor),
+    (__NR_listxattr as usize, list),
+    (__NR_llistxattr as usize, list_link),
+    (__NR_flistxattr as usize, list_descriptor),
+    (__NR_removexattr as usize, by_path),
+    (__NR_lremovexattr as usize, by_link),
+    (__NR_fremovexattr as usize, by_descriptor),
 ];
 
 fn find(frame: &TrapFrame, follow: bool) -> Result<()> {

@@ -1,0 +1,69 @@
+//! `/proc/<pid>/fd` and `/proc/<pid>/fdinfo`.
+
+use super::subject::Subject;
+use super::{number, numbered};
+use crate::error::{Errno, Result};
+use crate::fs::node::{FileType, Link};
+use crate::fs::synthetic::{Child, Directory, Made};
+use crate::fs::{Fd, FileTable, OpenFile, mount};
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+fn table(subject: &Subject) -> Result<Arc<FileTable>> {
+    subject.check_inspect()?;
+    subject.task.as_ref().and_then(|task| task.files_of()).ok_or(Errno::ENOENT)
+}
+
+fn list(subject: &Subject, file_type: FileType) -> Vec<Child> {
+    let fds = table(subject).map(|table| table.descriptors()).unwrap_or_default();
+    fds.into_iter().map(|fd| numbered(fd, file_type)).collect()
+}
+
+fn find(subject: &Subject, name: &[u8]) -> Option<(Fd, Arc<OpenFile>)> {
+    let fd = number(name)?;
+    Some((fd, table(subject).ok()?.get(fd).ok()?))
+}
+
+/// Links to the open files.
+pub struct Links(pub Subject);
+
+impl Directory for Links {
+    fn list(&self) -> Vec<Child> {
+        list(&self.0, FileType::Symlink)
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Made> {
+        let (fd, file) = find(&self.0, name)?;
+        let flags = file.flags();
+        let access = (u16::from(flags.readable()) * 0o500) | (u16::from(flags.writable()) * 0o300);
+        let (follower, reader) = (self.0.clone(), self.0.clone());
+        // Looked up anew when used: the link does not keep the file open.
+        let follow = move || Ok(Link::Open(table(&follower)?.get(fd).map_err(|_| Errno::ENOENT)?));
+        let text = move || Ok(table(&reader)?.get(fd).map_err(|_| Errno::ENOENT)?.path(&mount::root()));
+        let (uid, gid) = self.0.owner();
+        Some(Made::magic_link(follow, text).with_permissions(access).owned_by(uid, gid))
+    }
+}
+
+/// Offsets and flags of the open files.
+pub struct Infos(pub Subject);
+
+impl Directory for Infos {
+    fn list(&self) -> Vec<Child> {
+        list(&self.0, FileType::Regular)
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Made> {
+        let (fd, _) = find(&self.0, name)?;
+        let subject = self.0.clone();
+        let (uid, gid) = subject.owner();
+        let text = move || {
+            let file = table(&subject)?.get(fd).map_err(|_| Errno::ENOENT)?;
+            let mount = file.opened().map_or(0, |opened| opened.place.mount.id);
+            let (offset, flags, inode) = (file.offset(), file.flags().bits(), file.metadata().id.inode);
+            Ok(format!("pos:\t{offset}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n"))
+        };
+        Some(Made::text(text).with_permissions(0o400).owned_by(uid, gid))
+    }
+}

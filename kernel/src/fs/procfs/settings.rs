@@ -1,0 +1,77 @@
+//! `/proc/sys`: what is set and what is so.
+
+use crate::error::Result;
+use crate::fs::file_table::MAX_LIMIT;
+use crate::fs::synthetic::{Made, Table};
+use crate::syscall::system;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+
+pub const ROOT: Table = Table(&[
+    ("fs", || Made::directory(FS)),
+    ("kernel", || Made::directory(KERNEL)),
+    ("net", || Made::directory(NET)),
+    ("vm", || Made::directory(VM)),
+]);
+
+const FS: Table = Table(&[
+    ("file-max", || constant(i64::MAX)),
+    ("nr_open", || constant(MAX_LIMIT)),
+    ("pipe-max-size", || constant(1 << 20)),
+]);
+
+const KERNEL: Table = Table(&[
+    ("cap_last_cap", || constant(40)),
+    ("hostname", || Made::text(hostname)),
+    ("ngroups_max", || constant(65536)),
+    ("osrelease", || constant(system::RELEASE)),
+    ("ostype", || constant("Linux")),
+    ("pid_max", || constant(1 << 20)),
+    ("random", || Made::directory(RANDOM)),
+    ("threads-max", || constant(1 << 20)),
+    ("version", || constant(system::VERSION)),
+]);
+
+const RANDOM: Table = Table(&[
+    ("boot_id", || Made::text(boot_id)),
+    ("entropy_avail", || constant(256)),
+    ("poolsize", || constant(256)),
+    ("uuid", || Made::text(|| Ok(uuid()))),
+]);
+
+const NET: Table = Table(&[("core", || Made::directory(NET_CORE))]);
+
+const NET_CORE: Table = Table(&[("somaxconn", || constant(4096))]);
+
+const VM: Table = Table(&[
+    // Memory is promised without counting; who uses more than there is meets the OOM killer.
+    ("max_map_count", || constant(65530)),
+    ("mmap_min_addr", || constant(mm::addr::USER_START)),
+    ("overcommit_memory", || constant(1)),
+]);
+
+fn constant(value: impl ToString) -> Made {
+    let text = format!("{}\n", value.to_string());
+    Made::text(move || Ok(text.clone()))
+}
+
+fn hostname() -> Result<String> {
+    Ok(format!("{}\n", String::from_utf8_lossy(&system::host_name())))
+}
+
+/// A random version 4 UUID (RFC 9562).
+fn uuid() -> String {
+    let mut bytes = [0; 16];
+    crate::random::fill(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = |range: core::ops::Range<usize>| bytes[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("{}-{}-{}-{}-{}\n", hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16))
+}
+
+/// The same until the machine is started again.
+fn boot_id() -> Result<String> {
+    static BOOT_ID: spin::Once<String> = spin::Once::new();
+    Ok(BOOT_ID.call_once(uuid).clone())
+}

@@ -1,0 +1,130 @@
+//! What a directory of /proc is about: a process, one of its threads, or a kernel thread.
+
+use crate::error::{Errno, Result};
+use crate::process::{self, Capabilities, Process, Task, try_current};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use mm::AddressSpace;
+use mm::space::Usage;
+use smp::{Phase, ThreadRef};
+
+/// A process with the thread that speaks for it, or a kernel thread.
+#[derive(Clone)]
+pub struct Subject {
+    pub id: u32,
+    /// `None` in kernel threads.
+    pub process: Option<Arc<Process>>,
+    /// `None` in zombies.
+    pub task: Option<Arc<Task>>,
+    /// `None` in zombies.
+    pub thread: Option<ThreadRef>,
+    /// Only this thread is meant, not its whole process.
+    pub one_thread: bool,
+}
+
+/// The numbers in /proc: processes and kernel threads.
+pub fn all_pids() -> Vec<u32> {
+    let mut pids: Vec<u32> = process::processes().iter().map(|process| process.pid()).collect();
+    pids.extend(smp::threads().iter().filter(|thread| is_kernel(thread)).map(|thread| thread.tid()));
+    pids.sort_unstable();
+    pids.dedup();
+    pids
+}
+
+fn is_kernel(thread: &ThreadRef) -> bool {
+    thread.extension::<Task>().is_none()
+}
+
+impl Subject {
+    /// The process `pid` or the kernel thread of that number.
+    pub fn process(pid: u32) -> Option<Self> {
+        if let Ok(process) = process::process_by_pid(pid) {
+            let task = process.first_thread();
+            let thread = task.as_ref().map(|task| task.thread().clone());
+            return Some(Self { id: pid, process: Some(process), task, thread, one_thread: false });
+        }
+        let thread = smp::find_thread(pid).filter(is_kernel)?;
+        Some(Self { id: pid, process: None, task: None, thread: Some(thread), one_thread: false })
+    }
+
+    /// The threads below `task/`.
+    pub fn threads(&self) -> Vec<Subject> {
+        match &self.process {
+            None => [Self { one_thread: true, ..self.clone() }].into(),
+            Some(process) => process.threads().into_iter().map(|task| self.of_task(task)).collect(),
+        }
+    }
+
+    fn of_task(&self, task: Arc<Task>) -> Subject {
+        let thread = Some(task.thread().clone());
+        Self { id: task.tid(), process: self.process.clone(), task: Some(task), thread, one_thread: true }
+    }
+
+    pub fn name(&self) -> String {
+        match (&self.thread, &self.process) {
+            (Some(thread), _) => thread.name(),
+            (None, Some(process)) => process.name(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The state's letter (proc_pid_stat(5)).
+    pub fn state(&self) -> char {
+        let Some(thread) = &self.thread else { return 'Z' };
+        if self.process.as_ref().is_some_and(|process| process.is_stopped()) {
+            return 'T';
+        }
+        match thread.phase() {
+            Phase::New | Phase::Running | Phase::Ready => 'R',
+            Phase::Parking | Phase::Blocked => 'S',
+            Phase::Dead => 'X',
+        }
+    }
+
+    pub fn memory(&self) -> Option<Arc<AddressSpace>> {
+        self.process.as_ref()?.memory()
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.memory().map(|memory| memory.usage()).unwrap_or_default()
+    }
+
+    /// User and system time, of the thread or of the whole process, in nanoseconds.
+    pub fn times(&self) -> (u64, u64) {
+        match (&self.process, &self.thread) {
+            (Some(process), _) if !self.one_thread => {
+                let times = process.cpu_times();
+                (times.user_ns, times.system_ns)
+            }
+            (_, Some(thread)) => {
+                let stats = thread.stats();
+                (stats.user_ns, stats.system_ns())
+            }
+            _ => (0, 0),
+        }
+    }
+
+    /// Effective user and group: who owns the files here.
+    pub fn owner(&self) -> (u32, u32) {
+        self.task.as_ref().map_or((0, 0), |task| {
+            let credentials = task.credentials();
+            (credentials.euid, credentials.egid)
+        })
+    }
+
+    /// `EACCES` unless the caller may look into the process (as ptrace_may_access does).
+    pub fn check_inspect(&self) -> Result<()> {
+        let Some(current) = try_current() else { return Ok(()) };
+        let caller = current.credentials();
+        let (Some(task), false) = (&self.task, caller.has(Capabilities::DAC_OVERRIDE)) else { return Ok(()) };
+        let theirs = task.credentials();
+        let same = [theirs.uid, theirs.euid, theirs.suid].iter().all(|&uid| uid == caller.fsuid);
+        if same { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    /// The task, or `ESRCH` once it has exited.
+    pub fn living(&self) -> Result<&Arc<Task>> {
+        self.task.as_ref().ok_or(Errno::ESRCH)
+    }
+}
