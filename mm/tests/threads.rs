@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{PAGE, Random, leaks, private, put_away, read_write};
+use common::{PAGE, Random, leaks, leave, private, put_away, read_write};
 use mm::space::{AddressSpace, Advice, Fault, Placement, Prot, RemapTo};
 use mm::testing::{check_coherence, load_byte, machine, store_byte};
 use std::sync::Arc;
@@ -74,17 +74,10 @@ fn check(space: &AddressSpace, start: usize, pages: usize, tag: u8) {
     (0..pages).for_each(|page| assert_eq!(load_byte(space, start + page * PAGE), Ok(tag)));
 }
 
-/// Puts a space into this thread's TTBR0 that outlives the test, so that the CPU keeps nothing.
-fn leave(idle: &AddressSpace) {
-    idle.activate();
-    mm::space::deactivate();
-}
-
 #[test]
 fn memory_calls_from_many_threads_at_once() {
     let machine = machine();
     let rounds = if cfg!(miri) { 12 } else { 1_500 };
-    let idle = AddressSpace::new().unwrap();
     let leaked = leaks(&machine, || {
         let space = AddressSpace::new().unwrap();
         space
@@ -96,10 +89,10 @@ fn memory_calls_from_many_threads_at_once() {
             .unwrap();
         std::thread::scope(|scope| {
             for seed in 0..THREADS {
-                let (space, idle) = (space.clone(), idle.clone());
+                let space = space.clone();
                 scope.spawn(move || {
                     worker(&space, seed as u64 + 1, rounds);
-                    leave(&idle);
+                    leave();
                 });
             }
         });
@@ -116,7 +109,6 @@ fn memory_calls_from_many_threads_at_once() {
 fn threads_race_to_break_copy_on_write() {
     let machine = machine();
     let rounds = if cfg!(miri) { 3 } else { 150 };
-    let idle = AddressSpace::new().unwrap();
     let leaked = leaks(&machine, || {
         let space = AddressSpace::new().unwrap();
         space
@@ -125,7 +117,7 @@ fn threads_race_to_break_copy_on_write() {
         let (done, writes) = (AtomicBool::new(false), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for slot in 0..THREADS - 1 {
-                let (space, idle, done, writes) = (space.clone(), idle.clone(), &done, &writes);
+                let (space, done, writes) = (space.clone(), &done, &writes);
                 scope.spawn(move || {
                     space.activate();
                     let mut value = 0u8;
@@ -142,7 +134,7 @@ fn threads_race_to_break_copy_on_write() {
                         }
                         writes.fetch_add(1, Relaxed);
                     }
-                    leave(&idle);
+                    leave();
                 });
             }
             space.activate();
@@ -160,7 +152,7 @@ fn threads_race_to_break_copy_on_write() {
                 put_away_quietly(child);
             }
             done.store(true, Relaxed);
-            leave(&idle);
+            leave();
         });
         put_away(space);
     });

@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use mm::space::{AddressSpace, Backing, Label, MapFlags, MapRequest, Placement, Prot};
-use mm::testing::{Machine, check_coherence, forget_space};
-use std::sync::Arc;
+use mm::testing::{Machine, check_coherence, forget_space, load_byte};
+use std::sync::{Arc, OnceLock};
 
 pub const PAGE: usize = mm::PAGE_SIZE;
 
@@ -46,19 +46,31 @@ pub fn put_away(space: Arc<AddressSpace>) {
     drop(space);
 }
 
-/// Frames in use by spaces after `work` and the drop of all it made.
+/// A space that is never dropped, for CPUs to have in TTBR0 when a test is over.
+pub fn idle() -> &'static AddressSpace {
+    static IDLE: OnceLock<Arc<AddressSpace>> = OnceLock::new();
+    IDLE.get_or_init(|| {
+        let idle = AddressSpace::new().expect("memory at the start");
+        idle.activate();
+        // The shared page of zeros stays once it is made.
+        idle.map(private(Placement::Fixed(PAGE), PAGE, Prot::READ))
+            .expect("memory at the start");
+        load_byte(&idle, PAGE).expect("memory at the start");
+        idle
+    })
+}
+
+/// Leaves this CPU with nothing of the test in TTBR0.
+pub fn leave() {
+    idle().activate();
+    mm::space::deactivate();
+}
+
+/// Frames still in use after `work` has dropped all it made. Its threads must [`leave`].
 pub fn leaks(_machine: &Machine, work: impl FnOnce()) -> isize {
-    let idle = AddressSpace::new().expect("memory at the start");
-    idle.activate();
-    // The shared page of zeros stays once it is made.
-    idle.map(private(Placement::Fixed(PAGE), PAGE, Prot::READ))
-        .expect("memory at the start");
-    mm::testing::load_byte(&idle, PAGE).expect("memory at the start");
-    idle.unmap(PAGE, PAGE).expect("just mapped");
+    leave();
     let before = mm::frame::free() as isize;
     work();
-    idle.activate();
-    let after = mm::frame::free() as isize;
-    mm::space::deactivate();
-    before - after
+    leave();
+    before - mm::frame::free() as isize
 }
