@@ -4,6 +4,8 @@
 
 use core::fmt;
 use linux_raw_sys::errno;
+use mm::OutOfMemory;
+use mm::space::SpaceError;
 
 /// A Linux error number (errno(3)), positive.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,25 @@ impl Errno {
 
     pub fn code(self) -> u16 {
         self.0
+    }
+}
+
+impl From<SpaceError> for Errno {
+    fn from(error: SpaceError) -> Self {
+        match error {
+            SpaceError::Invalid => Self::EINVAL,
+            SpaceError::NoMemory => Self::ENOMEM,
+            SpaceError::Exists => Self::EEXIST,
+            SpaceError::Denied => Self::EACCES,
+            SpaceError::NotMapped => Self::EFAULT,
+            SpaceError::Io => Self::EIO,
+        }
+    }
+}
+
+impl From<OutOfMemory> for Errno {
+    fn from(_: OutOfMemory) -> Self {
+        Self::ENOMEM
     }
 }
 

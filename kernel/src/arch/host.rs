@@ -75,6 +75,11 @@ impl UserState {
     pub fn before_user_return(&self, _pinned: &percpu::Pinned) {}
 }
 
+/// See `aarch64::random`.
+pub fn random_word() -> Option<u64> {
+    None
+}
+
 /// There is no user mode here: tests never get this far.
 pub fn enter_user_mode(_registers: super::TrapFrame) -> ! {
     unreachable!("the host has no user mode")

@@ -20,8 +20,10 @@ pub use trap_frame::{FpRegisters, TrapFrame};
 pub mod aarch64;
 #[cfg(target_os = "none")]
 pub use aarch64::{
+    control::{end, interrupt_cpu},
     cpu::{Features, features},
     exception::enter_user_mode,
+    random::random_word,
     timer::now_ns,
     user_state::{FpState, UserState},
     usercopy,
@@ -30,4 +32,4 @@ pub use aarch64::{
 #[cfg(not(target_os = "none"))]
 pub mod host;
 #[cfg(not(target_os = "none"))]
-pub use host::{Features, FpState, UserState, enter_user_mode, features, now_ns, usercopy};
+pub use host::{Features, FpState, UserState, end, enter_user_mode, features, interrupt_cpu, now_ns, random_word, usercopy};

@@ -3,7 +3,9 @@
 use super::signal::{ActionFlags, SigInfo, Signal, info::code, send};
 use super::task::Attention;
 use super::thread_group::{Change, Process, RunState};
-use super::{Current, table};
+use super::session::Session;
+use super::{Current, current, table};
+use crate::error::{Errno, Result};
 use alloc::sync::Arc;
 
 /// Stops the process by the default action of `signal`. Terminal stops do nothing to an orphaned
@@ -51,4 +53,43 @@ fn report(process: &Arc<Process>, code: i32, status: i32) {
         let _ = send::send_to_process(&parent, SigInfo::child(code, process.pid(), uid, status, 0, 0));
     }
     parent.child_events.wake_all();
+}
+
+/// setpgid(2): moves process `pid` (0: the caller) to group `group` (0: its own pid).
+pub fn set_group(pid: u32, group: u32) -> Result<()> {
+    let caller = current().pid();
+    let pid = if pid == 0 { caller } else { pid };
+    let group = if group == 0 { pid } else { group };
+    table::with(|tree| {
+        let own_session = tree.entry(caller).ok_or(Errno::ESRCH)?.session.clone();
+        let entry = tree.entry(pid).filter(|entry| pid == caller || entry.parent == caller).ok_or(Errno::ESRCH)?;
+        if pid != caller && entry.has_execed {
+            return Err(Errno::EACCES);
+        }
+        let foreign = !Arc::ptr_eq(&entry.session, &own_session);
+        let is_leader = entry.session.id() == pid;
+        let joins_foreign = group != pid && tree.group_session(group) != Some(own_session.id());
+        if foreign || is_leader || joins_foreign {
+            return Err(Errno::EPERM);
+        }
+        tree.move_to_group(pid, group, &own_session);
+        Ok(())
+    })
+}
+
+/// setsid(2): a new session and group led by the caller, without a controlling terminal.
+pub fn new_session() -> Result<u32> {
+    let pid = current().pid();
+    let former = table::with(|tree| {
+        let entry = tree.entry(pid).ok_or(Errno::ESRCH)?;
+        if tree.group_session(pid).is_some() {
+            return Err(Errno::EPERM); // the caller, or somebody, leads such a group already
+        }
+        let former = entry.session.clone();
+        let session = Session::new(&entry.number.clone());
+        tree.move_to_group(pid, pid, &session);
+        Ok(former)
+    })?;
+    drop(former);
+    Ok(pid)
 }

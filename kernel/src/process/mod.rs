@@ -15,6 +15,7 @@ pub mod job_control;
 pub mod pidfd;
 mod restart;
 pub mod rlimits;
+mod running;
 pub mod session;
 pub mod signal;
 pub mod status;
@@ -26,6 +27,9 @@ pub mod wait;
 pub use credentials::{Capabilities, Credentials};
 pub use restart::restart_with;
 pub use rlimits::Resource;
+pub(crate) use running::{attention_of_current, restore_user_registers};
+#[cfg(target_os = "none")]
+pub(crate) use running::before_switch;
 pub use session::{ControllingTerminal, Session};
 pub use signal::{SigInfo, Signal, SignalSet};
 pub use table::{process as process_by_pid, processes, task as task_by_tid};
@@ -33,6 +37,7 @@ pub use task::Task;
 pub(crate) use task::Attention;
 pub use thread_group::{CpuTimes, Image, Process};
 
+use crate::arch::TrapFrame;
 use crate::fs::{FileTable, FsContext};
 use alloc::sync::Arc;
 use core::marker::PhantomData;
@@ -47,7 +52,7 @@ pub struct Current {
 
 /// The calling user thread's task; `None` in kernel threads.
 pub fn try_current() -> Option<Current> {
-    let task = smp::current().extension::<Task>()?;
+    let task = running::task()?;
     Some(Current { task, not_send: PhantomData })
 }
 
@@ -61,7 +66,7 @@ pub fn current() -> Current {
 
 /// Whether the calling thread's wait must end. Never so in kernel threads.
 pub fn signal_pending() -> bool {
-    try_current().is_some_and(|current| current.is_interrupted())
+    attention_of_current().intersects(Attention::INTERRUPTS)
 }
 
 impl Deref for Current {
@@ -75,6 +80,12 @@ impl Deref for Current {
 impl Current {
     pub fn task(&self) -> &Arc<Task> {
         &self.task
+    }
+
+    /// What the thread starts its user life with: once.
+    pub(crate) fn take_start(&self) -> (TrapFrame, usize) {
+        let start = self.start.lock().take();
+        start.map_or((TrapFrame::default(), 0), |start| (start.registers, start.child_tid))
     }
 
     pub fn pid(&self) -> u32 {

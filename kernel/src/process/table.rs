@@ -36,6 +36,8 @@ pub(super) struct Tree {
 pub(super) struct Entry {
     pub process: Arc<Process>,
     /// Keeps the pid taken.
+    pub number: ThreadRef,
+    /// The thread whose tid is the pid: another than `number` after a thread's execve.
     pub leader: ThreadRef,
     pub parent: u32,
     pub children: Vec<u32>,
@@ -50,6 +52,8 @@ pub(super) struct Entry {
     pub exit_signal: u8,
     /// Orphans below it become its children (PR_SET_CHILD_SUBREAPER).
     pub is_subreaper: bool,
+    /// What it gets when its parent ends (PR_SET_PDEATHSIG); 0 for nothing.
+    pub parent_death_signal: u8,
 }
 
 /// What is left of a process that has exited.
@@ -83,9 +87,11 @@ impl Tree {
         self.entries.iter().map(|(&pid, entry)| (pid, entry))
     }
 
-    /// How many tasks act for real user `uid` (RLIMIT_NPROC).
-    pub fn count_tasks_of(&self, uid: u32) -> usize {
-        self.tasks.values().filter(|task| task.credentials().uid == uid).count()
+    /// Whether real user `uid` has `limit` tasks or more (RLIMIT_NPROC).
+    pub fn has_tasks_over(&self, uid: u32, limit: u64) -> bool {
+        // Counting one user's is only needed when all together are too many.
+        let of_user = |task: &&Arc<Task>| task.credentials().uid == uid;
+        self.tasks.len() as u64 >= limit && self.tasks.values().filter(of_user).count() as u64 >= limit
     }
 
     pub fn insert_task(&mut self, task: Arc<Task>) {
@@ -102,7 +108,7 @@ impl Tree {
         if let Some(parent) = self.entries.get_mut(&entry.parent) {
             parent.children.push(pid);
         }
-        self.join_group(pid, entry.group, entry.session.id(), &entry.leader);
+        self.join_group(pid, entry.group, entry.session.id(), &entry.number);
         self.entries.insert(pid, entry);
     }
 
@@ -147,8 +153,8 @@ impl Tree {
         INIT
     }
 
-    fn join_group(&mut self, pid: u32, group: u32, session: u32, leader: &ThreadRef) {
-        let number = self.entries.get(&group).map_or(leader, |entry| &entry.leader).clone();
+    fn join_group(&mut self, pid: u32, group: u32, session: u32, own: &ThreadRef) {
+        let number = self.entries.get(&group).map_or(own, |entry| &entry.number).clone();
         let group = self.groups.entry(group).or_insert(Group { members: Vec::new(), session, _number: number });
         group.members.push(pid);
     }
@@ -165,11 +171,11 @@ impl Tree {
     /// Moves a process to group `group`, which is made if it is its own pid.
     pub fn move_to_group(&mut self, pid: u32, group: u32, session: &Arc<Session>) {
         let Some(entry) = self.entries.get_mut(&pid) else { return };
-        let (old, leader) = (entry.group, entry.leader.clone());
+        let (old, number) = (entry.group, entry.number.clone());
         entry.group = group;
         entry.session = session.clone();
         self.leave_group(pid, old);
-        self.join_group(pid, group, session.id(), &leader);
+        self.join_group(pid, group, session.id(), &number);
     }
 
     /// The session a group belongs to.
@@ -225,6 +231,37 @@ pub fn session_of_group(group: u32) -> Result<u32> {
 /// Whether nobody is left who could continue the group (job control).
 pub fn is_orphaned_group(group: u32) -> bool {
     with(|tree| tree.is_orphaned(group, None))
+}
+
+/// Records whom a process acts for (its leader's real user), for its parent to read after its end.
+pub fn set_uid(pid: u32, uid: u32) {
+    with(|tree| {
+        if let Some(entry) = tree.entry_mut(pid) {
+            entry.uid = uid;
+        }
+    });
+}
+
+fn change(pid: u32, edit: impl FnOnce(&mut Entry)) -> Result<()> {
+    with(|tree| tree.entry_mut(pid).map(edit)).ok_or(Errno::ESRCH)
+}
+
+/// PR_SET_CHILD_SUBREAPER.
+pub fn set_subreaper(pid: u32, is_subreaper: bool) -> Result<()> {
+    change(pid, |entry| entry.is_subreaper = is_subreaper)
+}
+
+pub fn is_subreaper(pid: u32) -> bool {
+    with(|tree| tree.entry(pid).is_some_and(|entry| entry.is_subreaper))
+}
+
+/// PR_SET_PDEATHSIG; 0 for nothing.
+pub fn set_parent_death_signal(pid: u32, signal: u8) -> Result<()> {
+    change(pid, |entry| entry.parent_death_signal = signal)
+}
+
+pub fn parent_death_signal(pid: u32) -> u8 {
+    with(|tree| tree.entry(pid).map_or(0, |entry| entry.parent_death_signal))
 }
 
 pub(super) fn leader_name(pid: u32) -> String {

@@ -4,12 +4,13 @@ use super::credentials::Credentials;
 use super::restart::Restart;
 use super::signal::{SignalSet, TaskSignals};
 use super::thread_group::Process;
-use crate::arch::UserState;
+use crate::arch::{self, TrapFrame, UserState};
 use crate::fs::{FileTable, FsContext};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bitflags::bitflags;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use smp::{SpinLock, ThreadRef};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
+use smp::{Phase, SpinLock, ThreadRef};
 use spin::Once;
 
 bitflags! {
@@ -24,6 +25,8 @@ bitflags! {
         const STOP = 1 << 2;
         /// The signal mask is a temporary one (sigsuspend, ppoll): put the saved one back.
         const RESTORE_MASK = 1 << 3;
+        /// What ends a wait.
+        const INTERRUPTS = Self::SIGNAL.bits() | Self::EXIT.bits() | Self::STOP.bits();
     }
 }
 
@@ -38,17 +41,28 @@ pub struct Task {
     /// FP/SIMD registers and TLS pointer; the switch code's.
     pub user: UserState,
     attention: AtomicU32,
-    pub(super) signals: SpinLock<TaskSignals>,
+    pub(crate) signals: SpinLock<TaskSignals>,
     credentials: SpinLock<Arc<Credentials>>,
     /// Gone once the task has exited.
     files: SpinLock<Option<Arc<FileTable>>>,
     fs: SpinLock<Option<Arc<FsContext>>>,
     /// Where to write 0 and wake a futex at exit (`CLONE_CHILD_CLEARTID`, set_tid_address(2)).
-    pub(super) clear_child_tid: AtomicUsize,
+    pub(crate) clear_child_tid: AtomicUsize,
     /// The robust futex list's head (set_robust_list(2)).
-    pub(super) robust_list: AtomicUsize,
+    pub(crate) robust_list: AtomicUsize,
     /// How to go on with an interrupted call (restart_syscall(2)).
-    pub(super) restart: SpinLock<Option<Restart>>,
+    pub(crate) restart: SpinLock<Option<Restart>>,
+    /// The low byte of exit(2)'s argument: the process's status if this is its last thread.
+    pub(super) exit_code: AtomicU8,
+    /// What a new thread starts its user life with, until it takes it.
+    pub(super) start: SpinLock<Option<Box<Start>>>,
+}
+
+/// How a new thread enters user mode.
+pub(super) struct Start {
+    pub registers: TrapFrame,
+    /// Where the thread writes its own tid first (`CLONE_CHILD_SETTID`); 0 for nowhere.
+    pub child_tid: usize,
 }
 
 /// What a task shares with, or copies from, its maker.
@@ -59,6 +73,7 @@ pub(super) struct TaskParts {
     pub credentials: Arc<Credentials>,
     pub files: Arc<FileTable>,
     pub fs: Arc<FsContext>,
+    pub start: Option<Box<Start>>,
 }
 
 impl Task {
@@ -76,6 +91,8 @@ impl Task {
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             restart: SpinLock::new(None),
+            exit_code: AtomicU8::new(0),
+            start: SpinLock::new(parts.start),
         })
     }
 
@@ -141,17 +158,21 @@ impl Task {
         self.attention.fetch_and(!reason.bits(), Ordering::SeqCst);
     }
 
-    /// Raises a reason and ends any wait, so that it is seen.
+    /// Raises a reason and makes sure that it is seen: ends a wait, interrupts user mode.
     pub(super) fn notify(&self, reason: Attention) {
         self.raise(reason);
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
+        let Some(thread) = self.thread.get() else { return };
+        thread.unpark();
+        // Pairs with the fence of `trap::before_user_return`.
+        fence(Ordering::SeqCst);
+        if thread.phase() == Phase::Running && thread.id() != smp::current_id() {
+            arch::interrupt_cpu(thread.cpu());
         }
     }
 
     /// Whether a wait must end: something to deliver, a stop, an exit.
     pub fn is_interrupted(&self) -> bool {
-        self.attention().intersects(Attention::SIGNAL | Attention::EXIT | Attention::STOP)
+        self.attention().intersects(Attention::INTERRUPTS)
     }
 
     /// Whether the task is bound to exit: even waits that ignore signals end.

@@ -26,7 +26,7 @@ pub struct Process {
     /// Children changed state: `wait` looks again.
     pub(super) child_events: WaitQueue,
     /// A signal arrived: sigtimedwait looks again.
-    pub(super) signal_events: WaitQueue,
+    pub(crate) signal_events: WaitQueue,
     /// signalfd: told of each signal that arrives.
     pub signal_observers: Observers,
     /// Readable once the process has exited: pidfd.
@@ -35,7 +35,7 @@ pub struct Process {
     pub(super) thread_events: WaitQueue,
     /// The parent of a vfork waits here until `shares_memory_with_parent` ends.
     pub(super) vfork_done: WaitQueue,
-    pub(super) timers: super::itimer::Timers,
+    pub(crate) timers: super::itimer::Timers,
     /// Where handlers without a restorer return to: the vDSO's `rt_sigreturn`.
     trampoline: AtomicUsize,
     /// Run time of threads that have exited, and of children waited for.
@@ -151,6 +151,14 @@ impl Process {
 
     pub(super) fn set_memory(&self, memory: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
         core::mem::replace(&mut *self.memory.lock(), memory)
+    }
+
+    /// Makes the address space this CPU's: at a switch, IRQs masked.
+    pub(super) fn activate_memory(&self) {
+        match &*self.memory.lock() {
+            Some(memory) => memory.activate(),
+            None => mm::space::deactivate(),
+        }
     }
 
     pub fn image(&self) -> Arc<Image> {

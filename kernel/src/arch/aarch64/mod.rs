@@ -5,12 +5,14 @@
 
 mod asm;
 pub mod backtrace;
+pub mod control;
 pub mod cpu;
 pub mod early_map;
 pub mod exception;
 pub mod gic;
 pub mod mmu;
 pub mod psci;
+pub mod random;
 pub mod secondary;
 pub mod stack;
 pub mod timer;

@@ -7,7 +7,7 @@ use crate::arch::TrapFrame;
 use crate::error::Errno;
 use crate::process::status::ExitStatus;
 use crate::process::task::Attention;
-use crate::process::{Current, exit, job_control};
+use crate::process::{Current, job_control};
 
 /// The number of restart_syscall(2).
 const RESTART_SYSCALL: u64 = 128;
@@ -21,7 +21,8 @@ struct Handled {
     action: Action,
 }
 
-/// Delivers what is pending: at most one handler frame; does not return if the task must exit.
+/// Delivers what is pending: at most one handler frame. Whether the task must exit is looked at
+/// by the caller, after it has let go of everything.
 pub fn deliver(current: &Current, registers: &mut TrapFrame) {
     while let Some(handled) = next_handled(current) {
         if frame::enter_handler(current, registers, handled.signal, &handled.info, &handled.action) {
@@ -53,12 +54,13 @@ fn restart(registers: &mut TrapFrame, first_argument: u64, why: Errno) {
     }
 }
 
-/// Takes signals until one has a handler, doing what the others ask for.
+/// Takes signals until one has a handler, doing what the others ask for. `None` also when the task
+/// is to exit.
 fn next_handled(current: &Current) -> Option<Handled> {
     loop {
         let attention = current.attention();
         if attention.contains(Attention::EXIT) {
-            exit::leave();
+            return None;
         }
         if attention.contains(Attention::STOP) {
             job_control::wait_while_stopped(current);

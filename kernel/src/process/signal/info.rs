@@ -39,6 +39,15 @@ crate::user_memory::plain!(SigInfo);
 
 const _: () = assert!(size_of::<SigInfo>() == 128);
 
+impl core::fmt::Debug for SigInfo {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match Signal::new(self.signo as usize) {
+            Ok(signal) => write!(f, "{signal:?} (code {})", self.code),
+            Err(_) => f.write_str("no signal"),
+        }
+    }
+}
+
 fn pair(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
@@ -48,6 +57,11 @@ impl SigInfo {
         let mut all = [0; 14];
         all[..fields.len()].copy_from_slice(fields);
         Self { signo: signal.number().into(), errno: 0, code, pad: 0, fields: all }
+    }
+
+    /// All zero: waitid(2) with nothing to report.
+    pub fn empty() -> Self {
+        Self { signo: 0, errno: 0, code: 0, pad: 0, fields: [0; 14] }
     }
 
     /// Sent by the kernel itself (`SI_KERNEL`), such as a terminal's Ctrl-C.

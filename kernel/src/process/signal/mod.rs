@@ -6,7 +6,7 @@
 //! interrupt handlers.
 
 mod action;
-mod alt_stack;
+pub mod alt_stack;
 pub mod deliver;
 mod frame;
 pub mod info;
@@ -24,6 +24,8 @@ pub use pending::Pending;
 pub use send::{force, send_to_group, send_to_process, send_to_thread};
 pub use set::{DefaultAction, Signal, SignalSet};
 
+use super::Current;
+
 /// A thread's own part of signal state, guarded by `Task::signals`.
 #[derive(Default)]
 pub struct TaskSignals {
@@ -32,7 +34,7 @@ pub struct TaskSignals {
     pub(super) blocked: SignalSet,
     /// The mask to put back, while `Attention::RESTORE_MASK` is raised.
     pub(super) saved: SignalSet,
-    pub(super) alt_stack: AltStack,
+    pub(crate) alt_stack: AltStack,
 }
 
 impl TaskSignals {
@@ -45,4 +47,46 @@ impl TaskSignals {
     pub(super) fn lasting_mask(&self, temporary: bool) -> SignalSet {
         if temporary { self.saved } else { self.blocked }
     }
+}
+
+/// Sets the action of a signal, if `new` is given; returns the old one. A signal that is now
+/// ignored is forgotten where it was pending.
+pub fn exchange_action(current: &Current, signal: Signal, new: Option<Action>) -> Action {
+    let mut state = current.process().state.lock();
+    let old = state.actions.get(signal);
+    if let Some(new) = new {
+        state.actions.set(signal, new);
+        if state.actions.ignores(signal) && !SignalSet::UNBLOCKABLE.contains(signal) {
+            let gone = SignalSet::only(signal);
+            state.pending.discard(gone);
+            for task in &state.threads {
+                task.signals.lock().pending.discard(gone);
+                send::recalculate(&state, task);
+            }
+        }
+    }
+    old
+}
+
+/// Signals that wait because they are blocked (sigpending(2)).
+pub fn pending_and_blocked(current: &Current) -> SignalSet {
+    let state = current.process().state.lock();
+    let own = current.signals.lock();
+    state.pending.set().union(own.pending.set()).intersection(own.blocked)
+}
+
+/// What a signalfd of the current thread could read.
+pub fn pending(current: &Current) -> SignalSet {
+    let state = current.process().state.lock();
+    let own = current.signals.lock();
+    state.pending.set().union(own.pending.set())
+}
+
+/// Takes a pending signal of `wanted` without delivering it (sigtimedwait(2), signalfd(2)).
+pub fn take_pending(current: &Current, wanted: SignalSet) -> Option<(Signal, SigInfo)> {
+    let mut state = current.process().state.lock();
+    let own = current.signals.lock().pending.take(wanted);
+    let taken = own.or_else(|| state.pending.take(wanted));
+    send::recalculate(&state, current);
+    taken
 }

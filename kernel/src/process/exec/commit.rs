@@ -1,0 +1,143 @@
+//! The point of no return: other threads gone, old memory given back, new program in place.
+
+use super::Prepared;
+use crate::arch::{FpRegisters, TrapFrame};
+use crate::error::{Errno, Result};
+use crate::fs::OpenFile;
+use crate::process::signal::{AltStack, Signal};
+use crate::process::{Attention, Credentials, Current, exit, table};
+use alloc::string::String;
+use alloc::sync::Arc;
+
+const SET_UID: u16 = 0o4000;
+const SET_GID: u16 = 0o2000;
+const GROUP_EXECUTE: u16 = 0o010;
+/// A name's length without its NUL (TASK_COMM_LEN).
+const NAME_LENGTH: usize = 15;
+
+/// Makes every other thread of the process leave, and the caller its leader.
+pub fn leave_alone(current: &Current) -> Result<()> {
+    let process = current.process();
+    {
+        let mut state = process.state.lock();
+        if state.is_exiting() || state.exec_pending || current.is_dying() {
+            return Err(Errno::EAGAIN);
+        }
+        state.exec_pending = true;
+        let others = state.threads.iter().filter(|task| !Arc::ptr_eq(task, current.task()));
+        others.for_each(|task| task.notify(Attention::EXIT));
+    }
+    let alone = || {
+        let alone = process.state.lock().threads.len() == 1;
+        (alone || current.is_dying()).then_some(alone)
+    };
+    // No deadline, so it cannot time out.
+    let alone = process.thread_events.wait_until(None, alone).unwrap_or(false);
+    process.state.lock().exec_pending = false;
+    if !alone {
+        return Err(Errno::EINTR);
+    }
+    become_leader(current);
+    Ok(())
+}
+
+/// The pid belongs to whoever calls execve, even if it was not the leader.
+fn become_leader(current: &Current) {
+    let pid = current.pid();
+    if current.tid() == pid {
+        return;
+    }
+    let old = table::with(|tree| {
+        let own = tree.remove_task(current.tid());
+        let leader = tree.remove_task(pid);
+        current.take_tid(pid);
+        tree.insert_task(current.task().clone());
+        if let Some(entry) = tree.entry_mut(pid) {
+            entry.leader = current.thread().clone();
+        }
+        (own, leader)
+    });
+    drop(old);
+}
+
+/// Switches to the new program. Nothing here can fail.
+pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Prepared) {
+    exit::release_user_words(current);
+    install_memory(current, &prepared);
+    reset_signals(current);
+    unshare_files(current);
+    take_on_credentials(current, prepared.credentials);
+    current.thread().set_name(&String::from_utf8_lossy(&prepared.name[..prepared.name.len().min(NAME_LENGTH)]));
+    current.process().set_image(prepared.image);
+    current.process().timers.cancel_posix();
+    *registers = prepared.registers;
+}
+
+fn install_memory(current: &Current, prepared: &Prepared) {
+    let process = current.process();
+    process.set_trampoline(prepared.trampoline);
+    current.user.fp.set(&FpRegisters::default());
+    let old = {
+        let _irqs_off = percpu::irq::mask();
+        current.user.set_tls(0);
+        current.user.switch_in();
+        let old = process.set_memory(Some(prepared.memory.clone()));
+        prepared.memory.activate();
+        old
+    };
+    drop(old);
+    exit::return_memory(process);
+}
+
+fn reset_signals(current: &Current) {
+    current.process().state.lock().actions.reset_handlers();
+    current.signals.lock().alt_stack = AltStack::default();
+    let restart = current.restart.lock().take();
+    drop(restart);
+    table::with(|tree| {
+        if let Some(entry) = tree.entry_mut(current.pid()) {
+            entry.has_execed = true;
+            entry.exit_signal = Signal::CHLD.number();
+        }
+    });
+}
+
+/// A table shared with another process (`CLONE_FILES`) is not closed under its feet.
+fn unshare_files(current: &Current) {
+    let files = current.files();
+    const OWN: usize = 2; // the task's and this one
+    let files = if Arc::strong_count(&files) > OWN {
+        let own = Arc::new(files.duplicate());
+        drop(current.set_files(Some(own.clone())));
+        own
+    } else {
+        files
+    };
+    files.close_marked();
+}
+
+fn take_on_credentials(current: &Current, credentials: Credentials) {
+    let uid = credentials.uid;
+    current.set_credentials(credentials);
+    table::set_uid(current.pid(), uid);
+}
+
+/// Set-user-id and set-group-id programs act for their owner (execve(2)).
+pub fn credentials_for(before: &Credentials, file: &OpenFile) -> Credentials {
+    let mut after = before.clone();
+    if let Some(node) = file.node() {
+        let metadata = node.metadata();
+        if metadata.permissions & SET_UID != 0 {
+            after.euid = metadata.uid;
+        }
+        if metadata.permissions & (SET_GID | GROUP_EXECUTE) == SET_GID | GROUP_EXECUTE {
+            after.egid = metadata.gid;
+        }
+    }
+    (after.suid, after.sgid, after.fsgid) = (after.euid, after.egid, after.egid);
+    if after.euid == 0 && before.euid != 0 {
+        after.permitted = crate::process::Capabilities::ALL;
+    }
+    after.follow_ids(before);
+    after
+}

@@ -1,0 +1,243 @@
+//! Making processes and threads (clone(2), clone3(2), fork, vfork).
+
+use super::session::Session;
+use super::signal::{AltStack, TaskSignals};
+use super::table::{self, Entry};
+use super::task::{Attention, Start, Task, TaskParts};
+use super::thread_group::Process;
+use super::{Capabilities, Current, Resource, current, pidfd};
+use crate::arch::{TrapFrame, UserState};
+use crate::error::{Errno, Result};
+use crate::user_memory::UserPtr;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use bitflags::bitflags;
+use core::sync::atomic::Ordering;
+use smp::{SpawnError, ThreadRef, ThreadSpec};
+
+bitflags! {
+    /// `CLONE_*`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct CloneFlags: u64 {
+        const VM = 0x100;
+        const FS = 0x200;
+        const FILES = 0x400;
+        const SIGHAND = 0x800;
+        const PIDFD = 0x1000;
+        const VFORK = 0x4000;
+        const PARENT = 0x8000;
+        const THREAD = 0x1_0000;
+        const SYSVSEM = 0x4_0000;
+        const SETTLS = 0x8_0000;
+        const PARENT_SETTID = 0x10_0000;
+        const CHILD_CLEARTID = 0x20_0000;
+        /// Ignored since Linux 2.6.
+        const DETACHED = 0x40_0000;
+        const UNTRACED = 0x80_0000;
+        const CHILD_SETTID = 0x100_0000;
+        const CLEAR_SIGHAND = 0x1_0000_0000;
+    }
+}
+
+/// What to make.
+#[derive(Clone, Copy, Debug)]
+pub struct CloneArgs {
+    pub flags: CloneFlags,
+    /// 0 or a signal number.
+    pub exit_signal: u8,
+    /// The child's stack pointer; 0 keeps the caller's.
+    pub stack: usize,
+    pub tls: u64,
+    pub parent_tid: usize,
+    pub child_tid: usize,
+    /// Where the descriptor of `CLONE_PIDFD` goes.
+    pub pidfd: usize,
+}
+
+impl CloneArgs {
+    /// Combinations that Linux refuses, and shared signal actions without `CLONE_THREAD`, which
+    /// this kernel does not have.
+    fn check(&self) -> Result<()> {
+        let has = |flags| self.flags.contains(flags);
+        let allowed = (!has(CloneFlags::THREAD) || has(CloneFlags::SIGHAND))
+            && (!has(CloneFlags::SIGHAND) || has(CloneFlags::VM | CloneFlags::THREAD))
+            && !(has(CloneFlags::SIGHAND) && has(CloneFlags::CLEAR_SIGHAND))
+            && !(has(CloneFlags::THREAD) && has(CloneFlags::PIDFD))
+            && self.exit_signal <= 64;
+        if allowed { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+}
+
+/// Makes a thread or process that goes on where the caller is, with 0 in x0; returns its tid.
+pub fn clone(registers: &TrapFrame, args: &CloneArgs) -> Result<u32> {
+    args.check()?;
+    let current = current();
+    check_limit(&current)?;
+    let thread = create_thread(&current)?;
+    let tid = thread.id().tid;
+    let task = build(&current, registers, args, &thread)?;
+    let pidfd = prepare_pidfd(&current, args, task.process())?;
+    join_tree(&current, args, &task)?;
+    if let Some(pidfd) = pidfd {
+        pidfd.keep();
+    }
+    if args.flags.contains(CloneFlags::PARENT_SETTID) {
+        // As in Linux, a bad pointer here is the caller's loss.
+        let _ = UserPtr::<u32>::new(args.parent_tid).write(tid);
+    }
+    smp::start(&thread);
+    if args.flags.contains(CloneFlags::VFORK) {
+        wait_for_memory(&current, task.process());
+    }
+    Ok(tid)
+}
+
+fn check_limit(current: &Current) -> Result<()> {
+    let credentials = current.credentials();
+    let limit = current.process().rlimit(Resource::Processes);
+    let over = table::with(|tree| tree.has_tasks_over(credentials.uid, limit));
+    let privileged = credentials.has(Capabilities::SYS_RESOURCE) || credentials.has(Capabilities::SYS_ADMIN);
+    if over && !privileged { Err(Errno::EAGAIN) } else { Ok(()) }
+}
+
+/// A scheduler thread with the caller's name, niceness, policy and CPUs. Its entry captures
+/// nothing, so nothing is lost when it never returns.
+fn create_thread(current: &Current) -> Result<ThreadRef> {
+    let maker = current.thread();
+    let spec = ThreadSpec::new(maker.name(), || crate::trap::start_user())
+        .affinity(maker.affinity())
+        .policy(maker.policy())
+        .nice(maker.nice());
+    smp::create(spec).map_err(|error| match error {
+        SpawnError::OutOfMemory => Errno::ENOMEM,
+        SpawnError::NoThreadId => Errno::EAGAIN,
+    })
+}
+
+fn build(current: &Current, registers: &TrapFrame, args: &CloneArgs, thread: &ThreadRef) -> Result<Arc<Task>> {
+    let has = |flags| args.flags.contains(flags);
+    let process = if has(CloneFlags::THREAD) { current.process().clone() } else { child_process(current, args, thread)? };
+    let files = current.files();
+    let fs = current.fs();
+    let parts = TaskParts {
+        process,
+        user: child_user_state(current, args),
+        signals: child_signals(current, args),
+        credentials: current.credentials(),
+        files: if has(CloneFlags::FILES) { files } else { Arc::new(files.duplicate()) },
+        fs: if has(CloneFlags::FS) { fs } else { Arc::new(fs.duplicate()) },
+        start: Some(child_start(registers, args)),
+    };
+    let task = Task::new(parts);
+    if has(CloneFlags::CHILD_CLEARTID) {
+        task.clear_child_tid.store(args.child_tid, Ordering::Relaxed);
+    }
+    task.attach(thread.clone());
+    thread.set_extension(task.clone());
+    Ok(task)
+}
+
+fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Result<Arc<Process>> {
+    let parent = current.process();
+    let memory = current.memory();
+    let shares = args.flags.contains(CloneFlags::VM);
+    let memory = if shares { memory } else { memory.fork().map_err(|_| Errno::ENOMEM)? };
+    let mut actions = parent.state.lock().actions.clone();
+    if args.flags.contains(CloneFlags::CLEAR_SIGHAND) {
+        actions.reset_handlers();
+    }
+    let limits = parent.limits().lock().clone();
+    let child = Process::new(thread.id().tid, memory, actions, limits, parent.image());
+    child.set_trampoline(parent.trampoline());
+    child.state.lock().borrows_memory = args.flags.contains(CloneFlags::VFORK);
+    Ok(child)
+}
+
+fn child_user_state(current: &Current, args: &CloneArgs) -> UserState {
+    let user = UserState::new();
+    user.fp.set(&current.user.fp.snapshot());
+    user.set_tls(if args.flags.contains(CloneFlags::SETTLS) { args.tls } else { current.user.refresh() });
+    user
+}
+
+fn child_signals(current: &Current, args: &CloneArgs) -> TaskSignals {
+    let own = current.signals.lock();
+    let keeps_stack = !args.flags.contains(CloneFlags::VM) || args.flags.contains(CloneFlags::VFORK);
+    TaskSignals::inherit(own.blocked, if keeps_stack { own.alt_stack } else { AltStack::default() })
+}
+
+fn child_start(registers: &TrapFrame, args: &CloneArgs) -> Box<Start> {
+    let mut registers = *registers;
+    registers.set_result(0);
+    if args.stack != 0 {
+        registers.sp = args.stack as u64;
+    }
+    let child_tid = if args.flags.contains(CloneFlags::CHILD_SETTID) { args.child_tid } else { 0 };
+    Box::new(Start { registers, child_tid })
+}
+
+fn prepare_pidfd(current: &Current, args: &CloneArgs, process: &Arc<Process>) -> Result<Option<pidfd::Reserved>> {
+    if !args.flags.contains(CloneFlags::PIDFD) {
+        return Ok(None);
+    }
+    let reserved = pidfd::Reserved::new(current.files(), process)?;
+    UserPtr::<u32>::new(args.pidfd).write(reserved.fd())?;
+    Ok(Some(reserved))
+}
+
+/// Makes the task known. A process that is being killed makes no more threads.
+fn join_tree(current: &Current, args: &CloneArgs, task: &Arc<Task>) -> Result<()> {
+    table::with(|tree| {
+        let mut state = task.process().state.lock();
+        if state.is_exiting() || state.exec_pending || current.attention().contains(Attention::EXIT) {
+            return Err(Errno::EAGAIN);
+        }
+        state.threads.push(task.clone());
+        drop(state);
+        tree.insert_task(task.clone());
+        if !args.flags.contains(CloneFlags::THREAD) {
+            let parent = tree.entry(current.pid()).ok_or(Errno::ESRCH)?;
+            let sibling = args.flags.contains(CloneFlags::PARENT);
+            let parent_pid = if sibling { parent.parent } else { current.pid() };
+            let (group, session) = (parent.group, parent.session.clone());
+            tree.insert(new_entry(task, parent_pid, group, session, args.exit_signal));
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn new_entry(task: &Arc<Task>, parent: u32, group: u32, session: Arc<Session>, exit_signal: u8) -> Entry {
+    Entry {
+        process: task.process().clone(),
+        number: task.thread().clone(),
+        leader: task.thread().clone(),
+        parent,
+        children: alloc::vec::Vec::new(),
+        group,
+        session,
+        uid: task.credentials().uid,
+        zombie: None,
+        has_execed: false,
+        exit_signal,
+        is_subreaper: false,
+        parent_death_signal: 0,
+    }
+}
+
+/// vfork: the child has the memory until it calls execve or exits. Only death ends the wait.
+fn wait_for_memory(current: &Current, child: &Process) {
+    let done = || (!child.state.lock().borrows_memory || current.is_dying()).then_some(());
+    // No deadline, so it cannot time out.
+    let _ = child.vfork_done.wait_until(None, done);
+}
+
+/// unshare(2): own copies of what is shared with other threads or processes.
+pub fn unshare(flags: CloneFlags) {
+    let current = current();
+    if flags.contains(CloneFlags::FILES) {
+        drop(current.set_files(Some(Arc::new(current.files().duplicate()))));
+    }
+    if flags.contains(CloneFlags::FS) {
+        drop(current.set_fs(Some(Arc::new(current.fs().duplicate()))));
+    }
+}

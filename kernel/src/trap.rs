@@ -1,0 +1,133 @@
+//! What happens between user mode and the rest of the kernel: system calls, faults, and the last
+//! stop before user mode, where signals are delivered and dying threads leave.
+//!
+//! The exception code below (`arch`) calls in here; a thread that is to exit does so only in
+//! [`before_user_return`], where it holds nothing.
+
+use crate::arch::{self, Fault, FaultClass, TrapFrame};
+use crate::process::signal::{self, SigInfo, Signal, deliver, info::code};
+use crate::process::{self, Attention, Current, exit};
+use crate::syscall;
+use crate::user_memory::{USER_END, UserPtr};
+use core::sync::atomic::{Ordering, fence};
+use mm::space::{self, Access};
+
+/// A system call from user mode. IRQs unmasked.
+pub fn user_syscall(registers: &mut TrapFrame) {
+    let first_argument = registers.x[0];
+    match syscall::dispatch(registers) {
+        Ok(value) => registers.set_result(value),
+        Err(why) if why.is_restart() => {
+            deliver::finish_interrupted_call(&process::current(), registers, first_argument, why);
+        }
+        Err(error) => registers.set_result(error.as_return()),
+    }
+}
+
+/// Any other synchronous exception from user mode. IRQs unmasked.
+pub fn user_fault(registers: &mut TrapFrame, fault: Fault) {
+    let current = process::current();
+    if let Some(info) = resolve(&current, registers, fault) {
+        log::debug!("{} [{}]: {info:?} at {:#x}, address {:#x}", current.thread().name(), current.tid(), registers.pc, fault.far);
+        signal::force(current.task(), info);
+    }
+}
+
+/// A user copy in the kernel met `fault`: whether the address is accessible now. IRQs unmasked.
+pub fn resolve_user_fault(fault: Fault) -> bool {
+    let memory = process::try_current().and_then(|current| current.process().memory());
+    let access = if fault.is_write() { Access::Write } else { Access::Read };
+    memory.is_some_and(|memory| memory.handle_fault(fault.far as usize, access).is_ok())
+}
+
+/// Brings a page in, or says which signal the fault is.
+fn resolve(current: &Current, registers: &TrapFrame, fault: Fault) -> Option<SigInfo> {
+    let pc = registers.pc as usize;
+    let address = fault.far as usize;
+    match fault.class() {
+        FaultClass::DataAbort | FaultClass::InstructionAbort if fault.is_alignment() => {
+            Some(SigInfo::fault(Signal::BUS, code::BUS_ADRALN, address))
+        }
+        FaultClass::DataAbort | FaultClass::InstructionAbort => resolve_abort(current, address, fault),
+        FaultClass::PcAlignment => Some(SigInfo::fault(Signal::BUS, code::BUS_ADRALN, pc)),
+        FaultClass::SpAlignment => Some(SigInfo::fault(Signal::BUS, code::BUS_ADRALN, registers.sp as usize)),
+        FaultClass::FloatingPoint => Some(SigInfo::fault(Signal::FPE, 0, pc)),
+        FaultClass::Breakpoint | FaultClass::Watchpoint | FaultClass::BreakInstruction => {
+            Some(SigInfo::fault(Signal::TRAP, code::TRAP_BRKPT, pc))
+        }
+        FaultClass::SingleStep => Some(SigInfo::fault(Signal::TRAP, code::TRAP_TRACE, pc)),
+        FaultClass::SystemRegister | FaultClass::Undefined | FaultClass::SystemCall => {
+            Some(SigInfo::fault(Signal::ILL, code::ILL_ILLOPC, pc))
+        }
+    }
+}
+
+fn resolve_abort(current: &Current, address: usize, fault: Fault) -> Option<SigInfo> {
+    let access = match (fault.is_execute(), fault.is_write()) {
+        (true, _) => Access::Execute,
+        (_, true) => Access::Write,
+        _ => Access::Read,
+    };
+    let outcome = if address < USER_END { current.memory().handle_fault(address, access) } else { Err(space::Fault::NotMapped) };
+    match outcome {
+        Ok(()) => None,
+        Err(space::Fault::NotMapped) => Some(SigInfo::fault(Signal::SEGV, code::SEGV_MAPERR, address)),
+        Err(space::Fault::NotAllowed) => Some(SigInfo::fault(Signal::SEGV, code::SEGV_ACCERR, address)),
+        Err(space::Fault::Bus) => Some(SigInfo::fault(Signal::BUS, code::BUS_ADRERR, address)),
+        Err(space::Fault::OutOfMemory) => {
+            log::error!("out of memory: {} [{}] is killed", current.thread().name(), current.pid());
+            Some(SigInfo::kernel(Signal::KILL))
+        }
+    }
+}
+
+/// The last stop before user mode. IRQs masked on entry and on return; unmasked in between while
+/// signals are delivered. Does not return if the thread is to exit.
+pub fn before_user_return(registers: &mut TrapFrame) {
+    loop {
+        smp::preempt_if_needed();
+        // Pairs with the fence of `Task::notify`: either the reason is seen here, or its sender
+        // sees this thread running and interrupts this CPU, which is taken right after `eret`.
+        fence(Ordering::SeqCst);
+        if process::attention_of_current().is_empty() {
+            break;
+        }
+        // SAFETY: exception exit holds no guard and no lock.
+        unsafe { percpu::irq::unmask() };
+        if deliver_signals(registers) == Fate::Leaves {
+            exit::leave();
+        }
+        percpu::irq::mask_for_good();
+    }
+    process::restore_user_registers();
+}
+
+#[derive(PartialEq, Eq)]
+enum Fate {
+    GoesOn,
+    Leaves,
+}
+
+/// Takes what is pending. Everything it holds is let go of before it returns, so that a thread
+/// that leaves loses nothing.
+fn deliver_signals(registers: &mut TrapFrame) -> Fate {
+    let current = process::current();
+    deliver::deliver(&current, registers);
+    if current.attention().contains(Attention::EXIT) { Fate::Leaves } else { Fate::GoesOn }
+}
+
+/// Where every new user thread starts: takes its first registers and goes to user mode.
+pub fn start_user() -> ! {
+    arch::enter_user_mode(first_registers())
+}
+
+fn first_registers() -> TrapFrame {
+    let current = process::current();
+    let (mut registers, child_tid) = current.take_start();
+    if child_tid != 0 {
+        // As in Linux, a bad pointer here is the maker's loss.
+        let _ = UserPtr::<u32>::new(child_tid).write(current.tid());
+    }
+    process::exec::init::load_if_first(&mut registers);
+    registers
+}
