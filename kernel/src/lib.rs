@@ -8,23 +8,32 @@ pub mod arch;
 #[cfg(target_os = "none")]
 pub mod boot;
 pub mod console;
+#[cfg(target_os = "none")]
+pub mod drivers;
 pub mod error;
+pub mod fs;
 #[cfg(target_os = "none")]
 pub mod irq;
 pub mod machine;
 #[cfg(target_os = "none")]
 mod panic;
+pub mod power;
+pub mod process;
+pub mod random;
 #[cfg(target_os = "none")]
 pub mod report;
 #[cfg(target_os = "none")]
 mod sched;
 #[cfg(target_os = "none")]
 mod selftest;
+pub mod socket;
 pub mod symbols;
-#[cfg(target_os = "none")]
-#[path = "trap_early.rs"]
+pub mod syscall;
+pub mod time;
 pub mod trap;
+pub mod tty;
 pub mod user_memory;
+pub mod wait;
 
 #[cfg(target_os = "none")]
 #[global_allocator]
