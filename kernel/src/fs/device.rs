@@ -4,7 +4,7 @@
 //! opens them.
 
 use super::file::File;
-use super::node::{Attachment, DeviceNumber};
+use super::node::DeviceNumber;
 use super::open_file::OpenFlags;
 use crate::error::{Errno, Result};
 use alloc::collections::BTreeMap;
@@ -40,9 +40,4 @@ pub fn open(number: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>> {
         device.clone()
     };
     device.open(number, flags)
-}
-
-/// Opens a FIFO; waits for the other side as fifo(7) says.
-pub fn open_fifo(_attachment: &Attachment, _flags: OpenFlags) -> Result<Arc<dyn File>> {
-    Err(Errno::ENXIO)
 }

@@ -1,5 +1,6 @@
 //! Open file descriptions: what open(2) makes and dup(2), fork(2) and `SCM_RIGHTS` share.
 
+use super::epoll::Watchers;
 use super::file::{File, IoMode};
 use super::mount::Location;
 use super::node::{DeviceNumber, FileType, Metadata, Node, NodeId};
@@ -81,6 +82,8 @@ pub struct OpenFile {
     serial: u64,
     /// Held while a call moves it, so that two readers never get the same bytes.
     offset: Mutex<u64>,
+    /// The epolls that watch it.
+    watchers: Watchers,
 }
 
 impl OpenFile {
@@ -92,11 +95,15 @@ impl OpenFile {
     pub fn with_place(file: Arc<dyn File>, flags: OpenFlags, opened: Option<Opened>) -> Arc<Self> {
         let flags = AtomicU32::new((flags - OpenFlags::CREATION).bits());
         let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { file, opened, flags, serial, offset: Mutex::new(0) })
+        Arc::new(Self { file, opened, flags, serial, offset: Mutex::new(0), watchers: Watchers::new() })
     }
 
     pub fn file(&self) -> &Arc<dyn File> {
         &self.file
+    }
+
+    pub fn watchers(&self) -> &Watchers {
+        &self.watchers
     }
 
     /// Where it was opened; `None` for pipes and the like.
@@ -272,5 +279,6 @@ impl PageSource for MappedFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         super::lock::release_description(self);
+        self.watchers.release(&self.file);
     }
 }

@@ -1,6 +1,6 @@
 //! A tmpfs node of any kind.
 
-use super::super::device;
+use super::super::{device, pipe};
 use super::super::file::{File, IoMode};
 use super::super::node::{
     Allocation, AttributeChange, Attachment, Creation, DeviceNumber, Entry, FileType, Metadata, NewNode, Node, NodeId,
@@ -323,7 +323,7 @@ impl Node for Inode {
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         match (&self.body, self.kind) {
             (Body::Special(number, _), FileType::CharDevice) => device::open(*number, flags),
-            (Body::Special(_, attachment), FileType::Fifo) => device::open_fifo(attachment, flags),
+            (Body::Special(_, attachment), FileType::Fifo) => pipe::open_fifo(attachment, flags),
             (Body::Special(..), _) => Err(Errno::ENXIO),
             (Body::Symlink(_), _) => Err(Errno::ELOOP),
             _ => Ok(self),
