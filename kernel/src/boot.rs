@@ -6,7 +6,8 @@ use crate::arch::aarch64::early_map::EarlyMap;
 use crate::arch::aarch64::mmu::{self, Image};
 use crate::arch::aarch64::{cpu, gic, psci, secondary, stack, timer};
 use crate::machine::{self, Machine, MemoryMap, Region};
-use crate::{console, irq, panic, sched, selftest, symbols};
+use crate::process::exec::init;
+use crate::{console, drivers, fs, irq, panic, sched, selftest, symbols, tty};
 use core::ops::Range;
 use mm::PhysAddr;
 use mm::kernel_space::{self, KernelTable};
@@ -76,6 +77,30 @@ fn rest(machine: &'static Machine) {
     if machine.option("weft.selftest").is_some() {
         selftest::run(machine);
     }
+    user_space(machine);
+}
+
+/// The root file system, the drivers, and pid 1: `init=PATH` of the command line, or `/init`.
+fn user_space(machine: &'static Machine) {
+    fs::init(machine.initrd.map_or(&[], initrd_bytes));
+    if let Some(region) = machine.initrd {
+        let range = PhysAddr(region.base)..PhysAddr(region.end());
+        // SAFETY: reserved at `memory`; the file tree has copied what it needs.
+        unsafe { mm::frame::release_reserved(range) };
+    }
+    tty::console::init();
+    drivers::start(machine);
+    let path = machine.option("init").filter(|path| !path.is_empty()).unwrap_or("/init");
+    if let Err(error) = init::start(path, &[path], &["HOME=/", "TERM=linux"]) {
+        log::error!("no first process: {error:?}");
+    }
+}
+
+fn initrd_bytes(region: Region) -> &'static [u8] {
+    let start = mm::phys_map::pointer(PhysAddr(region.base));
+    // SAFETY: the loader put the initrd into RAM, which is mapped; it stays reserved, and nobody
+    // writes to it, until `user_space` gives it back.
+    unsafe { core::slice::from_raw_parts(start, region.size as usize) }
 }
 
 fn set_boot_percpu(cpu: CpuId) {

@@ -12,7 +12,6 @@ pub mod console;
 pub mod drivers;
 pub mod error;
 pub mod fs;
-#[cfg(target_os = "none")]
 pub mod irq;
 pub mod machine;
 #[cfg(target_os = "none")]

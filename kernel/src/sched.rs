@@ -4,6 +4,7 @@
 use crate::arch::aarch64::{cpu, gic, stack, timer};
 use crate::irq::sgi;
 use crate::machine;
+use crate::process;
 use alloc::boxed::Box;
 use mm::kernel_space::Stack;
 use percpu::{CpuId, preempt};
@@ -95,7 +96,7 @@ impl Platform for Hardware {
     }
 
     fn before_switch(&self, prev: &Thread, next: &Thread) {
-        let _ = (prev, next);
+        process::before_switch(prev, next);
     }
 
     unsafe fn switch(&self, prev: &Thread, next: &Thread) {

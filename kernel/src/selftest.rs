@@ -1,16 +1,42 @@
 //! Tests that only the machine itself can answer, run by `weft.selftest` on the command line:
 //! `weft.selftest` runs all of them, `weft.selftest=a,b` the named ones; then the power goes off.
 //!
-//! One line each, `test NAME ... ok` or `FAILED: why`, and at the end `N passed, N failed`.
+//! One line each, `test NAME ... ok` or `FAILED: why`, and at the end `N passed, N failed`. A test
+//! that hangs is the runner's to notice.
+
+mod hardware;
+mod memory;
+mod scheduling;
 
 use crate::arch::aarch64::psci;
 use crate::machine::Machine;
 use crate::report::print;
 
+pub use memory::overflow_was_wanted;
+
 /// Why a test failed.
 type Outcome = Result<(), &'static str>;
 
-const TESTS: &[(&str, fn() -> Outcome)] = &[];
+const TESTS: &[(&str, fn() -> Outcome)] = &[
+    ("clock", hardware::clock_moves_on_every_cpu),
+    ("fp-registers", hardware::fp_registers_follow_their_owner),
+    ("store-buffer", hardware::fences_order_stores_before_loads),
+    ("write-xor-execute", memory::nothing_is_writable_and_executable),
+    ("user-copies", memory::bad_user_addresses_are_fixed_up),
+    ("heap", memory::heap_survives_all_cpus),
+    ("stack-guard", memory::overflow_hits_the_guard),
+    ("sleep", scheduling::sleeps_last_as_long_as_asked),
+    ("preemption", scheduling::spinning_threads_are_preempted),
+    ("spread", scheduling::load_reaches_every_cpu),
+    ("wake-remote", scheduling::wakes_cross_cpus),
+    ("affinity", scheduling::affinity_is_obeyed),
+    ("thread-churn", scheduling::threads_leave_nothing_behind),
+];
+
+/// The error unless `condition` holds.
+fn check(condition: bool, why: &'static str) -> Outcome {
+    if condition { Ok(()) } else { Err(why) }
+}
 
 /// Runs the tests the command line asks for and powers the machine off.
 pub fn run(machine: &Machine) {
@@ -31,4 +57,16 @@ pub fn run(machine: &Machine) {
     }
     print(format_args!("{passed} passed, {failed} failed\n"));
     log::error!("power off failed: {:?}", psci::system_off());
+}
+
+/// Runs `work(index)` in one thread for each online CPU, pinned there, and waits for all.
+fn on_every_cpu(work: impl Fn(usize) + Send + Sync + Clone + 'static) {
+    let cpus = smp::online_cpus();
+    let spawn = |(index, cpu): (usize, percpu::CpuId)| {
+        let work = work.clone();
+        let spec = smp::ThreadSpec::new("selftest", move || work(index));
+        smp::spawn(spec.affinity(core::iter::once(cpu).collect())).expect("memory for a thread")
+    };
+    let threads: alloc::vec::Vec<_> = cpus.iter().enumerate().map(spawn).collect();
+    threads.iter().for_each(|thread| thread.join());
 }

@@ -74,8 +74,10 @@ fn read_record(address: u64) -> Option<[u64; 2]> {
     Some(unsafe { core::ptr::with_exposed_provenance::<[u64; 2]>(address as usize).read_volatile() })
 }
 
-/// Whether the kernel may read `address`: AT S1E1R, then PAR_EL1.F.
+/// Whether the kernel may read `address`: AT S1E1R, then PAR_EL1.F. IRQs are masked, for a switch
+/// does not keep PAR_EL1.
 pub fn is_readable(address: u64) -> bool {
+    let _masked = percpu::irq::mask();
     const KERNEL_HALF: u64 = 0xffff << 48;
     let outcome: u64;
     // SAFETY: a translation without an access; the result register is nobody's.

@@ -5,7 +5,7 @@
 
 use super::usercopy;
 use crate::arch::{Fault, FaultClass, TrapFrame};
-use crate::{irq, panic, trap};
+use crate::{irq, panic, selftest, trap};
 use smp::account::{self, TimeClass};
 
 fn fault_of(frame: &TrapFrame) -> Fault {
@@ -89,12 +89,11 @@ extern "C" fn weft_kernel_irq(_frame: &mut TrapFrame) {
 #[unsafe(no_mangle)]
 extern "C" fn weft_kernel_synchronous(frame: &mut TrapFrame) {
     let fault = fault_of(frame);
-    let Some(fixup) = user_access_fixup(frame, fault) else {
+    let fixup = if fault.class() == FaultClass::DataAbort { usercopy::fixup(frame.pc) } else { None };
+    let Some(fixup) = fixup else {
         panic::exception("kernel fault", frame);
     };
-    let irqs_were_masked = frame.pstate & 1 << 7 != 0;
-    if irqs_were_masked {
-        // A copy that must not sleep (none should be made like this): only the fix-up is left.
+    if !may_resolve(frame, fault) {
         frame.pc = fixup;
         return;
     }
@@ -105,11 +104,11 @@ extern "C" fn weft_kernel_synchronous(frame: &mut TrapFrame) {
     percpu::irq::mask_for_good();
 }
 
-/// Where to go on if this is a user-copy instruction's access to a user address.
-fn user_access_fixup(frame: &TrapFrame, fault: Fault) -> Option<u64> {
-    let is_user_address = fault.far >> 48 == 0;
-    let is_access = fault.class() == FaultClass::DataAbort;
-    if is_access && is_user_address { usercopy::fixup(frame.pc) } else { None }
+/// Bringing a page in may sleep: not for an address that is not the user's, and not for a copy
+/// made with IRQs masked (none should be).
+fn may_resolve(frame: &TrapFrame, fault: Fault) -> bool {
+    const IRQS_MASKED: u64 = 1 << 7;
+    frame.pstate & IRQS_MASKED == 0 && fault.far >> 48 == 0
 }
 
 #[unsafe(no_mangle)]
@@ -119,6 +118,9 @@ extern "C" fn weft_kernel_unexpected(frame: &mut TrapFrame) -> ! {
 
 #[unsafe(no_mangle)]
 extern "C" fn weft_stack_overflow(frame: &mut TrapFrame) -> ! {
+    if selftest::overflow_was_wanted() {
+        smp::exit();
+    }
     panic::exception("kernel stack overflow", frame)
 }
 

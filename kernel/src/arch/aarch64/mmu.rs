@@ -148,6 +148,23 @@ pub fn leave_user_table() {
     }
 }
 
+/// Where the linear map has a byte of the image.
+pub fn linear_alias(address: usize) -> usize {
+    LINEAR_BASE + image().physical as usize + (address - IMAGE_BASE)
+}
+
+/// Whether the kernel may write `address`: AT S1E1W, then PAR_EL1.F. IRQs are masked, for a switch
+/// does not keep PAR_EL1.
+pub fn is_writable(address: usize) -> bool {
+    let _masked = percpu::irq::mask();
+    let outcome: u64;
+    // SAFETY: a translation without an access; the result register is nobody's.
+    unsafe {
+        asm!("at s1e1w, {}", "isb", "mrs {}, par_el1", in(reg) address, out(reg) outcome, options(nostack, preserves_flags))
+    };
+    outcome & 1 == 0
+}
+
 /// Maps device registers for good; any alignment. Panics without memory: drivers start at boot.
 pub fn map_device(physical: u64, size: u64) -> *mut u8 {
     let mapped = kernel_space::map_device(PhysAddr(physical), size as usize);

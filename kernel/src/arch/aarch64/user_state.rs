@@ -44,7 +44,7 @@ impl FpState {
     }
 
     /// Writes this CPU's registers back, if they are this thread's.
-    fn save(&self, pinned: &Pinned) {
+    pub fn save(&self, pinned: &Pinned) {
         if self.is_live(pinned) {
             // SAFETY: the registers are this thread's and it is leaving this CPU: no other user
             // of `registers` exists.
@@ -53,7 +53,7 @@ impl FpState {
     }
 
     /// Makes this CPU's registers this thread's.
-    fn load(&self, pinned: &Pinned) {
+    pub fn load(&self, pinned: &Pinned) {
         if !self.is_live(pinned) {
             // SAFETY: this thread runs here, so nobody else uses `registers`.
             unsafe { weft_fp_load(self.registers.get()) };

@@ -1,0 +1,53 @@
+//! The interrupt controller's side: enabling lines, taking interrupts.
+
+use super::{COUNTS, LINES, install};
+use crate::arch::aarch64::gic;
+use crate::machine::{Interrupt, Trigger};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use percpu::CpuId;
+use smp::account::{self, TimeClass};
+
+/// Calls `handler` for a device's interrupt from now on. Panics if the line has a handler.
+pub fn register(name: &str, interrupt: Interrupt, handler: impl Fn() + Send + Sync + 'static) {
+    install(name, interrupt.intid, handler);
+    let target = if interrupt.intid < gic::FIRST_SPI { percpu::cpu_id() } else { next_target() };
+    gic::enable(interrupt.intid, trigger(interrupt.trigger), target);
+}
+
+/// Enables a private interrupt on this CPU.
+pub fn enable_private(interrupt: Interrupt) {
+    gic::enable(interrupt.intid, trigger(interrupt.trigger), percpu::cpu_id());
+}
+
+fn trigger(trigger: Trigger) -> gic::Trigger {
+    match trigger {
+        Trigger::Edge => gic::Trigger::Edge,
+        Trigger::Level => gic::Trigger::Level,
+    }
+}
+
+/// Online CPUs in turn.
+fn next_target() -> CpuId {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let online: Vec<CpuId> = smp::online_cpus().iter().collect();
+    let turn = NEXT.fetch_add(1, Ordering::Relaxed);
+    online.get(turn % online.len().max(1)).copied().unwrap_or_else(percpu::cpu_id)
+}
+
+/// Takes every interrupt that is pending on this CPU; returns what it was doing before. IRQs
+/// masked, as in the vector.
+pub fn handle() -> TimeClass {
+    let interrupted = account::enter_irq();
+    while let Some(interrupt) = gic::acknowledge() {
+        let intid = interrupt.intid() as usize;
+        COUNTS.any()[intid].fetch_add(1, Ordering::Relaxed);
+        match LINES[intid].get() {
+            Some(line) => (line.handler)(),
+            None => log::warn!("interrupt {intid} has no handler"),
+        }
+        gic::end(interrupt);
+    }
+    account::leave_irq(interrupted);
+    interrupted
+}

@@ -1,0 +1,133 @@
+//! The scheduler on real CPUs: time, preemption, placement, wakes, births and deaths.
+
+use super::{Outcome, check, on_every_cpu};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use percpu::{CpuId, CpuSet};
+use smp::{ThreadSpec, Unparked};
+
+fn only(cpu: CpuId) -> CpuSet {
+    core::iter::once(cpu).collect()
+}
+
+fn spin_for(duration_ns: u64) {
+    let end = smp::now_ns() + duration_ns;
+    while smp::now_ns() < end {
+        core::hint::spin_loop();
+    }
+}
+
+/// A sleep never ends early, on any CPU. (How late depends on the host.)
+pub fn sleeps_last_as_long_as_asked() -> Outcome {
+    static EARLY: AtomicU32 = AtomicU32::new(0);
+    on_every_cpu(|index| {
+        for round in 1..20u64 {
+            let deadline = smp::now_ns() + round * 100_000 + index as u64 * 777;
+            while smp::park(Some(deadline)) != Unparked::TimedOut {}
+            EARLY.fetch_add(u32::from(smp::now_ns() < deadline), Ordering::Relaxed);
+        }
+    });
+    check(EARLY.load(Ordering::Relaxed) == 0, "a sleep ended early")
+}
+
+/// A thread that never yields shares its CPU with one that wants it to stop.
+pub fn spinning_threads_are_preempted() -> Outcome {
+    on_every_cpu(|_| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (hog_stop, cpu) = (stop.clone(), percpu::cpu_id());
+        let hog = ThreadSpec::new("hog", move || {
+            while !hog_stop.load(Ordering::Relaxed) {
+                core::hint::spin_loop();
+            }
+        });
+        let hog = smp::spawn(hog.affinity(only(cpu))).expect("memory for a thread");
+        spin_for(20_000_000);
+        stop.store(true, Ordering::Relaxed);
+        hog.join();
+    });
+    Ok(())
+}
+
+/// Twice as many busy threads as CPUs, all born on one: every CPU gets to run some.
+pub fn load_reaches_every_cpu() -> Outcome {
+    let cpus = smp::online_cpus().count();
+    let ran: Arc<Vec<AtomicUsize>> = Arc::new((0..percpu::MAX_CPUS).map(|_| AtomicUsize::new(0)).collect());
+    let spawn = |_| {
+        let ran = ran.clone();
+        let busy = move || {
+            for _ in 0..20 {
+                spin_for(1_000_000);
+                ran[percpu::cpu_id().index()].fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        smp::spawn(ThreadSpec::new("busy", busy)).expect("memory for a thread")
+    };
+    let threads: Vec<_> = (0..2 * cpus).map(spawn).collect();
+    threads.iter().for_each(|thread| thread.join());
+    let reached = ran.iter().filter(|count| count.load(Ordering::Relaxed) > 0).count();
+    check(reached == cpus, "a CPU stayed without work")
+}
+
+/// Two threads on different CPUs hand a token back and forth; no wake is lost.
+pub fn wakes_cross_cpus() -> Outcome {
+    const ROUNDS: u32 = 2000;
+    let cpus: Vec<CpuId> = smp::online_cpus().iter().collect();
+    let turn = Arc::new(AtomicU32::new(0));
+    let other_turn = turn.clone();
+    let own = smp::current();
+    let last = *cpus.last().expect("a CPU is online");
+    let echo = ThreadSpec::new("echo", move || {
+        for round in 0..ROUNDS {
+            while other_turn.load(Ordering::Acquire) != 2 * round + 1 {
+                smp::park(None);
+            }
+            other_turn.store(2 * round + 2, Ordering::Release);
+            own.unpark();
+        }
+    });
+    let echo = smp::spawn(echo.affinity(only(last))).map_err(|_| "no memory for a thread")?;
+    for round in 0..ROUNDS {
+        turn.store(2 * round + 1, Ordering::Release);
+        echo.unpark();
+        while turn.load(Ordering::Acquire) != 2 * round + 2 {
+            smp::park(None);
+        }
+    }
+    echo.join();
+    Ok(())
+}
+
+/// A running thread told to move is on its new CPU at once.
+pub fn affinity_is_obeyed() -> Outcome {
+    let all = smp::online_cpus();
+    let own = smp::current();
+    for cpu in all.iter() {
+        own.set_affinity(&only(cpu)).map_err(|_| "an online CPU was refused")?;
+        check(percpu::cpu_id() == cpu, "the thread stayed where it was")?;
+    }
+    own.set_affinity(&all).map_err(|_| "all CPUs were refused")
+}
+
+/// Many short threads: stacks and records come back.
+pub fn threads_leave_nothing_behind() -> Outcome {
+    static RAN: AtomicUsize = AtomicUsize::new(0);
+    const BATCHES: usize = 40;
+    const BATCH: usize = 25;
+    let batch = || {
+        let spawn = |_| smp::spawn(ThreadSpec::new("brief", || {
+            RAN.fetch_add(1, Ordering::Relaxed);
+        }));
+        let threads: Result<Vec<_>, _> = (0..BATCH).map(spawn).collect();
+        threads.map(|threads| threads.iter().for_each(|thread| thread.join()))
+    };
+    batch().map_err(|_| "no memory for a thread")?;
+    let before = mm::stats().free_frames;
+    for _ in 0..BATCHES {
+        batch().map_err(|_| "no memory for a thread")?;
+    }
+    check(RAN.load(Ordering::Relaxed) == (BATCHES + 1) * BATCH, "a thread did not run")?;
+    // What caches keep is bounded; a lost stack per thread would be eight times the threads.
+    let lost = before.saturating_sub(mm::stats().free_frames);
+    check(lost < BATCHES * BATCH, "memory was lost")
+}
