@@ -4,8 +4,8 @@ mod common;
 
 use common::{PAGE, leaks, private, put_away, read_write};
 use mm::space::{
-    Access, AddressSpace, Advice, Backing, Fault, Label, Limits, MapFlags, MapRequest, PageError,
-    PageSource, Placement, Prot, RemapTo, SharedMemory, SourceIdentity, SpaceError,
+    Access, AddressSpace, Advice, Backing, Fault, Label, Limits, Locking, MapFlags, MapRequest,
+    PageError, PageSource, Placement, Prot, RemapTo, SharedMemory, SourceIdentity, SpaceError,
 };
 use mm::testing::{DroppedFlushes, check_coherence, load_byte, machine, store_byte};
 use mm::{FrameRef, frame};
@@ -590,7 +590,7 @@ fn discarded_pages_are_zero_again() {
             space.advise(BASE, 5 * PAGE, Advice::Discard),
             Err(SpaceError::NoMemory)
         );
-        space.lock_pages(BASE, PAGE, true).unwrap();
+        space.lock_pages(BASE, PAGE, Locking::Now).unwrap();
         assert_eq!(
             space.advise(BASE, PAGE, Advice::Discard),
             Err(SpaceError::Invalid)
@@ -700,4 +700,28 @@ fn only_shared_words_have_a_key_beyond_their_space() {
     assert_eq!(one.shared_word(BASE + PAGE), Ok(None));
     assert_eq!(one.shared_word(BASE + 2 * PAGE), Err(Fault::NotMapped));
     put_away(one);
+}
+
+#[test]
+fn future_mappings_are_locked_when_asked() {
+    let _machine = machine();
+    let space = active_space();
+    space.lock_future(Locking::Now);
+    map_at(&space, BASE, 2);
+    space.set_brk_start(BASE + 16 * PAGE);
+    space.set_brk(BASE + 17 * PAGE);
+    assert_eq!(
+        (space.usage().resident_pages, space.usage().locked_pages),
+        (3, 3)
+    );
+    let child = space.fork().unwrap();
+    assert_eq!(child.usage().locked_pages, 0);
+    space.lock_future(Locking::Off);
+    space.lock_all(Locking::Off).unwrap();
+    map_at(&space, BASE + 4 * PAGE, 1);
+    assert_eq!(
+        (space.usage().resident_pages, space.usage().locked_pages),
+        (3, 0)
+    );
+    put_away(space);
 }

@@ -1,7 +1,7 @@
 //! madvise(2), mlock(2), msync(2), mincore(2).
 
 use super::area::Area;
-use super::types::{Access, Advice, Backing, MapFlags, SpaceError};
+use super::types::{Access, Advice, Backing, Locking, MapFlags, SpaceError};
 use super::{AddressSpace, Fault};
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, user_pages};
 use crate::page_table::load;
@@ -15,21 +15,16 @@ impl AddressSpace {
         let range = user_pages(start, length).ok_or(SpaceError::Invalid)?;
         match advice {
             Advice::Discard => self.discard(range.clone())?,
+            Advice::Free => {
+                self.check_private_anonymous(range.clone())?;
+                self.discard(range.clone())?;
+            }
             Advice::PopulateRead => self.populate_areas(range.clone(), Access::Read)?,
             Advice::PopulateWrite => self.populate_areas(range.clone(), Access::Write)?,
             Advice::DontFork => self.change_flags(range.clone(), MapFlags::DONT_FORK, true)?,
             Advice::DoFork => self.change_flags(range.clone(), MapFlags::DONT_FORK, false)?,
             Advice::WipeOnFork => {
-                let map = self.map.read();
-                let anonymous = |area: &Area| area.backing.is_anonymous() && !area.is_shared();
-                if !map
-                    .areas
-                    .overlapping(range.clone())
-                    .all(|(_, area)| anonymous(area))
-                {
-                    return Err(SpaceError::Invalid);
-                }
-                drop(map);
+                self.check_private_anonymous(range.clone())?;
                 self.change_flags(range.clone(), MapFlags::WIPE_ON_FORK, true)?;
             }
             Advice::KeepOnFork => {
@@ -39,6 +34,16 @@ impl AddressSpace {
         match self.map.read().areas.covers(range) {
             true => Ok(()),
             false => Err(SpaceError::NoMemory),
+        }
+    }
+
+    fn check_private_anonymous(&self, range: Range<usize>) -> Result<(), SpaceError> {
+        let map = self.map.read();
+        let private = |area: &Area| area.backing.is_anonymous() && !area.is_shared();
+        let mut areas = map.areas.overlapping(range);
+        match areas.all(|(_, area)| private(area)) {
+            true => Ok(()),
+            false => Err(SpaceError::Invalid),
         }
     }
 
@@ -79,31 +84,45 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// mlock(2) and munlock(2): marks the range. Locking also populates it; there is no swap, so
-    /// pages never leave by themselves.
-    pub fn lock_pages(&self, start: usize, length: usize, locked: bool) -> Result<(), SpaceError> {
+    /// Whether all of the range is mapped; `NoMemory` if not. For advice that needs no action.
+    pub fn check_mapped(&self, start: usize, length: usize) -> Result<(), SpaceError> {
         let range = user_pages(start, length).ok_or(SpaceError::Invalid)?;
-        if !self.map.read().areas.covers(range.clone()) {
-            return Err(SpaceError::NoMemory);
-        }
-        self.change_flags(range.clone(), MapFlags::LOCKED, locked)?;
-        match locked {
-            true => self
-                .populate_mapped(range)
-                .map_err(|_| SpaceError::NoMemory),
-            false => Ok(()),
+        match self.map.read().areas.covers(range) {
+            true => Ok(()),
+            false => Err(SpaceError::NoMemory),
         }
     }
 
+    /// mlock(2) and munlock(2): marks the range. There is no swap, so pages never leave by
+    /// themselves; the mark keeps madvise(2) from discarding them.
+    pub fn lock_pages(
+        &self,
+        start: usize,
+        length: usize,
+        locking: Locking,
+    ) -> Result<(), SpaceError> {
+        self.check_mapped(start, length)?;
+        let range = user_pages(start, length).ok_or(SpaceError::Invalid)?;
+        self.lock_range(range, locking)
+    }
+
     /// mlockall(MCL_CURRENT) and munlockall(2).
-    pub fn lock_all(&self, locked: bool) -> Result<(), SpaceError> {
-        let everything = crate::USER_START..crate::USER_END;
-        self.change_flags(everything.clone(), MapFlags::LOCKED, locked)?;
-        match locked {
-            true => self
-                .populate_mapped(everything)
+    pub fn lock_all(&self, locking: Locking) -> Result<(), SpaceError> {
+        self.lock_range(crate::USER_START..crate::USER_END, locking)
+    }
+
+    /// mlockall(MCL_FUTURE): how new mappings are locked.
+    pub fn lock_future(&self, locking: Locking) {
+        self.map.write().lock_future = locking;
+    }
+
+    fn lock_range(&self, range: Range<usize>, locking: Locking) -> Result<(), SpaceError> {
+        self.change_flags(range.clone(), MapFlags::LOCKED, locking != Locking::Off)?;
+        match locking {
+            Locking::Now => self
+                .populate_mapped(range)
                 .map_err(|_| SpaceError::NoMemory),
-            false => Ok(()),
+            _ => Ok(()),
         }
     }
 

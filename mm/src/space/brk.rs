@@ -2,7 +2,7 @@
 
 use super::AddressSpace;
 use super::area::Area;
-use super::types::{Backing, Label, MapFlags, Prot};
+use super::types::{Backing, Label, Locking, MapFlags, Prot};
 use crate::addr::{USER_END, page_up};
 
 impl AddressSpace {
@@ -28,10 +28,12 @@ impl AddressSpace {
             return end;
         }
         if new_top > old_top {
+            let mut flags = MapFlags::empty();
+            flags.set(MapFlags::LOCKED, map.lock_future != Locking::Off);
             let area = Area {
                 end: new_top,
                 prot: Prot::READ | Prot::WRITE,
-                flags: MapFlags::empty(),
+                flags,
                 backing: Backing::Anonymous,
                 label: Label::Heap,
             };
@@ -45,6 +47,12 @@ impl AddressSpace {
             map.generation += 1;
         }
         map.brk.end = end;
+        let populate = new_top > old_top && map.lock_future == Locking::Now;
+        drop(map);
+        if populate {
+            // As in Linux: the heap has grown even if its pages cannot be had yet.
+            let _ = self.populate_mapped(old_top..new_top);
+        }
         end
     }
 }

@@ -3,7 +3,7 @@
 use super::area::Area;
 use super::areas::{MAX_AREAS, is_data};
 use super::gather::Gather;
-use super::types::{Access, Backing, MapFlags, MapRequest, Placement, SpaceError};
+use super::types::{Access, Backing, Locking, MapFlags, MapRequest, Placement, SpaceError};
 use super::{AddressSpace, Map};
 use crate::addr::{PAGE_SIZE, USER_START, page_down, page_up, user_pages};
 use crate::page_table::Entry;
@@ -20,7 +20,7 @@ impl AddressSpace {
         let length = page_up(request.length)
             .filter(|&length| length > 0)
             .ok_or(SpaceError::Invalid)?;
-        let area = Area {
+        let mut area = Area {
             end: 0,
             prot: request.prot,
             flags: request.flags.difference(MapFlags::POPULATE),
@@ -28,6 +28,10 @@ impl AddressSpace {
             label: request.label,
         };
         let mut map = self.map.write();
+        let future = map.lock_future;
+        if future != Locking::Off {
+            area.flags |= MapFlags::LOCKED;
+        }
         let range = self.place(&mut map, request.placement, length)?;
         self.check_limits(&map, &range, &area)?;
         let removed = self.remove(&mut map, range.clone());
@@ -44,6 +48,7 @@ impl AddressSpace {
         if request
             .flags
             .intersects(MapFlags::POPULATE | MapFlags::LOCKED)
+            || future == Locking::Now
         {
             // mmap(2): does not fail if the pages cannot be had.
             let _ = self.populate_mapped(range.clone());

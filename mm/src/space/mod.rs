@@ -57,6 +57,7 @@ struct Map {
     generation: u64,
     /// The heap of brk(2): start, and the end the program asked for.
     brk: Range<usize>,
+    lock_future: Locking,
 }
 
 impl AddressSpace {
@@ -65,6 +66,7 @@ impl AddressSpace {
             areas: Areas::new(),
             generation: 0,
             brk: 0..0,
+            lock_future: Locking::Off,
         };
         Ok(Arc::new(Self {
             context: Context::new()?,

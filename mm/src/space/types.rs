@@ -157,8 +157,10 @@ pub struct Limits {
 /// madvise(2) that changes something; the rest is a hint and may be ignored by the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Advice {
-    /// MADV_DONTNEED, MADV_FREE: private pages read as zero (or the file) again.
+    /// MADV_DONTNEED: private pages read as zero (or the file) again.
     Discard,
+    /// MADV_FREE: the same at once, for private anonymous pages only.
+    Free,
     /// MADV_WILLNEED, MADV_POPULATE_READ.
     PopulateRead,
     /// MADV_POPULATE_WRITE.
@@ -167,6 +169,16 @@ pub enum Advice {
     DoFork,
     WipeOnFork,
     KeepOnFork,
+}
+
+/// mlock(2) and its relatives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Locking {
+    Off,
+    /// Pages are locked as they come (MLOCK_ONFAULT).
+    OnFault,
+    /// All pages come now.
+    Now,
 }
 
 /// mremap(2).
