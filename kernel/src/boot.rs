@@ -75,8 +75,10 @@ fn rest(machine: &'static Machine) {
         console::enable_input(uart);
     }
     if machine.option("weft.selftest").is_some() {
-        selftest::run(machine);
+        report_cpus(machine); // the tests are for all of them
+        return selftest::run(machine);
     }
+    smp::spawn(ThreadSpec::new("cpu-report", || report_cpus(machine))).expect("memory at boot");
     user_space(machine);
 }
 
@@ -196,8 +198,7 @@ fn install_private_interrupts(machine: &Machine) {
 /// Woken by each CPU that comes online.
 static CPU_CAME: WaitQueue = WaitQueue::new();
 
-/// Starts every other CPU. Nothing waits for one: each takes threads when it is ready. A thread
-/// reports those that did not come.
+/// Starts every other CPU. Nothing waits for one: each takes threads when it is ready.
 fn start_secondaries(machine: &'static Machine) {
     let own = cpu::affinity();
     let others = (0..machine.cpus.len()).map(CpuId::new).filter(|cpu| machine.mpidr(*cpu) != own);
@@ -206,9 +207,9 @@ fn start_secondaries(machine: &'static Machine) {
             log::error!("CPU {} does not start: {error:?}", cpu.index());
         }
     }
-    smp::spawn(ThreadSpec::new("cpu-report", || report_cpus(machine))).expect("memory at boot");
 }
 
+/// Says which CPUs came, and after a while which did not.
 fn report_cpus(machine: &Machine) {
     const PATIENCE_NS: u64 = 10_000_000_000;
     let all = || (smp::online_cpus().iter().count() == machine.cpus.len()).then_some(());
