@@ -4,7 +4,7 @@ use super::elf::{Program, Segment};
 use crate::error::{Errno, Result};
 use crate::fs::OpenFile;
 use alloc::sync::Arc;
-use mm::space::{Access, Backing, Label, MapFlags, MapRequest, Placement, Prot};
+use mm::space::{Backing, Label, MapFlags, MapRequest, Placement, Prot};
 use mm::{AddressSpace, PAGE_SIZE, PageSource};
 
 /// Where a program ended up.
@@ -80,6 +80,5 @@ pub fn map_stack(memory: &AddressSpace, top: usize, size: usize) -> Result<()> {
 
 /// Puts the start of the program's life on its stack.
 pub fn write_stack(memory: &AddressSpace, address: usize, bytes: &[u8]) -> Result<()> {
-    memory.populate(address, bytes.len(), Access::Write).map_err(|_| Errno::ENOMEM)?;
     memory.write_initial(address, bytes).map_err(|_| Errno::ENOMEM)
 }
