@@ -92,7 +92,8 @@ impl Cache {
 /// Makes sure that the cache holds a frame this purpose may take.
 #[cold]
 fn refill(cache: &Cache, purpose: Purpose, masked: &IrqGuard) -> Option<()> {
-    if purpose == Purpose::User && available() <= RESERVE.load(Relaxed) {
+    // A refill takes a batch, which must not come out of the reserve.
+    if purpose == Purpose::User && available() < RESERVE.load(Relaxed) + BATCH {
         LOW.store(true, Relaxed);
         return None;
     }
