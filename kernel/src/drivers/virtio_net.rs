@@ -1,6 +1,7 @@
 //! The virtio network card: receive and transmit queues of fixed DMA buffers, one frame each.
 
 use super::virtio::{Buffers, Dma, Result, Slot, VERSION_1, VirtQueue};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bitflags::bitflags;
 use core::sync::atomic::{Ordering, fence};
@@ -32,8 +33,8 @@ pub struct Card {
     transport: MmioTransport<'static>,
     mac: [u8; 6],
     header: usize,
-    receive: Lane,
-    transmit: Lane,
+    receive: Box<Lane>,
+    transmit: Box<Lane>,
     /// Transmit buffers that are ours.
     free: Vec<usize>,
 }
@@ -102,15 +103,17 @@ fn local_mac() -> [u8; 6] {
 }
 
 impl Lane {
-    fn new(index: u16, transport: &mut MmioTransport<'static>) -> Result<Self> {
+    /// Queues are large: on the heap at once, and in a stack frame that is gone afterwards.
+    #[inline(never)]
+    fn new(index: u16, transport: &mut MmioTransport<'static>) -> Result<Box<Self>> {
         let queue = VirtQueue::new(transport, index, false, false)?;
         let buffers = Buffers::new(DEPTH, BUFFER_SIZE)?;
-        Ok(Self {
+        Ok(Box::new(Self {
             index,
             queue,
             buffers,
             buffer_of: [0; DEPTH],
-        })
+        }))
     }
 
     /// Hands a buffer to the device, to be filled. There are as many descriptors as buffers.
