@@ -6,7 +6,7 @@
 
 use crate::{CpuId, MAX_CPUS};
 use core::cell::Cell;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::boxed::Box;
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -34,6 +34,8 @@ pub fn spin_hint() {
 }
 
 static CLAIMED: Mutex<[bool; MAX_CPUS]> = Mutex::new([false; MAX_CPUS]);
+/// Whether somebody ever was this CPU.
+static PRESENT: [AtomicBool; MAX_CPUS] = [const { AtomicBool::new(false) }; MAX_CPUS];
 static RELEASED: Condvar = Condvar::new();
 
 /// A CPU number held by one thread. The mutex passes the CPU's values on from holder to holder.
@@ -47,7 +49,13 @@ impl Claim {
             .rposition(|taken| !taken)
             .expect("more threads than MAX_CPUS");
         claimed[index] = true;
-        Claim(CpuId::new(index))
+        Claim::of(CpuId::new(index))
+    }
+
+    /// The number is taken, under the mutex.
+    fn of(cpu: CpuId) -> Claim {
+        PRESENT[cpu.index()].store(true, Ordering::Release);
+        Claim(cpu)
     }
 
     fn exactly(cpu: CpuId) -> Claim {
@@ -58,7 +66,7 @@ impl Claim {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         claimed[cpu.index()] = true;
-        Claim(cpu)
+        Claim::of(cpu)
     }
 }
 
@@ -88,9 +96,8 @@ pub fn current() -> CpuId {
     OVERRIDE.get().unwrap_or_else(|| HERE.with(|claim| claim.0))
 }
 
-/// On the host every number is a CPU that could run.
-pub fn is_present(_cpu: CpuId) -> bool {
-    true
+pub fn is_present(cpu: CpuId) -> bool {
+    PRESENT[cpu.index()].load(Ordering::Acquire)
 }
 
 /// A per-CPU variable: its initialiser and the values made so far.
