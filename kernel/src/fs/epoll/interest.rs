@@ -3,7 +3,6 @@
 use super::Request;
 use super::ready_list::ReadyList;
 use crate::fs::file::{File, PollEvents};
-use crate::fs::file_table::Fd;
 use crate::fs::open_file::OpenFile;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -12,8 +11,6 @@ use smp::{Observer, SpinLock};
 
 /// Observes the file on behalf of the epoll.
 pub struct Interest {
-    /// For /proc/<pid>/fdinfo.
-    pub fd: Fd,
     this: Weak<Interest>,
     file: Weak<OpenFile>,
     request: SpinLock<Request>,
@@ -27,9 +24,8 @@ pub struct Interest {
 }
 
 impl Interest {
-    pub(super) fn new(fd: Fd, file: &Arc<OpenFile>, request: Request, list: &Arc<ReadyList>) -> Arc<Self> {
+    pub(super) fn new(file: &Arc<OpenFile>, request: Request, list: &Arc<ReadyList>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
-            fd,
             this: this.clone(),
             file: Arc::downgrade(file),
             request: SpinLock::new(request),

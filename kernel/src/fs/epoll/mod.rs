@@ -96,7 +96,7 @@ impl Epoll {
         if let Some(target) = &target {
             nesting::allow(self, target)?;
         }
-        let interest = Interest::new(fd, file, request, &self.ready);
+        let interest = Interest::new(file, request, &self.ready);
         let mut interests = self.interests.lock();
         self.forget_dead(&mut interests);
         let key = (fd, file.serial());
