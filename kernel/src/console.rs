@@ -44,8 +44,14 @@ pub fn enable_input(device: Device) {
     }
 }
 
-/// Sends bytes as they are.
+/// Sends a terminal's output as it is. In pieces: IRQs are masked while one is sent.
 pub fn write(bytes: &[u8]) {
+    const PIECE: usize = 128;
+    bytes.chunks(PIECE).for_each(write_whole);
+}
+
+/// Sends bytes that nothing may come between: a line.
+fn write_whole(bytes: &[u8]) {
     let Some(uart) = UART.get() else { return };
     if SEIZED.load(Ordering::Acquire) {
         return uart.send(bytes);

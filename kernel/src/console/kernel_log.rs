@@ -1,7 +1,7 @@
 //! The kernel log: a `log` backend that keeps every line and prints each in one piece.
 
 use super::ring::Ring;
-use super::{UART, write};
+use super::{UART, write_whole};
 use crate::arch;
 use core::fmt::{self, Write};
 use log::{LevelFilter, Log, Metadata, Record};
@@ -57,7 +57,7 @@ impl Log for KernelLog {
         let _ = write!(line, "[{seconds:5}.{rest:06}] {level}{}", record.args());
         let bytes = line.finish();
         keep(bytes);
-        write(bytes);
+        write_whole(bytes);
     }
 
     fn flush(&self) {}
@@ -95,10 +95,10 @@ pub(super) fn print_backlog() {
         for piece in chunk[..count].split_inclusive(|byte| *byte == b'\n') {
             match piece.strip_suffix(b"\n") {
                 Some(text) => {
-                    write(text);
-                    write(b"\r\n");
+                    write_whole(text);
+                    write_whole(b"\r\n");
                 }
-                None => write(piece),
+                None => write_whole(piece),
             }
         }
         from += count;

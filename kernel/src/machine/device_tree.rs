@@ -178,10 +178,11 @@ fn interrupt(node: FdtNode<'_>, index: usize) -> Option<Interrupt> {
 
 // The functions down to `initrd` work without a heap: see `memory_map`.
 
-/// RAM: every memory node.
+/// RAM: every memory node that is not disabled (as secure memory is, to us).
 pub(super) fn memory(tree: Fdt<'_>) -> impl Iterator<Item = Region> {
+    let usable = |node: &FdtNode<'_>| matches!(node.status(), Ok(Status::Okay));
     let nodes = tree.root().children().filter(|node| is_of_type(*node, "memory"));
-    nodes.flat_map(own_windows).filter(|region| region.size > 0)
+    nodes.filter(usable).flat_map(own_windows).filter(|region| region.size > 0)
 }
 
 /// The memory reservation block and the fixed children of /reserved-memory.
