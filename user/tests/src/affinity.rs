@@ -1,0 +1,231 @@
+//! Where threads may run, and whether they obey.
+
+use crate::harness::{Failure, Outcome, Test, child};
+use crate::programs;
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, gettid};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
+
+pub const TESTS: &[Test] = &[
+    ("affinity.default_is_all", default_is_all),
+    ("affinity.moves_at_once", moves_at_once),
+    ("affinity.pinned_stays", pinned_stays),
+    ("affinity.moves_running_thread", moves_running_thread),
+    ("affinity.moves_sleeping_process", moves_sleeping_process),
+    ("affinity.inherited", inherited),
+    ("affinity.wrong_sets", wrong_sets),
+    ("affinity.work_spreads_to_all", work_spreads_to_all),
+    ("affinity.change_under_load", change_under_load),
+];
+
+const SELF: Pid = Pid::from_raw(0);
+
+fn allowed() -> Result<Vec<usize>, Failure> {
+    let set = sched_getaffinity(SELF)?;
+    Ok((0..CpuSet::count())
+        .filter(|&cpu| set.is_set(cpu).unwrap_or(false))
+        .collect())
+}
+
+fn only(cpu: usize) -> Result<CpuSet, Failure> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    Ok(set)
+}
+
+fn default_is_all() -> Outcome {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online")?;
+    ensure!(!allowed()?.is_empty());
+    ensure_eq!(
+        std::thread::available_parallelism()?.get(),
+        allowed()?.len()
+    );
+    ensure!(online.starts_with('0'));
+    Ok(())
+}
+
+fn moves_at_once() -> Outcome {
+    let cpus = allowed()?;
+    for round in 0..100 {
+        let cpu = cpus[round % cpus.len()];
+        sched_setaffinity(SELF, &only(cpu)?)?;
+        ensure_eq!(sched_getcpu()?, cpu);
+        ensure_eq!(allowed()?, [cpu]);
+    }
+    Ok(())
+}
+
+fn pinned_stays() -> Outcome {
+    let cpus = allowed()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let noise: Vec<_> = (0..2 * cpus.len())
+        .map(|_| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                while !stop.load(SeqCst) {
+                    std::thread::yield_now();
+                }
+            })
+        })
+        .collect();
+    let cpu = cpus[cpus.len() / 2];
+    sched_setaffinity(SELF, &only(cpu)?)?;
+    let strayed = (0..20_000).find(|round| {
+        if round % 100 == 0 {
+            std::thread::yield_now();
+        }
+        sched_getcpu() != Ok(cpu)
+    });
+    stop.store(true, SeqCst);
+    ensure!(noise.into_iter().all(|thread| thread.join().is_ok()));
+    ensure_eq!(strayed, None);
+    Ok(())
+}
+
+/// A thread that computes and tells where it is.
+struct Runner {
+    id: Pid,
+    cpu: Arc<AtomicI32>,
+    rounds: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Runner {
+    fn start() -> Result<Self, Failure> {
+        let (cpu, rounds, stop) = (
+            Arc::new(AtomicI32::new(-1)),
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (tell, count, until) = (Arc::clone(&cpu), Arc::clone(&rounds), Arc::clone(&stop));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let _ = sender.send(gettid());
+            while !until.load(SeqCst) {
+                tell.store(sched_getcpu().map_or(-1, |cpu| cpu as i32), SeqCst);
+                count.fetch_add(1, SeqCst);
+            }
+        });
+        Ok(Self {
+            id: receiver.recv()?,
+            cpu,
+            rounds,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// The thread has looked around afresh, twice.
+    fn wait_for_look(&self) {
+        let now = self.rounds.load(SeqCst);
+        while self.rounds.load(SeqCst) < now + 2 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.stop.store(true, SeqCst);
+        let _ = self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+fn moves_running_thread() -> Outcome {
+    let cpus = allowed()?;
+    let runner = Runner::start()?;
+    for round in 0..50 {
+        let cpu = cpus[round % cpus.len()];
+        sched_setaffinity(runner.id, &only(cpu)?)?;
+        runner.wait_for_look();
+        ensure_eq!(runner.cpu.load(SeqCst), cpu as i32);
+    }
+    Ok(())
+}
+
+fn moves_sleeping_process() -> Outcome {
+    let cpus = allowed()?;
+    let (reader, writer) = nix::unistd::pipe()?;
+    let (answers, answer) = nix::unistd::pipe()?;
+    let sleeper = child(|| {
+        while nix::unistd::read(&reader, &mut [0]) == Ok(1) {
+            let cpu = sched_getcpu().map_or(255, |cpu| cpu as u8);
+            let _ = nix::unistd::write(&answer, &[cpu]);
+        }
+        0
+    })?;
+    for round in 0..20 {
+        let cpu = cpus[round % cpus.len()];
+        sched_setaffinity(sleeper, &only(cpu)?)?;
+        nix::unistd::write(&writer, b"x")?;
+        let mut found = [0];
+        nix::unistd::read(&answers, &mut found)?;
+        ensure_eq!(usize::from(found[0]), cpu);
+    }
+    kill(sleeper, Signal::SIGKILL)?;
+    nix::sys::wait::waitpid(sleeper, None)?;
+    Ok(())
+}
+
+fn inherited() -> Outcome {
+    let cpu = *allowed()?.last().ok_or("no CPU")?;
+    sched_setaffinity(SELF, &only(cpu)?)?;
+    let output = programs::command("affinity").output()?;
+    ensure_eq!(String::from_utf8(output.stdout)?.trim(), cpu.to_string());
+    let thread = std::thread::spawn(|| allowed().map_err(|_| ()));
+    ensure_eq!(thread.join().map_err(|_| ()), Ok(Ok(vec![cpu])));
+    Ok(())
+}
+
+fn wrong_sets() -> Outcome {
+    ensure_eq!(sched_setaffinity(SELF, &CpuSet::new()), Err(Errno::EINVAL));
+    ensure_eq!(
+        sched_setaffinity(SELF, &only(CpuSet::count() - 1)?),
+        Err(Errno::EINVAL)
+    );
+    ensure_eq!(
+        sched_setaffinity(Pid::from_raw(4_000_000), &only(0)?),
+        Err(Errno::ESRCH)
+    );
+    Ok(())
+}
+
+fn work_spreads_to_all() -> Outcome {
+    let cpus = allowed()?;
+    let runners: Vec<Runner> = (0..2 * cpus.len())
+        .map(|_| Runner::start())
+        .collect::<Result<_, _>>()?;
+    // However long it takes on a loaded machine: each CPU must come to run one of them.
+    let mut missing: Vec<usize> = cpus;
+    while !missing.is_empty() {
+        runners
+            .iter()
+            .for_each(|runner| missing.retain(|&cpu| cpu as i32 != runner.cpu.load(SeqCst)));
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+fn change_under_load() -> Outcome {
+    let cpus = allowed()?;
+    let runners: Vec<Runner> = (0..2 * cpus.len())
+        .map(|_| Runner::start())
+        .collect::<Result<_, _>>()?;
+    for round in 0..30 {
+        for (index, runner) in runners.iter().enumerate() {
+            sched_setaffinity(runner.id, &only(cpus[(round + index) % cpus.len()])?)?;
+        }
+    }
+    for (index, runner) in runners.iter().enumerate() {
+        runner.wait_for_look();
+        ensure_eq!(
+            runner.cpu.load(SeqCst),
+            cpus[(29 + index) % cpus.len()] as i32
+        );
+    }
+    Ok(())
+}

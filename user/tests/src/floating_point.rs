@@ -1,0 +1,108 @@
+//! Floating-point and vector registers: nobody may find another's values in them.
+
+use crate::harness::{Outcome, Test, child, succeeds};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::unistd::Pid;
+
+pub const TESTS: &[Test] = &[
+    ("fp.threads_keep_their_own", threads_keep_their_own),
+    ("fp.child_inherits", child_inherits),
+    ("fp.handler_does_not_disturb", handler_does_not_disturb),
+    ("fp.survives_migration", survives_migration),
+];
+
+/// A long chain of rounding that only the right registers carry to the right end.
+fn chain(seed: u32, rounds: u32, mut between: impl FnMut()) -> [f64; 8] {
+    let mut values: [f64; 8] = std::array::from_fn(|index| f64::from(seed) + index as f64 / 7.0);
+    for round in 0..rounds {
+        for value in &mut values {
+            *value = (*value * 1.000_1 + 0.1) % 1_000.0;
+        }
+        if round % 256 == 0 {
+            between();
+        }
+    }
+    values
+}
+
+fn threads_keep_their_own() -> Outcome {
+    let threads: Vec<_> = (0..16_u32)
+        .map(|seed| {
+            std::thread::spawn(move || {
+                let expected = chain(seed, 50_000, || {});
+                (0..4).all(|_| chain(seed, 50_000, std::thread::yield_now) == expected)
+            })
+        })
+        .collect();
+    ensure!(
+        threads
+            .into_iter()
+            .all(|thread| thread.join().unwrap_or(false))
+    );
+    Ok(())
+}
+
+fn child_inherits() -> Outcome {
+    let expected = chain(3, 10_000, || {});
+    for _ in 0..10 {
+        let mut children = Vec::new();
+        let found = chain(3, 10_000, || {
+            if children.len() < 8 {
+                children.push(child(|| i32::from(chain(9, 1_000, || {}) == expected)));
+            }
+        });
+        ensure!(found == expected);
+        for pid in children {
+            succeeds(pid?)?;
+        }
+    }
+    Ok(())
+}
+
+extern "C" fn disturb(_: i32) {
+    std::hint::black_box(chain(1_234, 300, || {}));
+}
+
+fn handler_does_not_disturb() -> Outcome {
+    let action = SigAction::new(
+        SigHandler::Handler(disturb),
+        SaFlags::empty(),
+        SigSet::empty(),
+    );
+    // SAFETY: the handler computes only.
+    unsafe { sigaction(Signal::SIGUSR1, &action) }?;
+    let expected = chain(5, 50_000, || {});
+    let found = chain(5, 50_000, || raise(Signal::SIGUSR1).unwrap_or(()));
+    ensure!(found == expected);
+    Ok(())
+}
+
+fn survives_migration() -> Outcome {
+    let all = sched_getaffinity(Pid::from_raw(0))?;
+    let cpus: Vec<usize> = (0..CpuSet::count())
+        .filter(|&cpu| all.is_set(cpu).unwrap_or(false))
+        .collect();
+    let threads: Vec<_> = (0..8_u32)
+        .map(|seed| {
+            let cpus = cpus.clone();
+            std::thread::spawn(move || {
+                let expected = chain(seed, 50_000, || {});
+                let mut turn = seed as usize;
+                let found = chain(seed, 50_000, || {
+                    turn += 1;
+                    let mut one = CpuSet::new();
+                    let _ = one.set(cpus[turn % cpus.len()]);
+                    let _ = sched_setaffinity(Pid::from_raw(0), &one);
+                });
+                found == expected
+            })
+        })
+        .collect();
+    ensure!(
+        threads
+            .into_iter()
+            .all(|thread| thread.join().unwrap_or(false))
+    );
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Limits that hold, calls that do not exist, and programs that want too much.
+
+use crate::harness::{Outcome, Test, child, status_of, succeeds};
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Uid, fork, setuid};
+use std::fs::File;
+
+pub const TESTS: &[Test] = &[
+    ("limit.unknown_call", unknown_call),
+    ("limit.open_files", open_files),
+    ("limit.fork_bomb", fork_bomb),
+    ("limit.address_space", address_space),
+    ("limit.file_size", file_size),
+    ("limit.only_down", only_down),
+    ("limit.foreign_process", foreign_process),
+];
+
+fn unknown_call() -> Outcome {
+    for number in [1_000, 100_000, i64::MAX] {
+        // SAFETY: there is no such call, so nothing happens.
+        ensure_eq!(
+            Errno::result(unsafe { libc::syscall(number as libc::c_long) }),
+            Err(Errno::ENOSYS)
+        );
+    }
+    Ok(())
+}
+
+fn open_files() -> Outcome {
+    setrlimit(Resource::RLIMIT_NOFILE, 20, 20)?;
+    let mut files = Vec::new();
+    let refused = loop {
+        match File::open("/dev/null") {
+            Ok(file) => files.push(file),
+            Err(error) => break error.raw_os_error(),
+        }
+        ensure!(files.len() < 30);
+    };
+    ensure_eq!(refused, Some(libc::EMFILE));
+    files.pop();
+    File::open("/dev/null")?;
+    Ok(())
+}
+
+/// As nobody: root is not held by RLIMIT_NPROC.
+fn fork_bomb() -> Outcome {
+    let bomb = child(|| {
+        status_of((|| {
+            setrlimit(Resource::RLIMIT_NPROC, 40, 40)?;
+            setuid(Uid::from_raw(60_123))?;
+            let (gate, release) = nix::unistd::pipe()?;
+            let mut children = 0;
+            let refused = loop {
+                // SAFETY: this process has one thread.
+                match unsafe { fork() } {
+                    Ok(ForkResult::Child) => {
+                        drop(release);
+                        let _ = nix::unistd::read(&gate, &mut [0]);
+                        // SAFETY: ends this process and runs nothing else of it.
+                        unsafe { libc::_exit(0) }
+                    }
+                    Ok(ForkResult::Parent { .. }) => children += 1,
+                    Err(error) => break error,
+                }
+                ensure!(children <= 40);
+            };
+            drop(release);
+            ensure_eq!(refused, Errno::EAGAIN);
+            for _ in 0..children {
+                waitpid(None, None)?;
+            }
+            Ok(())
+        })())
+    })?;
+    succeeds(bomb)
+}
+
+fn address_space() -> Outcome {
+    let greedy = child(|| {
+        status_of((|| {
+            setrlimit(Resource::RLIMIT_AS, 256 << 20, 256 << 20)?;
+            let mut pieces: Vec<Vec<u8>> = Vec::new();
+            let refused = loop {
+                let mut piece = Vec::new();
+                if piece.try_reserve_exact(16 << 20).is_err() {
+                    break true;
+                }
+                pieces.push(piece);
+                if pieces.len() > 32 {
+                    break false;
+                }
+            };
+            ensure!(refused);
+            Ok(())
+        })())
+    })?;
+    succeeds(greedy)
+}
+
+fn file_size() -> Outcome {
+    let folder = crate::harness::Folder::new()?;
+    let path = folder.path("f");
+    let writer = child(|| {
+        status_of((|| {
+            // SAFETY: no handler is installed.
+            unsafe {
+                nix::sys::signal::signal(
+                    nix::sys::signal::Signal::SIGXFSZ,
+                    nix::sys::signal::SigHandler::SigIgn,
+                )
+            }?;
+            setrlimit(Resource::RLIMIT_FSIZE, 1_000, 1_000)?;
+            let file = File::create(&path)?;
+            ensure_eq!(nix::unistd::write(&file, &[0; 2_000])?, 1_000);
+            ensure_eq!(nix::unistd::write(&file, &[0; 10]), Err(Errno::EFBIG));
+            Ok(())
+        })())
+    })?;
+    succeeds(writer)
+}
+
+fn only_down() -> Outcome {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    ensure_eq!(
+        setrlimit(Resource::RLIMIT_NOFILE, 100, 50),
+        Err(Errno::EINVAL)
+    );
+    let unprivileged = child(|| {
+        status_of((|| {
+            setuid(Uid::from_raw(60_123))?;
+            setrlimit(Resource::RLIMIT_NOFILE, 10, 50)?;
+            ensure_eq!(
+                setrlimit(Resource::RLIMIT_NOFILE, 10, hard.max(51)),
+                Err(Errno::EPERM)
+            );
+            Ok(())
+        })())
+    })?;
+    succeeds(unprivileged)
+}
+
+fn foreign_process() -> Outcome {
+    let unprivileged = child(|| {
+        status_of((|| {
+            let parent = nix::unistd::getppid();
+            setuid(Uid::from_raw(60_123))?;
+            ensure_eq!(
+                nix::sys::signal::kill(parent, nix::sys::signal::Signal::SIGTERM),
+                Err(Errno::EPERM)
+            );
+            ensure_eq!(setuid(Uid::from_raw(0)), Err(Errno::EPERM));
+            Ok(())
+        })())
+    })?;
+    succeeds(unprivileged)
+}

@@ -1,0 +1,52 @@
+//! Named tests of what programs may expect of the kernel. They pass on Linux as well, which
+//! keeps them honest: a test that Linux fails is wrong.
+//!
+//! `tests [WORD...]` runs those whose name holds one of the words, each in a process of its
+//! own (`harness.rs`), and closes with `N passed, N failed`.
+
+#[macro_use]
+mod harness;
+
+mod affinity;
+mod events;
+mod files;
+mod floating_point;
+mod jobs;
+mod limits;
+mod memory;
+mod pipes;
+mod process;
+mod programs;
+mod signals;
+mod sockets;
+mod terminal;
+mod threads;
+mod time;
+mod wild;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == programs::MARK) {
+        return programs::run(&words[1..]);
+    }
+    let families = [
+        process::TESTS,
+        signals::TESTS,
+        threads::TESTS,
+        memory::TESTS,
+        floating_point::TESTS,
+        pipes::TESTS,
+        events::TESTS,
+        files::TESTS,
+        time::TESTS,
+        affinity::TESTS,
+        sockets::TESTS,
+        terminal::TESTS,
+        jobs::TESTS,
+        limits::TESTS,
+        wild::TESTS,
+    ];
+    harness::run(&families.concat(), &words)
+}

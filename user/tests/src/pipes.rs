@@ -1,0 +1,154 @@
+//! Pipes: order, ends, readiness of both ends, and writers that share one.
+
+use crate::harness::{Outcome, Test, child, succeeds};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{pipe, pipe2, read, write};
+use std::fs::File;
+use std::io::{Read, Write};
+
+pub const TESTS: &[Test] = &[
+    ("pipe.keeps_order", keeps_order),
+    (
+        "pipe.ends_when_writers_are_gone",
+        ends_when_writers_are_gone,
+    ),
+    ("pipe.broken_without_readers", broken_without_readers),
+    ("pipe.does_not_block_when_told", does_not_block_when_told),
+    ("pipe.small_writes_stay_whole", small_writes_stay_whole),
+    ("pipe.many_readers_share", many_readers_share),
+    ("pipe.closes_across_fork", closes_across_fork),
+];
+
+fn keeps_order() -> Outcome {
+    const SIZE: usize = 1 << 20;
+    let (mut reader, mut writer) = std::io::pipe()?;
+    let sender = child(|| {
+        let bytes: Vec<u8> = (0..SIZE).map(|index| (index / 7) as u8).collect();
+        i32::from(
+            bytes
+                .chunks(4_097)
+                .any(|chunk| writer.write_all(chunk).is_err()),
+        )
+    })?;
+    drop(writer);
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    ensure_eq!(bytes.len(), SIZE);
+    ensure!(
+        bytes
+            .iter()
+            .enumerate()
+            .all(|(index, &byte)| byte == (index / 7) as u8)
+    );
+    succeeds(sender)
+}
+
+fn ends_when_writers_are_gone() -> Outcome {
+    let (reader, writer) = pipe()?;
+    write(&writer, b"abc")?;
+    drop(writer);
+    let mut buffer = [0; 10];
+    ensure_eq!(read(&reader, &mut buffer)?, 3);
+    ensure_eq!(read(&reader, &mut buffer)?, 0);
+    Ok(())
+}
+
+fn broken_without_readers() -> Outcome {
+    let (reader, writer) = pipe()?;
+    drop(reader);
+    // SAFETY: no handler is installed.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) }?;
+    ensure_eq!(write(&writer, b"x"), Err(Errno::EPIPE));
+    let killed = crate::harness::end_of(|| {
+        // SAFETY: no handler is installed.
+        let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+        let _ = write(&writer, b"x");
+        0
+    })?;
+    ensure!(
+        matches!(
+            killed,
+            nix::sys::wait::WaitStatus::Signaled(_, Signal::SIGPIPE, _)
+        ),
+        "{killed:?}"
+    );
+    Ok(())
+}
+
+fn does_not_block_when_told() -> Outcome {
+    let (reader, writer) = pipe2(OFlag::O_NONBLOCK)?;
+    ensure_eq!(read(&reader, &mut [0]), Err(Errno::EAGAIN));
+    let mut filled = 0;
+    while let Ok(count) = write(&writer, &[7; 4096]) {
+        filled += count;
+        ensure!(filled <= 16 << 20);
+    }
+    ensure!(filled >= 4096);
+    ensure_eq!(write(&writer, b"x"), Err(Errno::EAGAIN));
+    let mut drained = 0;
+    while let Ok(count @ 1..) = read(&reader, &mut [0; 5000]) {
+        drained += count;
+    }
+    ensure_eq!(drained, filled);
+    let flags = OFlag::from_bits_retain(fcntl(&reader, FcntlArg::F_GETFL)?);
+    ensure!(flags.contains(OFlag::O_NONBLOCK));
+    Ok(())
+}
+
+fn small_writes_stay_whole() -> Outcome {
+    let (mut reader, writer) = std::io::pipe()?;
+    let mut senders = Vec::new();
+    for number in 0..6_u8 {
+        let mut writer = writer.try_clone()?;
+        senders.push(child(|| {
+            i32::from((0..300).any(|_| writer.write_all(&[number; 100]).is_err()))
+        })?);
+    }
+    drop(writer);
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    ensure_eq!(bytes.len(), 6 * 300 * 100);
+    ensure!(
+        bytes
+            .chunks(100)
+            .all(|chunk| chunk.iter().all(|&byte| byte == chunk[0]))
+    );
+    senders.into_iter().try_for_each(succeeds)
+}
+
+fn many_readers_share() -> Outcome {
+    let (reader, mut writer) = std::io::pipe()?;
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let mut reader = reader.try_clone()?;
+            Ok(std::thread::spawn(move || {
+                let mut total = 0;
+                while let Ok(count @ 1..) = reader.read(&mut [0; 37]) {
+                    total += count;
+                }
+                total
+            }))
+        })
+        .collect::<std::io::Result<_>>()?;
+    drop(reader);
+    (0..1_000).try_for_each(|_| writer.write_all(&[1; 50]))?;
+    drop(writer);
+    ensure_eq!(
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or(0))
+            .sum::<usize>(),
+        50_000
+    );
+    Ok(())
+}
+
+fn closes_across_fork() -> Outcome {
+    let (reader, writer) = pipe()?;
+    let holder = child(|| i32::from(read(&reader, &mut [0]) != Ok(1)))?;
+    drop(reader); // the child still reads
+    File::from(writer).write_all(b"x")?;
+    succeeds(holder)
+}

@@ -1,0 +1,191 @@
+//! Clocks that go forward on every CPU, sleeps that last, timers in order.
+
+use crate::harness::{Outcome, Test, child, succeeds};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::time::{ClockId, clock_getres, clock_gettime};
+use nix::unistd::{Pid, getpid};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant, SystemTime};
+
+pub const TESTS: &[Test] = &[
+    ("time.monotonic_on_every_cpu", monotonic_on_every_cpu),
+    ("time.sleep_lasts", sleep_lasts),
+    ("time.sleepers_wake_in_order", sleepers_wake_in_order),
+    (
+        "time.interrupted_sleep_tells_rest",
+        interrupted_sleep_tells_rest,
+    ),
+    ("time.real_clock", real_clock),
+    ("time.resolution", resolution),
+    ("time.interval_timer", interval_timer),
+    ("time.processor_time", processor_time),
+    ("time.sleepers_block_nobody", sleepers_block_nobody),
+];
+
+fn monotonic_on_every_cpu() -> Outcome {
+    let all = sched_getaffinity(Pid::from_raw(0))?;
+    let mut last = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    for _ in 0..50 {
+        for cpu in (0..CpuSet::count()).filter(|&cpu| all.is_set(cpu).unwrap_or(false)) {
+            let mut one = CpuSet::new();
+            one.set(cpu)?;
+            sched_setaffinity(Pid::from_raw(0), &one)?;
+            for _ in 0..20 {
+                let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+                ensure!(now >= last, "CPU {cpu} says {now} after {last}");
+                last = now;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sleep_lasts() -> Outcome {
+    for sleep in [0, 1, 5, 50].map(Duration::from_millis) {
+        let started = Instant::now();
+        std::thread::sleep(sleep);
+        ensure!(started.elapsed() >= sleep);
+    }
+    Ok(())
+}
+
+fn sleepers_wake_in_order() -> Outcome {
+    // Far enough apart that a loaded machine keeps them apart too.
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for place in [3_u64, 1, 4, 2] {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300 * place));
+            let _ = sender.send(place);
+        });
+    }
+    drop(sender);
+    ensure_eq!(receiver.iter().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    Ok(())
+}
+
+static TICKS: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn tick(_: i32) {
+    TICKS.fetch_add(1, SeqCst);
+}
+
+fn count_ticks(signal: Signal) -> Outcome {
+    let action = SigAction::new(SigHandler::Handler(tick), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler touches an atomic only.
+    unsafe { sigaction(signal, &action) }?;
+    Ok(())
+}
+
+fn interrupted_sleep_tells_rest() -> Outcome {
+    count_ticks(Signal::SIGUSR1)?;
+    let parent = getpid();
+    // Again and again until heard: the first may come before we sleep.
+    let sender = child(|| {
+        while kill(parent, Signal::SIGUSR1).is_ok() && nix::unistd::getppid() == parent {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        0
+    })?;
+    let wanted = libc::timespec {
+        tv_sec: 100,
+        tv_nsec: 0,
+    };
+    let mut rest = libc::timespec {
+        tv_sec: -1,
+        tv_nsec: -1,
+    };
+    // SAFETY: both outlive the call.
+    let answer = unsafe { libc::nanosleep(&raw const wanted, &raw mut rest) };
+    kill(sender, Signal::SIGKILL)?;
+    nix::sys::wait::waitpid(sender, None)?;
+    ensure_eq!(answer, -1);
+    ensure!(
+        (0..100).contains(&rest.tv_sec),
+        "{} s are left",
+        rest.tv_sec
+    );
+    Ok(())
+}
+
+fn real_clock() -> Outcome {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    ensure!(
+        now.as_secs() > 1_600_000_000,
+        "{} s since 1970",
+        now.as_secs()
+    );
+    Ok(())
+}
+
+fn resolution() -> Outcome {
+    for clock in [ClockId::CLOCK_MONOTONIC, ClockId::CLOCK_REALTIME] {
+        let resolution = clock_getres(clock)?;
+        ensure!(resolution.tv_sec() == 0 && resolution.tv_nsec() < 20_000_000);
+    }
+    Ok(())
+}
+
+fn interval_timer() -> Outcome {
+    count_ticks(Signal::SIGALRM)?;
+    let every = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 5_000,
+    };
+    let timer = libc::itimerval {
+        it_interval: every,
+        it_value: every,
+    };
+    // SAFETY: the timer outlives the call, and the old one is not asked for.
+    ensure_eq!(
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) },
+        0
+    );
+    let started = Instant::now();
+    while TICKS.load(SeqCst) < 5 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    ensure!(started.elapsed() >= Duration::from_millis(25));
+    Ok(())
+}
+
+fn processor_time() -> Outcome {
+    let start = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
+    std::thread::sleep(Duration::from_millis(50));
+    let slept = Duration::from(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)? - start);
+    let started = Instant::now();
+    while Duration::from(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)? - start)
+        < slept + Duration::from_millis(50)
+    {}
+    ensure!(
+        slept < Duration::from_millis(40),
+        "sleeping took {slept:?} of processor time"
+    );
+    ensure!(started.elapsed() >= Duration::from_millis(49));
+    Ok(())
+}
+
+fn sleepers_block_nobody() -> Outcome {
+    let sleepers: Vec<_> = (0..20)
+        .map(|_| {
+            child(|| {
+                std::thread::sleep(Duration::from_millis(500));
+                0
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let worker = child(|| 0)?;
+    succeeds(worker)?;
+    let started = Instant::now();
+    for sleeper in sleepers {
+        succeeds(sleeper)?;
+    }
+    // One after another they would take ten seconds.
+    ensure!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
+    Ok(())
+}
