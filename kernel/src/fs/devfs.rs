@@ -93,7 +93,7 @@ impl Device for Terminals {
         let no_controlling = flags.contains(OpenFlags::NOCTTY);
         match number {
             tty::TTY_DEVICE => tty::open_controlling(),
-            tty::console::DEVICE => tty::console::open(no_controlling),
+            tty::console::DEVICE => tty::console::open(),
             PTMX => tty::pty::open_master(),
             DeviceNumber { major: PTS_MAJOR, minor } => tty::pty::open_slave(minor, no_controlling),
             _ => Err(Errno::ENXIO),

@@ -44,8 +44,9 @@ fn feed() {
     }
 }
 
-/// Opens `/dev/console`.
-pub fn open(no_controlling: bool) -> Result<Arc<dyn File>> {
+/// Opens `/dev/console`. As on Linux, that alone never makes it a controlling terminal (init
+/// opens it too); TIOCSCTTY does.
+pub fn open() -> Result<Arc<dyn File>> {
     let terminal = TERMINAL.get().ok_or(Errno::ENXIO)?;
-    TerminalFile::open(terminal.clone(), no_controlling)
+    TerminalFile::open(terminal.clone(), true)
 }

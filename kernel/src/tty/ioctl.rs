@@ -23,6 +23,10 @@ pub fn terminal(terminal: &Arc<Terminal>, request: u32, argument: usize) -> Resu
     }
     match request {
         n::TIOCSCTTY => job_control::adopt(terminal, argument == 1)?,
+        n::TIOCGPGRP | n::TIOCGSID => {
+            job_control::check_controlling(terminal)?;
+            return common(terminal, request, argument);
+        }
         n::TIOCNOTTY => job_control::give_up(terminal)?,
         n::FIONREAD => write_count(argument, terminal.state.lock().discipline.available())?,
         n::TIOCOUTQ => write_count(argument, terminal.output.queued())?,
@@ -47,10 +51,7 @@ pub fn common(terminal: &Arc<Terminal>, request: u32, argument: usize) -> Result
             UserPtr::<WindowSize>::new(argument).write(window)?;
         }
         n::TIOCSWINSZ => terminal.resize(UserPtr::<WindowSize>::new(argument).read()?),
-        n::TIOCGPGRP => {
-            let group = job_control::foreground(terminal)?;
-            UserPtr::<i32>::new(argument).write(group)?;
-        }
+        n::TIOCGPGRP => UserPtr::<i32>::new(argument).write(job_control::foreground(terminal))?,
         n::TIOCSPGRP => job_control::set_foreground(terminal, UserPtr::<i32>::new(argument).read()?)?,
         n::TIOCGSID => UserPtr::<i32>::new(argument).write(job_control::session(terminal)?)?,
         n::TCFLSH => flush(terminal, argument)?,

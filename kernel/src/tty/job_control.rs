@@ -152,9 +152,7 @@ pub(super) fn adopt(terminal: &Arc<Terminal>, steal: bool) -> Result<()> {
 
 /// TIOCNOTTY: gives up the controlling terminal; a leader's whole session loses it.
 pub(super) fn give_up(terminal: &Arc<Terminal>) -> Result<()> {
-    if !is_controlling(terminal) {
-        return Err(Errno::ENOTTY);
-    }
+    check_controlling(terminal)?;
     let process = process::current().process().clone();
     if process.session_id() == process.pid() {
         terminal.leader_exited();
@@ -162,17 +160,19 @@ pub(super) fn give_up(terminal: &Arc<Terminal>) -> Result<()> {
     Ok(())
 }
 
-/// TIOCGPGRP; `ENOTTY` when it is not the caller's terminal (nor a master asking for its slave).
-pub(super) fn foreground(terminal: &Arc<Terminal>) -> Result<i32> {
-    let state = terminal.state.lock();
-    Ok(state.jobs.foreground.unwrap_or(0) as i32)
+/// TIOCGPGRP: 0 without a foreground group. A pty's master may ask for its slave.
+pub(super) fn foreground(terminal: &Terminal) -> i32 {
+    terminal.state.lock().jobs.foreground.unwrap_or(0) as i32
+}
+
+/// `ENOTTY` unless it is the caller's controlling terminal.
+pub(super) fn check_controlling(terminal: &Arc<Terminal>) -> Result<()> {
+    if is_controlling(terminal) { Ok(()) } else { Err(Errno::ENOTTY) }
 }
 
 /// TIOCSPGRP: the group must be of the caller's session, and so must the terminal.
 pub(super) fn set_foreground(terminal: &Arc<Terminal>, group: i32) -> Result<()> {
-    if !is_controlling(terminal) {
-        return Err(Errno::ENOTTY);
-    }
+    check_controlling(terminal)?;
     check(terminal, Access::Change)?;
     let group = u32::try_from(group).map_err(|_| Errno::EINVAL)?;
     if process::table::session_of_group(group)? != process::current().process().session_id() {
