@@ -92,6 +92,9 @@ fn user_space(machine: &'static Machine) {
     }
     tty::console::init();
     drivers::start(machine);
+    if machine.option("weft.trace").is_some() {
+        crate::syscall::trace();
+    }
     let path = machine.option("init").filter(|path| !path.is_empty()).unwrap_or("/init");
     if let Err(error) = init::start(path, &[path], &["HOME=/", "TERM=linux"]) {
         log::error!("no first process: {error:?}");

@@ -17,7 +17,7 @@ mod time;
 
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One system call: arguments in x0 to x5 of the registers.
 pub type Handler = fn(&mut TrapFrame) -> Result<usize>;
@@ -62,10 +62,41 @@ const fn merge(families: &[&Calls]) -> [Option<Handler>; COUNT] {
 
 /// Makes the call that the registers ask for.
 pub fn dispatch(registers: &mut TrapFrame) -> Result<usize> {
+    if TRACED.load(Ordering::Relaxed) {
+        return traced(registers);
+    }
+    call(registers)
+}
+
+fn call(registers: &mut TrapFrame) -> Result<usize> {
     match TABLE.get(registers.number()) {
         Some(Some(handler)) => handler(registers),
         _ => Err(missing(registers.number())),
     }
+}
+
+static TRACED: AtomicBool = AtomicBool::new(false);
+
+/// Logs every call from now on (`weft.trace` on the command line).
+pub fn trace() {
+    TRACED.store(true, Ordering::Relaxed);
+}
+
+#[cold]
+fn traced(registers: &mut TrapFrame) -> Result<usize> {
+    let (number, arguments) = (registers.number(), &registers.x[..6].to_vec());
+    let caller = || {
+        let current = crate::process::current();
+        alloc::format!("{} [{}]", current.thread().name(), current.tid())
+    };
+    let caller = caller();
+    log::info!("{caller} calls {number} {arguments:x?}");
+    let result = call(registers);
+    match result {
+        Ok(value) => log::info!("{caller} {number} = {value:#x}"),
+        Err(error) => log::info!("{caller} {number} = {error:?}"),
+    }
+    result
 }
 
 /// Says once per number that a call is missing.
