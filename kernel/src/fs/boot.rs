@@ -13,11 +13,12 @@ use alloc::sync::Arc;
 ///
 /// What cannot be made is logged and left out: a system without /sys is better than none.
 pub fn init(initrd: &[u8]) {
-    let root = TmpFs::new("tmpfs", half_of_memory(), 0o755);
-    if let Err(error) = mount::attach(root.clone(), root.root(), None, "rootfs".to_string()) {
+    // Room for what was packed, on top of what a tmpfs may hold.
+    let root = TmpFs::new("tmpfs", half_of_memory() + initrd.len() / mm::PAGE_SIZE, 0o755);
+    if let Err(error) = mount::attach(root.clone(), root.root(), None, "root".to_string()) {
         panic!("the root file system cannot be mounted: {error:?}");
     }
-    let unpacked = initramfs::unpack(initrd);
+    let unpacked = initramfs::unpack(Caller::kernel(), initrd);
     log::info!(
         "root: {} entries, {} KiB unpacked, {} errors",
         unpacked.entries,

@@ -7,7 +7,7 @@ use super::caller::Caller;
 use super::cpio::{Archive, CpioEntry};
 use super::mount::Location;
 use super::node::{AttributeChange, DeviceNumber, FileType, NewNode, Timestamp};
-use super::open_file::OpenFlags;
+use super::open_file::{OpenFile, OpenFlags};
 use super::path::{Rules, resolve};
 use crate::error::{Errno, Result};
 use crate::user_memory::Source;
@@ -24,9 +24,9 @@ pub struct Unpacked {
     pub errors: usize,
 }
 
-/// Unpacks `archive` at the root of the tree.
-pub fn unpack(archive: &[u8]) -> Unpacked {
-    let mut unpacker = Unpacker { caller: Caller::kernel(), first_names: BTreeMap::new() };
+/// Unpacks `archive` at the root of `caller`.
+pub fn unpack(caller: Caller, archive: &[u8]) -> Unpacked {
+    let mut unpacker = Unpacker { caller, first_names: BTreeMap::new() };
     let mut result = Unpacked::default();
     for entry in Archive::new(archive) {
         match entry {
@@ -93,15 +93,24 @@ impl Unpacker {
         // Of several names only the last one carries the data.
         let flags = OpenFlags::WRONLY | OpenFlags::CREAT;
         let file = self.caller.open(None, &path, flags, 0o600)?;
-        let mut source = Source::Kernel(entry.data);
-        while source.remaining() > 0 {
-            if file.write(&mut source)? == 0 {
-                return Err(Errno::EIO);
-            }
+        if let Err(error) = fill(&file, entry.data) {
+            // Half a program is worse than none, and takes room from the next.
+            self.caller.unlink(None, &path)?;
+            return Err(error);
         }
         let opened = file.opened().ok_or(Errno::EIO)?;
         stamp(&opened.place, entry)
     }
+}
+
+fn fill(file: &OpenFile, data: &[u8]) -> Result<()> {
+    let mut source = Source::Kernel(data);
+    while source.remaining() > 0 {
+        if file.write(&mut source)? == 0 {
+            return Err(Errno::EIO);
+        }
+    }
+    Ok(())
 }
 
 /// `name` as an absolute path; `None` for the root itself.

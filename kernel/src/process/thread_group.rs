@@ -6,7 +6,7 @@ use super::signal::{Actions, Pending, Signal};
 use super::status::ExitStatus;
 use super::task::{Attention, Task};
 use super::table;
-use crate::fs::Location;
+use crate::fs::OpenFile;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -81,7 +81,7 @@ pub struct Image {
     /// The path given to execve.
     pub path: Vec<u8>,
     /// `/proc/<pid>/exe`.
-    pub executable: Option<Location>,
+    pub executable: Option<Arc<OpenFile>>,
     /// NUL-separated arguments and environment.
     pub command_line: Vec<u8>,
     pub environment: Vec<u8>,

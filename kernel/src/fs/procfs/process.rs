@@ -3,11 +3,12 @@
 use super::subject::Subject;
 use super::{areas, descriptors, mounts, number, numbered, stat, status};
 use crate::error::{Errno, Result};
-use crate::fs::Location;
+use crate::fs::{Location, OpenFile, mount};
 use crate::fs::node::{FileType, Link};
 use crate::fs::synthetic::{Child, Content, Directory, FIRST_COOKIE, Made};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 type Make = fn(Subject) -> Made;
@@ -23,7 +24,7 @@ const NAMES: &[(&str, bool, Make)] = &[
     ("cgroup", true, |_| Made::text(|| Ok("0::/\n".to_string()))),
     ("cmdline", true, |subject| Made::bytes(move || Ok(image(&subject, |image| image.command_line.clone())))),
     ("comm", true, comm),
-    ("cwd", true, |subject| place_link(subject, |subject| working_directory(subject))),
+    ("cwd", true, |subject| place_link(subject, working_directory)),
     ("environ", true, |subject| {
         Made::bytes(move || {
             subject.check_inspect()?;
@@ -34,7 +35,7 @@ const NAMES: &[(&str, bool, Make)] = &[
     ("auxv", true, |subject| {
         Made::bytes(move || Ok(image(&subject, |image| image.auxiliary.clone()))).with_permissions(0o400)
     }),
-    ("exe", true, |subject| place_link(subject, executable)),
+    ("exe", true, exe),
     ("fd", true, |subject| Made::directory(descriptors::Links(subject)).with_permissions(0o500)),
     ("fdinfo", true, |subject| Made::directory(descriptors::Infos(subject)).with_permissions(0o500)),
     ("limits", true, |subject| Made::text(move || status::limits(&subject))),
@@ -130,12 +131,25 @@ fn root(subject: &Subject) -> Result<Location> {
     Ok(subject.living()?.fs_of().ok_or(Errno::ENOENT)?.root())
 }
 
-fn executable(subject: &Subject) -> Result<Location> {
+fn executable(subject: &Subject) -> Result<Arc<OpenFile>> {
     let task = subject.task.as_ref().ok_or(Errno::ENOENT)?;
     task.process().image().executable.clone().ok_or(Errno::ENOENT)
 }
 
-/// A link straight to a place.
+/// A link straight to the program's file.
+fn exe(subject: Subject) -> Made {
+    let reader = subject.clone();
+    let follow = move || {
+        subject.check_inspect()?;
+        Ok(Link::Open(executable(&subject)?))
+    };
+    Made::magic_link(follow, move || {
+        reader.check_inspect()?;
+        Ok(executable(&reader)?.path(&mount::root()))
+    })
+}
+
+/// A link straight to a directory.
 fn place_link(subject: Subject, place: fn(&Subject) -> Result<Location>) -> Made {
     let reader = subject.clone();
     let follow = move || {
@@ -144,11 +158,6 @@ fn place_link(subject: Subject, place: fn(&Subject) -> Result<Location>) -> Made
     };
     Made::magic_link(follow, move || {
         reader.check_inspect()?;
-        let found = place(&reader)?;
-        if found.node.file_type() == FileType::Directory {
-            return found.path(&crate::fs::mount::root());
-        }
-        // A program is known by the path that execve(2) was given.
-        Ok(reader.process.as_ref().map(|process| process.image().path.clone()).unwrap_or_default())
+        place(&reader)?.path(&mount::root())
     })
 }

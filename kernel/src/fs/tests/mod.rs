@@ -1,6 +1,7 @@
 //! Host tests of the file layer as callers see it.
 
 mod descriptors;
+mod initramfs;
 mod paths;
 mod tmpfs;
 

@@ -21,7 +21,7 @@ pub struct Loaded {
 
 /// Maps all segments of `program`; a relocatable one near `hint` (0: anywhere).
 pub fn map(memory: &AddressSpace, file: &OpenFile, program: &Program, hint: usize) -> Result<Loaded> {
-    let source = file.node().and_then(|node| node.page_source()).ok_or(Errno::EACCES)?;
+    let source = file.page_source().ok_or(Errno::EACCES)?;
     let (start, end) = program.span();
     let (start, end) = (start as usize, end as usize);
     let bias = if program.relocatable { reserve(memory, end - start, hint)?.wrapping_sub(start) } else { 0 };

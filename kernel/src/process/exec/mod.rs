@@ -14,7 +14,7 @@ mod trampoline;
 use super::{Credentials, Image, Process, Resource, current};
 use crate::arch::{self, TrapFrame};
 use crate::error::{Errno, Result};
-use crate::fs::{Caller, Location, OpenFile};
+use crate::fs::{Caller, OpenFile};
 use crate::user_memory::Sink;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -95,7 +95,7 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
     let entry = interpreter.map_or(main.entry, |interpreter| interpreter.entry);
     let registers = TrapFrame::user(entry as u64, top.sp as u64);
     let image = Image {
-        executable: executable(&request.file),
+        executable: Some(request.file),
         path: request.path,
         command_line: request.arguments.bytes,
         environment: request.environment.bytes,
@@ -106,10 +106,6 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
 
 fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
-}
-
-fn executable(file: &OpenFile) -> Option<Location> {
-    file.opened().map(|opened| opened.place.clone())
 }
 
 /// While the file is a script, the program is its interpreter. Returns the program's head.
