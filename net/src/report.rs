@@ -65,13 +65,13 @@ impl Network {
             .into_iter()
             .filter_map(|(_, listener)| listener)
         {
-            let queues = (listener.backlog(), listener.waiting());
+            let queues = (0, listener.waiting());
             text += &line(
                 number,
                 listener.address,
                 NOWHERE,
                 LISTEN,
-                (queues.0, queues.1),
+                queues,
             );
             number += 1;
         }

@@ -14,7 +14,7 @@ mod interface;
 pub mod message;
 pub mod option;
 pub mod path;
-pub mod report;
+mod report;
 
 pub use file::{SocketFile, Transfer};
 
@@ -63,6 +63,7 @@ pub fn start(cards: Vec<Box<dyn NetDevice>>, command_line: &str) {
         log::error!("no thread for the network: {error:?}");
     }
     network.configure(source);
+    report::publish();
 }
 
 /// A network card interrupted. Any context.

@@ -1,29 +1,15 @@
-//! The texts of /proc/net, for the proc file system.
+//! The texts of /proc/net.
 
 use super::{names, network};
-use alloc::string::String;
+use crate::fs::procfs::network::publish as file;
 
-pub fn tcp() -> String {
-    network().report_tcp()
-}
-
-pub fn udp() -> String {
-    network().report_udp()
-}
-
-pub fn unix() -> String {
-    names().report()
-}
-
-pub fn dev() -> String {
-    network().report_devices()
-}
-
-pub fn route() -> String {
-    network().report_routes()
-}
-
-/// `nameserver` lines: what /etc/resolv.conf may be a link to.
-pub fn pnp() -> String {
-    network().report_name_servers()
+/// Makes the files of /proc/net.
+pub fn publish() {
+    file("tcp", || network().report_tcp());
+    file("udp", || network().report_udp());
+    file("unix", || names().report());
+    file("dev", || network().report_devices());
+    file("route", || network().report_routes());
+    // `nameserver` lines: what /etc/resolv.conf may be a link to.
+    file("pnp", || network().report_name_servers());
 }

@@ -101,10 +101,6 @@ impl Listener {
     pub fn waiting(&self) -> usize {
         self.accepted.lock().len()
     }
-
-    pub fn backlog(&self) -> usize {
-        self.backlog.load(Ordering::Relaxed)
-    }
 }
 
 impl Stack {
