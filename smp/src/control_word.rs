@@ -32,11 +32,11 @@ impl ControlWord {
     /// Sets request bits; says whether the owner must be interrupted to see them.
     #[must_use = "an interrupt may be due"]
     pub fn request(&self, bits: u32) -> bool {
-        let order = mutate("request_relaxed", Ordering::AcqRel, Ordering::Relaxed);
-        let before = self.0.fetch_or(bits, order);
+        let before = self.0.fetch_or(bits, Ordering::AcqRel);
         let fresh = bits & !before;
         let unreachable = before & (SLEEPING | mutate("tick_off_ignored", TICK_OFF, 0)) != 0;
-        let urgent = mutate("need_behind_work", fresh & NEED != 0, before & WORK == 0);
+        let swallowed = mutate("need_behind_work", false, before & WORK != 0);
+        let urgent = fresh & NEED != 0 && !swallowed;
         fresh != 0 && before & POLLING == 0 && (unreachable || urgent)
     }
 
@@ -48,8 +48,7 @@ impl ControlWord {
 
     /// Takes the requests before they are served; what they are about is visible after.
     pub fn take_requests(&self) -> u32 {
-        let order = mutate("take_relaxed", Ordering::AcqRel, Ordering::Relaxed);
-        self.0.fetch_and(!(WORK | NEED), order) & (WORK | NEED)
+        self.0.fetch_and(!(WORK | NEED), Ordering::AcqRel) & (WORK | NEED)
     }
 
     /// Sets or clears TICK_OFF; false when a request slipped in that nobody would interrupt for.

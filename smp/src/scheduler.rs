@@ -22,6 +22,7 @@ use crate::registry::Registry;
 use crate::runtime::{Runtime, Unparked};
 use crate::stats::{CpuStats, bump};
 use crate::switch::Reason;
+use crate::sync::mutate;
 use crate::thread::{AffinityError, Policy, SpawnError, ThreadId, ThreadRef, ThreadSpec};
 use crate::topology::{CpuMask, Map};
 
@@ -134,6 +135,13 @@ impl<P: Platform> Scheduler<P> {
                 _ => Unparked::Woken,
             }
         })
+    }
+
+    /// Registers the calling thread to be woken by the end of `thread`; false if that is past.
+    /// After true the caller parks until it is released: see [`join`](Runtime::join).
+    #[must_use = "after true the end must be waited for"]
+    pub fn begin_join(&self, thread: &ThreadRef) -> bool {
+        thread.joiners.register(&self.current())
     }
 
     /// Switches to another thread for good; the calling one is published as dead by the tail.
@@ -264,11 +272,10 @@ impl<P: Platform> Runtime for Scheduler<P> {
     }
 
     fn join(&self, thread: &ThreadRef) {
-        let me = self.current();
-        if thread.joiners.register(&me) {
-            while !me.joiners.is_released() {
-                self.park(None);
-            }
+        let mut waits = self.begin_join(thread);
+        while waits {
+            self.park(None);
+            waits = !self.current().joiners.is_released();
         }
     }
 
@@ -276,8 +283,14 @@ impl<P: Platform> Runtime for Scheduler<P> {
         if !set.intersects(&self.online_cpus()) {
             return Err(AffinityError::NoCpuAllowed);
         }
+        // First the value, then the announcement: whoever hears of it finds it.
+        if mutate("announce_before_store", false, true) {
+            self.act(|owner| owner.announce_change(thread));
+        }
         thread.store_affinity(&self.normalize(set));
-        self.act(|owner| owner.announce_change(thread));
+        if mutate("announce_before_store", true, false) {
+            self.act(|owner| owner.announce_change(thread));
+        }
         Ok(())
     }
 

@@ -133,8 +133,7 @@ impl State {
 
     /// RUNNING to READY, by the tail of the CPU it left.
     pub fn requeue(&self) {
-        let order = mutate("requeue_relaxed", Ordering::AcqRel, Ordering::Relaxed);
-        let _ = self.update(order, |s| Some(s.with_phase(READY)));
+        let _ = self.update(Ordering::AcqRel, |s| Some(s.with_phase(READY)));
     }
 
     /// RUNNING to PARKING, by the thread itself. False when a wake token was waiting: it is
@@ -192,6 +191,11 @@ impl State {
     /// parameters changed since they were last read.
     pub fn set_home(&self, home: CpuId) -> Snapshot {
         let bits = (home.index() as u32) << HOME_SHIFT;
+        if mutate("set_home_by_store", false, true) {
+            let before = Snapshot(self.0.load(Ordering::Acquire));
+            self.0.store(before.0 & !HOME | bits, Ordering::Release);
+            return before;
+        }
         let before = self.update(Ordering::AcqRel, |s| Some(s.0 & !HOME | bits));
         before.expect("never declined")
     }

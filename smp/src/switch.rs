@@ -18,6 +18,7 @@ use crate::runtime::Unparked;
 use crate::scheduler::Scheduler;
 use crate::state::{Parked, Wake};
 use crate::stats::bump;
+use crate::sync::mutate;
 use crate::thread::Thread;
 
 /// Why the running thread may be switched away from.
@@ -49,6 +50,9 @@ impl<P: Platform> Scheduler<P> {
     }
 
     pub(crate) fn perform(&self, switch: Switch) {
+        if mutate("tail_before_save", false, true) {
+            self.finish_switch();
+        }
         // SAFETY: `prev` is the caller, `next` is RUNNING and this CPU's alone; both stay alive
         // until a tail has published `prev`, which needs this switch done.
         unsafe {

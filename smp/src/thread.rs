@@ -21,7 +21,7 @@ use crate::runtime::runtime;
 use crate::sleep::SleepEntry;
 use crate::state::State;
 use crate::stats::{ThreadCounters, ThreadStats};
-use crate::sync::{AtomicBool, AtomicPtr, Lock, UnsafeCell, irqs_off};
+use crate::sync::{AtomicBool, AtomicPtr, Lock, Ordering, UnsafeCell, irqs_off};
 
 /// A thread's name for life and after: the number is used again, the generation is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -208,7 +208,7 @@ pub struct Thread {
     name: Lock<String>,
     extension: Lock<Option<Arc<dyn Any + Send + Sync>>>,
     affinity: Lock<CpuSet>,
-    restricted: core::sync::atomic::AtomicBool,
+    restricted: AtomicBool,
     policy: AtomicU16,
     nice: AtomicI8,
     pub(crate) counters: ThreadCounters,
@@ -297,7 +297,7 @@ impl Thread {
             name: Lock::new(spec.name),
             extension: Lock::new(spec.extension),
             affinity: Lock::new(affinity),
-            restricted: core::sync::atomic::AtomicBool::new(affinity != CpuSet::ALL),
+            restricted: AtomicBool::new(affinity != CpuSet::ALL),
             policy: AtomicU16::new(spec.policy.encode()),
             nice: AtomicI8::new(spec.nice.clamp(-20, 19)),
             counters: ThreadCounters::default(),
@@ -348,7 +348,7 @@ impl Thread {
 
     /// Whether its affinity leaves out any CPU: such a thread is never offered on a shelf.
     pub(crate) fn is_restricted(&self) -> bool {
-        self.restricted.load(Relaxed)
+        self.restricted.load(Ordering::Relaxed)
     }
 
     /// IRQs masked.
@@ -360,7 +360,7 @@ impl Thread {
     pub(crate) fn store_affinity(&self, set: &CpuSet) {
         let _irqs = irqs_off();
         *self.affinity.lock() = *set;
-        self.restricted.store(*set != CpuSet::ALL, Relaxed);
+        self.restricted.store(*set != CpuSet::ALL, Ordering::Relaxed);
     }
 
     pub(crate) fn store_policy(&self, policy: Policy) {

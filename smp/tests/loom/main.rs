@@ -5,3 +5,6 @@
 #![cfg(loom)]
 
 mod blocking;
+mod harness;
+mod machine;
+mod scheduler;
