@@ -14,7 +14,11 @@ use alloc::sync::Arc;
 /// What cannot be made is logged and left out: a system without /sys is better than none.
 pub fn init(initrd: &[u8]) {
     // Room for what was packed, on top of what a tmpfs may hold.
-    let root = TmpFs::new("tmpfs", half_of_memory() + initrd.len() / mm::PAGE_SIZE, 0o755);
+    let root = TmpFs::new(
+        "tmpfs",
+        half_of_memory() + initrd.len() / mm::PAGE_SIZE,
+        0o755,
+    );
     if let Err(error) = mount::attach(root.clone(), root.root(), None, "root".to_string()) {
         panic!("the root file system cannot be mounted: {error:?}");
     }
@@ -65,8 +69,12 @@ pub fn new_file_system(kind: &str) -> Result<Arc<dyn FileSystem>> {
         "devpts" => Ok(devfs::devpts()),
         // The one /dev there is, wherever it is mounted.
         "devtmpfs" => {
-            let found = mount::all().into_iter().find(|mount| mount.file_system.name() == "devtmpfs");
-            found.map(|mount| mount.file_system.clone()).ok_or(Errno::ENODEV)
+            let found = mount::all()
+                .into_iter()
+                .find(|mount| mount.file_system.name() == "devtmpfs");
+            found
+                .map(|mount| mount.file_system.clone())
+                .ok_or(Errno::ENODEV)
         }
         _ => Err(Errno::ENODEV),
     }

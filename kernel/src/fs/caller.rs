@@ -29,6 +29,11 @@ impl Caller {
     /// The kernel itself: everything is allowed, from the root of the tree.
     pub fn kernel() -> Self {
         let root = mount::root();
-        Self { credentials: Arc::new(Credentials::root()), working_directory: root.clone(), root, umask: 0 }
+        Self {
+            credentials: Arc::new(Credentials::root()),
+            working_directory: root.clone(),
+            root,
+            umask: 0,
+        }
     }
 }

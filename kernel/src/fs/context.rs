@@ -18,8 +18,14 @@ pub struct FsContext {
 impl FsContext {
     /// At the root of the file tree, umask 022.
     pub fn new(root: Location) -> Self {
-        let places = Places { working_directory: root.clone(), root };
-        Self { places: SpinLock::new(places), umask: AtomicU32::new(0o022) }
+        let places = Places {
+            working_directory: root.clone(),
+            root,
+        };
+        Self {
+            places: SpinLock::new(places),
+            umask: AtomicU32::new(0o022),
+        }
     }
 
     pub fn root(&self) -> Location {
@@ -51,7 +57,13 @@ impl FsContext {
     /// A copy for fork(2).
     pub fn duplicate(&self) -> Self {
         let places = self.places.lock();
-        let copy = Places { root: places.root.clone(), working_directory: places.working_directory.clone() };
-        Self { places: SpinLock::new(copy), umask: AtomicU32::new(u32::from(self.umask())) }
+        let copy = Places {
+            root: places.root.clone(),
+            working_directory: places.working_directory.clone(),
+        };
+        Self {
+            places: SpinLock::new(copy),
+            umask: AtomicU32::new(u32::from(self.umask())),
+        }
     }
 }

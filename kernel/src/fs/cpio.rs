@@ -12,21 +12,35 @@ const TRAILER: &[u8] = b"TRAILER!!!";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CpioError {
     /// No newc header here: damaged, compressed, or another format.
-    BadMagic { offset: usize },
-    BadNumber { offset: usize },
+    BadMagic {
+        offset: usize,
+    },
+    BadNumber {
+        offset: usize,
+    },
     /// The archive ends inside this entry.
-    Truncated { offset: usize },
+    Truncated {
+        offset: usize,
+    },
     /// An empty name or one without its NUL.
-    BadName { offset: usize },
+    BadName {
+        offset: usize,
+    },
 }
 
 impl fmt::Display for CpioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CpioError::BadMagic { offset } => write!(f, "no newc header at offset {offset}"),
-            CpioError::BadNumber { offset } => write!(f, "a header field at offset {offset} is no hex number"),
-            CpioError::Truncated { offset } => write!(f, "the archive ends inside the entry at offset {offset}"),
-            CpioError::BadName { offset } => write!(f, "the entry at offset {offset} has a bad name"),
+            CpioError::BadNumber { offset } => {
+                write!(f, "a header field at offset {offset} is no hex number")
+            }
+            CpioError::Truncated { offset } => {
+                write!(f, "the archive ends inside the entry at offset {offset}")
+            }
+            CpioError::BadName { offset } => {
+                write!(f, "the entry at offset {offset} has a bad name")
+            }
         }
     }
 }
@@ -58,22 +72,33 @@ impl<'a> Archive<'a> {
 
     /// Zeros may follow a trailer, and another archive may follow them.
     fn skip_padding(&mut self) {
-        let zeros = self.bytes[self.at..].iter().take_while(|&&byte| byte == 0).count();
+        let zeros = self.bytes[self.at..]
+            .iter()
+            .take_while(|&&byte| byte == 0)
+            .count();
         self.at += zeros;
     }
 
     fn entry(&mut self) -> Result<CpioEntry<'a>, CpioError> {
         let offset = self.at;
-        let header = self.bytes.get(offset..offset + HEADER).ok_or(CpioError::Truncated { offset })?;
+        let header = self
+            .bytes
+            .get(offset..offset + HEADER)
+            .ok_or(CpioError::Truncated { offset })?;
         if !matches!(&header[..6], b"070701" | b"070702") {
             return Err(CpioError::BadMagic { offset });
         }
-        let field = |index: usize| hex(&header[6 + index * 8..][..8]).ok_or(CpioError::BadNumber { offset });
+        let field = |index: usize| {
+            hex(&header[6 + index * 8..][..8]).ok_or(CpioError::BadNumber { offset })
+        };
         let (name, data_at) = self.padded(offset + HEADER, field(11)? as usize, offset)?;
         let (data, next) = self.padded(data_at, field(6)? as usize, offset)?;
         self.at = next;
         Ok(CpioEntry {
-            name: name.strip_suffix(b"\0").filter(|name| !name.is_empty()).ok_or(CpioError::BadName { offset })?,
+            name: name
+                .strip_suffix(b"\0")
+                .filter(|name| !name.is_empty())
+                .ok_or(CpioError::BadName { offset })?,
             inode: field(0)?,
             mode: field(1)?,
             uid: field(2)?,
@@ -86,9 +111,19 @@ impl<'a> Archive<'a> {
     }
 
     /// `length` bytes at `start`, and where the next 4-byte-aligned part begins.
-    fn padded(&self, start: usize, length: usize, offset: usize) -> Result<(&'a [u8], usize), CpioError> {
-        let end = start.checked_add(length).ok_or(CpioError::Truncated { offset })?;
-        let bytes = self.bytes.get(start..end).ok_or(CpioError::Truncated { offset })?;
+    fn padded(
+        &self,
+        start: usize,
+        length: usize,
+        offset: usize,
+    ) -> Result<(&'a [u8], usize), CpioError> {
+        let end = start
+            .checked_add(length)
+            .ok_or(CpioError::Truncated { offset })?;
+        let bytes = self
+            .bytes
+            .get(start..end)
+            .ok_or(CpioError::Truncated { offset })?;
         Ok((bytes, end.next_multiple_of(4).min(self.bytes.len())))
     }
 }
@@ -129,7 +164,14 @@ pub mod tests {
     use alloc::vec::Vec;
 
     /// Adds an entry to an archive, with sizes as given.
-    pub fn push(archive: &mut Vec<u8>, name: &[u8], mode: u32, data: &[u8], file_size: usize, name_size: usize) {
+    pub fn push(
+        archive: &mut Vec<u8>,
+        name: &[u8],
+        mode: u32,
+        data: &[u8],
+        file_size: usize,
+        name_size: usize,
+    ) {
         let header = format!(
             "070701{:08X}{mode:08X}{:08X}{:08X}{:08X}{:08X}{file_size:08X}{:08X}{:08X}{:08X}{:08X}{name_size:08X}{:08X}",
             1, 0, 0, 1, 1_700_000_000, 0, 0, 5, 1, 0
@@ -143,7 +185,14 @@ pub mod tests {
     }
 
     pub fn add(archive: &mut Vec<u8>, name: &str, mode: u32, data: &[u8]) {
-        push(archive, name.as_bytes(), mode, data, data.len(), name.len() + 1);
+        push(
+            archive,
+            name.as_bytes(),
+            mode,
+            data,
+            data.len(),
+            name.len() + 1,
+        );
     }
 
     fn sample() -> Vec<u8> {
@@ -159,7 +208,10 @@ pub mod tests {
         let archive = sample();
         let entries: Vec<_> = Archive::new(&archive).map(Result::unwrap).collect();
         assert_eq!(entries.len(), 2);
-        assert_eq!((entries[1].name, entries[1].data), (&b"bin/sh"[..], &b"#!x"[..]));
+        assert_eq!(
+            (entries[1].name, entries[1].data),
+            (&b"bin/sh"[..], &b"#!x"[..])
+        );
         assert_eq!((entries[1].mode, entries[1].device), (0o100755, (5, 1)));
     }
 
@@ -181,23 +233,40 @@ pub mod tests {
                 assert_eq!(first_error, entries.len() - 1);
             }
         }
-        assert!(matches!(Archive::new(&archive[..50]).next(), Some(Err(CpioError::Truncated { offset: 0 }))));
+        assert!(matches!(
+            Archive::new(&archive[..50]).next(),
+            Some(Err(CpioError::Truncated { offset: 0 }))
+        ));
     }
 
     #[test]
     fn wild_sizes_are_refused() {
-        for (file_size, name_size) in [(0xffff_ffff, 2), (0, 0xffff_ffff), (0xffff_fffd, 0xffff_fffd), (0, 0)] {
+        for (file_size, name_size) in [
+            (0xffff_ffff, 2),
+            (0, 0xffff_ffff),
+            (0xffff_fffd, 0xffff_fffd),
+            (0, 0),
+        ] {
             let mut archive = Vec::new();
             push(&mut archive, b"a", 0o100644, b"", file_size, name_size);
-            assert!(matches!(Archive::new(&archive).next(), Some(Err(_))), "{file_size:#x} {name_size:#x}");
+            assert!(
+                matches!(Archive::new(&archive).next(), Some(Err(_))),
+                "{file_size:#x} {name_size:#x}"
+            );
         }
     }
 
     #[test]
     fn garbage_is_named() {
-        assert!(matches!(Archive::new(&[0x1f; 200]).next(), Some(Err(CpioError::BadMagic { offset: 0 }))));
+        assert!(matches!(
+            Archive::new(&[0x1f; 200]).next(),
+            Some(Err(CpioError::BadMagic { offset: 0 }))
+        ));
         let mut archive = sample();
         archive[6..14].copy_from_slice(b"+0000001");
-        assert!(matches!(Archive::new(&archive).next(), Some(Err(CpioError::BadNumber { offset: 0 }))));
+        assert!(matches!(
+            Archive::new(&archive).next(),
+            Some(Err(CpioError::BadNumber { offset: 0 }))
+        ));
     }
 }

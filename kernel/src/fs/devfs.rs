@@ -56,7 +56,11 @@ pub fn register() {
     device::register(tty::TTY_DEVICE, Arc::new(Terminals));
     device::register(tty::console::DEVICE, Arc::new(Terminals));
     device::register(PTMX, Arc::new(Terminals));
-    device::register_range(DeviceNumber::new(PTS_MAJOR, 0), 1 << 20, Arc::new(Terminals));
+    device::register_range(
+        DeviceNumber::new(PTS_MAJOR, 0),
+        1 << 20,
+        Arc::new(Terminals),
+    );
 }
 
 /// Fills /dev, which is mounted.
@@ -64,7 +68,9 @@ pub fn populate() -> Result<()> {
     let caller = Caller::kernel();
     let node = |name: &str, number, permissions| {
         let path = [b"/dev/", name.as_bytes()].concat();
-        caller.make(None, &path, NewNode::CharDevice(number), permissions).map(|_| ())
+        caller
+            .make(None, &path, NewNode::CharDevice(number), permissions)
+            .map(|_| ())
     };
     for (memory, name, permissions) in Memory::ALL {
         node(name, memory.number(), permissions)?;
@@ -95,7 +101,10 @@ impl Device for Terminals {
             tty::TTY_DEVICE => tty::open_controlling(),
             tty::console::DEVICE => tty::console::open(),
             PTMX => tty::pty::open_master(),
-            DeviceNumber { major: PTS_MAJOR, minor } => tty::pty::open_slave(minor, no_controlling),
+            DeviceNumber {
+                major: PTS_MAJOR,
+                minor,
+            } => tty::pty::open_slave(minor, no_controlling),
             _ => Err(Errno::ENXIO),
         }
     }
@@ -191,7 +200,10 @@ fn write_log(source: &mut Source<'_>) -> Result<usize> {
     let mut bytes = alloc::vec![0; source.remaining().min(1024)];
     let count = source.take(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes[..count]);
-    let line = text.split_once('>').filter(|(head, _)| head.starts_with('<')).map_or(&*text, |(_, line)| line);
+    let line = text
+        .split_once('>')
+        .filter(|(head, _)| head.starts_with('<'))
+        .map_or(&*text, |(_, line)| line);
     log::info!("{}", line.trim_end());
     Ok(count)
 }
@@ -205,10 +217,21 @@ struct Slaves;
 
 impl Directory for Slaves {
     fn list(&self) -> Vec<Child> {
-        let child = |name: &[u8], cookie| Child { name: name.to_vec(), file_type: FileType::CharDevice, cookie };
+        let child = |name: &[u8], cookie| Child {
+            name: name.to_vec(),
+            file_type: FileType::CharDevice,
+            cookie,
+        };
         let slaves = tty::pty::indices().into_iter();
-        let slaves = slaves.map(|index| child(index.to_string().as_bytes(), FIRST_COOKIE + 1 + u64::from(index)));
-        core::iter::once(child(b"ptmx", FIRST_COOKIE)).chain(slaves).collect()
+        let slaves = slaves.map(|index| {
+            child(
+                index.to_string().as_bytes(),
+                FIRST_COOKIE + 1 + u64::from(index),
+            )
+        });
+        core::iter::once(child(b"ptmx", FIRST_COOKIE))
+            .chain(slaves)
+            .collect()
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {

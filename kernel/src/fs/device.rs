@@ -17,7 +17,8 @@ pub trait Device: Send + Sync {
 }
 
 /// Drivers by the first number they serve, with how many minor numbers.
-static DEVICES: SpinLock<BTreeMap<DeviceNumber, (u32, Arc<dyn Device>)>> = SpinLock::new(BTreeMap::new());
+static DEVICES: SpinLock<BTreeMap<DeviceNumber, (u32, Arc<dyn Device>)>> =
+    SpinLock::new(BTreeMap::new());
 
 /// Makes `device` what `number` opens.
 pub fn register(number: DeviceNumber, device: Arc<dyn Device>) {

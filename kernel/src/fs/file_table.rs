@@ -54,7 +54,11 @@ impl FileTable {
 
     fn with(slots: Slots, limit: usize) -> Self {
         let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
-        Self { slots: SpinLock::new(slots), limit: AtomicUsize::new(limit), serial }
+        Self {
+            slots: SpinLock::new(slots),
+            limit: AtomicUsize::new(limit),
+            serial,
+        }
     }
 
     pub fn serial(&self) -> u64 {
@@ -86,21 +90,44 @@ impl FileTable {
         if lowest > 0 && lowest as usize >= limit {
             return Err(Errno::EINVAL);
         }
-        self.slots.lock().insert(lowest as usize, limit, Slot { file, close_on_exec })
+        self.slots.lock().insert(
+            lowest as usize,
+            limit,
+            Slot {
+                file,
+                close_on_exec,
+            },
+        )
     }
 
     /// dup3(2): `fd` becomes `file`; what it was before is returned, to be dropped.
-    pub fn replace(&self, fd: Fd, file: Arc<OpenFile>, close_on_exec: bool) -> Result<Option<Arc<OpenFile>>> {
+    pub fn replace(
+        &self,
+        fd: Fd,
+        file: Arc<OpenFile>,
+        close_on_exec: bool,
+    ) -> Result<Option<Arc<OpenFile>>> {
         if fd as usize >= self.limit() {
             return Err(Errno::EBADF);
         }
-        let old = self.slots.lock().replace(fd as usize, Slot { file, close_on_exec })?;
+        let old = self.slots.lock().replace(
+            fd as usize,
+            Slot {
+                file,
+                close_on_exec,
+            },
+        )?;
         Ok(old.map(|slot| slot.file))
     }
 
     /// Takes `fd` out: the caller drops the file, which closes it if it was the last reference.
     pub fn remove(&self, fd: Fd) -> Result<Arc<OpenFile>> {
-        let file = self.slots.lock().remove(fd as usize).map(|slot| slot.file).ok_or(Errno::EBADF)?;
+        let file = self
+            .slots
+            .lock()
+            .remove(fd as usize)
+            .map(|slot| slot.file)
+            .ok_or(Errno::EBADF)?;
         super::lock::release_process(self, &file);
         Ok(file)
     }
@@ -119,7 +146,10 @@ impl FileTable {
     pub fn set_close_on_exec_range(&self, first: Fd, last: Fd) {
         let mut slots = self.slots.lock();
         let range = slots.clamp(first, last);
-        slots.slots[range].iter_mut().flatten().for_each(|slot| slot.close_on_exec = true);
+        slots.slots[range]
+            .iter_mut()
+            .flatten()
+            .for_each(|slot| slot.close_on_exec = true);
     }
 
     /// Closes `first..=last`, those of them that are open.
@@ -140,14 +170,23 @@ impl FileTable {
     /// A copy for fork(2): own descriptors, same open files.
     pub fn duplicate(&self) -> Self {
         let slots = self.slots.lock();
-        let copy = Slots { slots: slots.slots.clone(), lowest_free: slots.lowest_free };
+        let copy = Slots {
+            slots: slots.slots.clone(),
+            lowest_free: slots.lowest_free,
+        };
         Self::with(copy, self.limit())
     }
 
     /// The open descriptors, ascending (/proc/<pid>/fd).
     pub fn descriptors(&self) -> Vec<Fd> {
         let slots = self.slots.lock();
-        slots.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()).map(|(fd, _)| fd as Fd).collect()
+        slots
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.is_some())
+            .map(|(fd, _)| fd as Fd)
+            .collect()
     }
 
     fn close_where(&self, first: Fd, last: Fd, closes: impl Fn(&Slot) -> bool) {
@@ -174,11 +213,17 @@ impl Drop for FileTable {
 
 impl Slots {
     fn get(&self, fd: Fd) -> Result<&Slot> {
-        self.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::EBADF)
+        self.slots
+            .get(fd as usize)
+            .and_then(Option::as_ref)
+            .ok_or(Errno::EBADF)
     }
 
     fn get_mut(&mut self, fd: Fd) -> Result<&mut Slot> {
-        self.slots.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::EBADF)
+        self.slots
+            .get_mut(fd as usize)
+            .and_then(Option::as_mut)
+            .ok_or(Errno::EBADF)
     }
 
     fn insert(&mut self, lowest: usize, limit: usize, slot: Slot) -> Result<Fd> {

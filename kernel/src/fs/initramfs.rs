@@ -26,7 +26,10 @@ pub struct Unpacked {
 
 /// Unpacks `archive` at the root of `caller`.
 pub fn unpack(caller: Caller, archive: &[u8]) -> Unpacked {
-    let mut unpacker = Unpacker { caller, first_names: BTreeMap::new() };
+    let mut unpacker = Unpacker {
+        caller,
+        first_names: BTreeMap::new(),
+    };
     let mut result = Unpacked::default();
     for entry in Archive::new(archive) {
         match entry {
@@ -35,7 +38,10 @@ pub fn unpack(caller: Caller, archive: &[u8]) -> Unpacked {
                 result.bytes += entry.data.len();
                 if let Err(error) = unpacker.make(&entry) {
                     result.errors += 1;
-                    log::error!("initramfs: {}: {error:?}", String::from_utf8_lossy(entry.name));
+                    log::error!(
+                        "initramfs: {}: {error:?}",
+                        String::from_utf8_lossy(entry.name)
+                    );
                 }
             }
             Err(error) => {
@@ -55,7 +61,9 @@ struct Unpacker {
 
 impl Unpacker {
     fn make(&mut self, entry: &CpioEntry<'_>) -> Result<()> {
-        let Some(path) = rooted(entry.name) else { return Ok(()) };
+        let Some(path) = rooted(entry.name) else {
+            return Ok(());
+        };
         let permissions = (entry.mode & 0o7777) as u16;
         let device = DeviceNumber::new(entry.device.0, entry.device.1);
         let what = match entry.mode >> 12 {
@@ -84,7 +92,10 @@ impl Unpacker {
 
     fn regular(&mut self, path: Vec<u8>, entry: &CpioEntry<'_>) -> Result<()> {
         if entry.links > 1 {
-            let first = self.first_names.entry(entry.inode).or_insert_with(|| path.clone());
+            let first = self
+                .first_names
+                .entry(entry.inode)
+                .or_insert_with(|| path.clone());
             if *first != path {
                 let first = first.clone();
                 self.caller.link((None, &first), false, (None, &path))?;
@@ -115,14 +126,20 @@ fn fill(file: &OpenFile, data: &[u8]) -> Result<()> {
 
 /// `name` as an absolute path; `None` for the root itself.
 fn rooted(name: &[u8]) -> Option<Vec<u8>> {
-    let name = name.strip_prefix(b".").filter(|rest| rest.is_empty() || rest.starts_with(b"/")).unwrap_or(name);
+    let name = name
+        .strip_prefix(b".")
+        .filter(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        .unwrap_or(name);
     let start = name.iter().position(|&byte| byte != b'/')?;
     Some([b"/", &name[start..]].concat())
 }
 
 /// Owner, permissions and time of an entry.
 fn stamp(place: &Location, entry: &CpioEntry<'_>) -> Result<()> {
-    let time = Timestamp { seconds: i64::from(entry.modified), nanoseconds: 0 };
+    let time = Timestamp {
+        seconds: i64::from(entry.modified),
+        nanoseconds: 0,
+    };
     let symlink = place.node.file_type() == FileType::Symlink;
     place.node.set_attributes(&AttributeChange {
         permissions: (!symlink).then_some((entry.mode & 0o7777) as u16),

@@ -69,7 +69,11 @@ static RELEASED: WaitQueue = WaitQueue::new();
 /// The lock that keeps `wanted` from being granted, if any.
 pub fn conflict(node: NodeId, space: Space, wanted: &Record) -> Option<Record> {
     let records = RECORDS.lock();
-    records.get(&(node, space))?.iter().find(|held| held.conflicts(wanted)).copied()
+    records
+        .get(&(node, space))?
+        .iter()
+        .find(|held| held.conflicts(wanted))
+        .copied()
 }
 
 /// Takes the lock, which replaces the owner's own in that range; waits for others if `wait`,
@@ -108,7 +112,9 @@ pub fn release(node: NodeId, space: Space, range: Record) {
         return;
     }
     let mut records = RECORDS.lock();
-    let Some(held) = records.get_mut(&(node, space)) else { return };
+    let Some(held) = records.get_mut(&(node, space)) else {
+        return;
+    };
     let before = held.len();
     carve(held, &range);
     recount(before, held.len());
@@ -126,9 +132,19 @@ fn carve(held: &mut Vec<Record>, range: &Record) {
         if record.owner != range.owner || !record.overlaps(range) {
             return true;
         }
-        let left = Record { end: range.start, ..*record };
-        let right = Record { start: range.end, ..*record };
-        rests.extend([left, right].into_iter().filter(|rest| rest.start < rest.end));
+        let left = Record {
+            end: range.start,
+            ..*record
+        };
+        let right = Record {
+            start: range.end,
+            ..*record
+        };
+        rests.extend(
+            [left, right]
+                .into_iter()
+                .filter(|rest| rest.start < rest.end),
+        );
         false
     });
     held.append(&mut rests);
@@ -140,13 +156,23 @@ fn recount(before: usize, after: usize) {
 }
 
 fn everything(owner: Owner) -> Record {
-    Record { owner, kind: Kind::Shared, start: 0, end: u64::MAX, pid: 0 }
+    Record {
+        owner,
+        kind: Kind::Shared,
+        start: 0,
+        end: u64::MAX,
+        pid: 0,
+    }
 }
 
 /// A descriptor was closed: POSIX drops all record locks the process has on that file.
 pub fn release_process(owner: &FileTable, file: &OpenFile) {
     if COUNT.load(Ordering::Relaxed) > 0 {
-        release(file.metadata().id, Space::Records, everything(Owner::Process(owner.serial())));
+        release(
+            file.metadata().id,
+            Space::Records,
+            everything(Owner::Process(owner.serial())),
+        );
     }
 }
 
@@ -168,7 +194,10 @@ pub fn release_table(owner: &FileTable) {
 /// An open file description goes away with its locks.
 pub fn release_description(file: &OpenFile) {
     if COUNT.load(Ordering::Relaxed) > 0 {
-        let (node, range) = (file.metadata().id, everything(Owner::Description(file.serial())));
+        let (node, range) = (
+            file.metadata().id,
+            everything(Owner::Description(file.serial())),
+        );
         release(node, Space::Records, range);
         release(node, Space::Whole, range);
     }
@@ -179,11 +208,20 @@ mod tests {
     use super::*;
 
     fn node(inode: u64) -> NodeId {
-        NodeId { device: 0xdead, inode }
+        NodeId {
+            device: 0xdead,
+            inode,
+        }
     }
 
     fn record(owner: u64, kind: Kind, start: u64, end: u64) -> Record {
-        Record { owner: Owner::Process(1 << 40 | owner), kind, start, end, pid: owner as u32 }
+        Record {
+            owner: Owner::Process(1 << 40 | owner),
+            kind,
+            start,
+            end,
+            pid: owner as u32,
+        }
     }
 
     #[test]
@@ -193,10 +231,20 @@ mod tests {
         take(record(2, Kind::Shared, 5, 15)).unwrap();
         assert_eq!(take(record(3, Kind::Exclusive, 9, 10)), Err(Errno::EAGAIN));
         take(record(3, Kind::Exclusive, 15, 20)).unwrap();
-        let found = conflict(node(1), Space::Records, &record(9, Kind::Shared, 0, u64::MAX));
+        let found = conflict(
+            node(1),
+            Space::Records,
+            &record(9, Kind::Shared, 0, u64::MAX),
+        );
         assert_eq!(found.map(|held| held.pid), Some(3));
         // Another kind of lock on the same file is another matter.
-        acquire(node(1), Space::Whole, record(4, Kind::Exclusive, 0, u64::MAX), false).unwrap();
+        acquire(
+            node(1),
+            Space::Whole,
+            record(4, Kind::Exclusive, 0, u64::MAX),
+            false,
+        )
+        .unwrap();
     }
 
     #[test]

@@ -17,12 +17,28 @@ static HOME: Once<(Arc<TmpFs>, Arc<Mount>)> = Once::new();
 pub fn create(caller: &Caller, label: &[u8], sealable: bool) -> Result<Arc<OpenFile>> {
     let (file_system, mount) = HOME.call_once(|| {
         let file_system = TmpFs::new("tmpfs", mm::stats().total_frames / 2, 0o700);
-        let mount = mount::detached(file_system.clone(), file_system.root(), None, String::from("memfd"));
+        let mount = mount::detached(
+            file_system.clone(),
+            file_system.root(),
+            None,
+            String::from("memfd"),
+        );
         (file_system, mount)
     });
-    let by = Creation { permissions: 0o777, uid: caller.credentials.fsuid, gid: caller.credentials.fsgid };
+    let by = Creation {
+        permissions: 0o777,
+        uid: caller.credentials.fsuid,
+        gid: caller.credentials.fsgid,
+    };
     let node = file_system.unnamed(label, sealable, by)?;
     let file = node.clone().open(OpenFlags::RDWR)?;
-    let place = Location { mount: mount.clone(), node };
-    Ok(OpenFile::with_place(file, OpenFlags::RDWR, Some(Opened { place, entry: None })))
+    let place = Location {
+        mount: mount.clone(),
+        node,
+    };
+    Ok(OpenFile::with_place(
+        file,
+        OpenFlags::RDWR,
+        Some(Opened { place, entry: None }),
+    ))
 }

@@ -2,9 +2,11 @@
 //!
 //! A [`Node`] is an inode, a [`Location`] a node in the mounted tree, an [`OpenFile`] an open file
 //! description, a [`FileTable`] a process's descriptors, a [`Caller`] who asks and from where.
-//! [`Caller`]'s methods (operations.rs) are the calls of POSIX with their permission checks; file
-//! systems below them ([`tmpfs`], [`procfs`], [`sysfs`]) do what they are told.
+//! [`Caller`]'s methods (operations.rs, opening.rs, attributes.rs) are the calls of POSIX with
+//! their permission checks; the file systems below them ([`tmpfs`], [`procfs`], [`sysfs`]) do what
+//! they are told.
 
+mod attributes;
 pub mod boot;
 pub mod caller;
 pub mod clock;
@@ -22,6 +24,7 @@ pub mod memfd;
 pub mod mount;
 pub mod node;
 pub mod open_file;
+mod opening;
 pub mod operations;
 pub mod path;
 pub mod permission;

@@ -56,15 +56,25 @@ impl Location {
 
     /// Another node of the same mount.
     pub fn with_node(&self, node: Arc<dyn Node>) -> Location {
-        Location { mount: self.mount.clone(), node }
+        Location {
+            mount: self.mount.clone(),
+            node,
+        }
     }
 
     /// The root of what is mounted here, or itself.
     pub fn cross(self) -> Location {
         let mut here = self;
-        while here.mount.covered.load(Ordering::Acquire) > 0 && here.node.file_type() == FileType::Directory {
+        while here.mount.covered.load(Ordering::Acquire) > 0
+            && here.node.file_type() == FileType::Directory
+        {
             match mounted_on(&here) {
-                Some(mount) => here = Location { node: mount.root.clone(), mount },
+                Some(mount) => {
+                    here = Location {
+                        node: mount.root.clone(),
+                        mount,
+                    }
+                }
                 None => break,
             }
         }
@@ -76,10 +86,14 @@ impl Location {
         let mut here = self.clone();
         while !here.same(ceiling) {
             if !here.is_mount_root() {
-                let Some(parent) = here.node.parent() else { return here };
+                let Some(parent) = here.node.parent() else {
+                    return here;
+                };
                 return here.with_node(parent);
             }
-            let Some(place) = here.mount.place.clone() else { return here };
+            let Some(place) = here.mount.place.clone() else {
+                return here;
+            };
             here = place;
         }
         here
@@ -91,7 +105,9 @@ impl Location {
         let mut here = self.clone();
         while !here.same(ceiling) {
             if here.is_mount_root() {
-                let Some(place) = here.mount.place.clone() else { break };
+                let Some(place) = here.mount.place.clone() else {
+                    break;
+                };
                 here = place;
                 continue;
             }
@@ -135,7 +151,11 @@ static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 fn mounted_on(place: &Location) -> Option<Arc<Mount>> {
     let mounts = MOUNTS.lock();
-    mounts.iter().rev().find(|mount| mount.place.as_ref().is_some_and(|at| at.same(place))).cloned()
+    mounts
+        .iter()
+        .rev()
+        .find(|mount| mount.place.as_ref().is_some_and(|at| at.same(place)))
+        .cloned()
 }
 
 /// All mounts, for /proc/mounts.
@@ -145,8 +165,15 @@ pub fn all() -> Vec<Arc<Mount>> {
 
 /// The root of the tree. Panics before the root is mounted: boot order.
 pub fn root() -> Location {
-    let mount = MOUNTS.lock().first().cloned().expect("the root file system is mounted at boot");
-    Location { node: mount.root.clone(), mount }
+    let mount = MOUNTS
+        .lock()
+        .first()
+        .cloned()
+        .expect("the root file system is mounted at boot");
+    Location {
+        node: mount.root.clone(),
+        mount,
+    }
 }
 
 /// A mount that no path leads to.
@@ -158,7 +185,15 @@ pub fn detached(
 ) -> Arc<Mount> {
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     let (read_only, covered) = (AtomicBool::new(false), AtomicUsize::new(0));
-    Arc::new(Mount { id, file_system, root, place, source, read_only, covered })
+    Arc::new(Mount {
+        id,
+        file_system,
+        root,
+        place,
+        source,
+        read_only,
+        covered,
+    })
 }
 
 /// Mounts `root` (of `file_system`) on the directory `place`; `None`: as the root of the tree.
@@ -168,7 +203,10 @@ pub fn attach(
     place: Option<Location>,
     source: String,
 ) -> Result<Location> {
-    if place.as_ref().is_some_and(|place| place.node.file_type() != root.file_type()) {
+    if place
+        .as_ref()
+        .is_some_and(|place| place.node.file_type() != root.file_type())
+    {
         return Err(Errno::ENOTDIR);
     }
     let mount = detached(file_system, root, place, source);
@@ -178,7 +216,10 @@ pub fn attach(
     }
     mounts.push(mount.clone());
     drop(mounts);
-    Ok(Location { node: mount.root.clone(), mount })
+    Ok(Location {
+        node: mount.root.clone(),
+        mount,
+    })
 }
 
 /// Takes a mount out of the tree: `EINVAL` if `place` is not its root, `EBUSY` while it is in use,
@@ -194,7 +235,10 @@ pub fn detach(place: Location, lazy: bool) -> Result<()> {
     if !lazy && Arc::strong_count(&mount) > 2 {
         return Err(Errno::EBUSY);
     }
-    let index = mounts.iter().position(|other| Arc::ptr_eq(other, &mount)).ok_or(Errno::EINVAL)?;
+    let index = mounts
+        .iter()
+        .position(|other| Arc::ptr_eq(other, &mount))
+        .ok_or(Errno::EINVAL)?;
     let removed = mounts.remove(index);
     if let Some(place) = &removed.place {
         place.mount.covered.fetch_sub(1, Ordering::Release);

@@ -58,7 +58,10 @@ impl DeviceNumber {
 
     pub fn decode(number: u64) -> Self {
         let minor = (number & 0xff) | ((number >> 12) & 0xfff00);
-        Self { major: ((number >> 8) & 0xfff) as u32, minor: minor as u32 }
+        Self {
+            major: ((number >> 8) & 0xfff) as u32,
+            minor: minor as u32,
+        }
     }
 }
 
@@ -225,7 +228,13 @@ pub trait Node: Any + Send + Sync {
     }
 
     /// Moves `name` to `new_name` in `new_directory`, which is of the same file system.
-    fn rename(&self, _name: &[u8], _new_directory: &Arc<dyn Node>, _new_name: &[u8], _mode: RenameMode) -> Result<()> {
+    fn rename(
+        &self,
+        _name: &[u8],
+        _new_directory: &Arc<dyn Node>,
+        _new_name: &[u8],
+        _mode: RenameMode,
+    ) -> Result<()> {
         Err(self.no_change())
     }
 
@@ -249,7 +258,11 @@ pub trait Node: Any + Send + Sync {
     }
 
     fn truncate(&self, _size: u64) -> Result<()> {
-        Err(if self.file_type() == FileType::Directory { Errno::EISDIR } else { Errno::EINVAL })
+        Err(if self.file_type() == FileType::Directory {
+            Errno::EISDIR
+        } else {
+            Errno::EINVAL
+        })
     }
 
     fn allocate(&self, _what: Allocation, _offset: u64, _length: u64) -> Result<()> {
@@ -275,7 +288,11 @@ pub trait Node: Any + Send + Sync {
     /// The error for an attempt to change a directory that only the kernel changes.
     #[doc(hidden)]
     fn no_change(&self) -> Errno {
-        if self.file_type() == FileType::Directory { Errno::EPERM } else { Errno::ENOTDIR }
+        if self.file_type() == FileType::Directory {
+            Errno::EPERM
+        } else {
+            Errno::ENOTDIR
+        }
     }
 }
 

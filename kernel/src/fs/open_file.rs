@@ -45,11 +45,16 @@ impl OpenFlags {
     /// Reading only: the absence of `WRONLY` and `RDWR`.
     pub const RDONLY: OpenFlags = OpenFlags::empty();
     /// What fcntl(F_SETFL) may change.
-    const CHANGEABLE: OpenFlags =
-        Self::APPEND.union(Self::NONBLOCK).union(Self::DIRECT).union(Self::NOATIME);
+    const CHANGEABLE: OpenFlags = Self::APPEND
+        .union(Self::NONBLOCK)
+        .union(Self::DIRECT)
+        .union(Self::NOATIME);
     /// What matters to open(2) alone and F_GETFL does not show.
-    const CREATION: OpenFlags =
-        Self::CREAT.union(Self::EXCL).union(Self::NOCTTY).union(Self::TRUNC).union(Self::CLOEXEC);
+    const CREATION: OpenFlags = Self::CREAT
+        .union(Self::EXCL)
+        .union(Self::NOCTTY)
+        .union(Self::TRUNC)
+        .union(Self::CLOEXEC);
 
     /// Whether reads are allowed.
     pub fn readable(self) -> bool {
@@ -95,7 +100,14 @@ impl OpenFile {
     pub fn with_place(file: Arc<dyn File>, flags: OpenFlags, opened: Option<Opened>) -> Arc<Self> {
         let flags = AtomicU32::new((flags - OpenFlags::CREATION).bits());
         let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { file, opened, flags, serial, offset: Mutex::new(0), watchers: Watchers::new() })
+        Arc::new(Self {
+            file,
+            opened,
+            flags,
+            serial,
+            offset: Mutex::new(0),
+            watchers: Watchers::new(),
+        })
     }
 
     pub fn file(&self) -> &Arc<dyn File> {
@@ -126,13 +138,17 @@ impl OpenFile {
 
     /// fstat(2).
     pub fn metadata(&self) -> Metadata {
-        self.node().map_or_else(|| self.anonymous_metadata(), |node| node.metadata())
+        self.node()
+            .map_or_else(|| self.anonymous_metadata(), |node| node.metadata())
     }
 
     fn anonymous_metadata(&self) -> Metadata {
         let now = super::clock::now();
         Metadata {
-            id: NodeId { device: ANONYMOUS_DEVICE, inode: self.serial },
+            id: NodeId {
+                device: ANONYMOUS_DEVICE,
+                inode: self.serial,
+            },
             file_type: self.file.file_type(),
             permissions: 0o600,
             links: 1,
@@ -151,9 +167,14 @@ impl OpenFile {
 
     /// Its path seen from `root`, as /proc/<pid>/fd/N shows it: a removed file is marked so.
     pub fn path(&self, root: &Location) -> Vec<u8> {
-        let Some(opened) = &self.opened else { return self.file.describe().into_bytes() };
+        let Some(opened) = &self.opened else {
+            return self.file.describe().into_bytes();
+        };
         let Some((directory, name)) = &opened.entry else {
-            return opened.place.path(root).unwrap_or_else(|_| self.file.describe().into_bytes());
+            return opened
+                .place
+                .path(root)
+                .unwrap_or_else(|_| self.file.describe().into_bytes());
         };
         let mut path = directory.path(root).unwrap_or_default();
         if path.last() != Some(&b'/') {
@@ -173,13 +194,19 @@ impl OpenFile {
     /// fcntl(F_SETFL): only the changeable flags change.
     pub fn set_flags(&self, flags: OpenFlags) {
         let kept = self.flags() - OpenFlags::CHANGEABLE;
-        self.flags.store((kept | (flags & OpenFlags::CHANGEABLE)).bits(), Ordering::Relaxed);
+        self.flags.store(
+            (kept | (flags & OpenFlags::CHANGEABLE)).bits(),
+            Ordering::Relaxed,
+        );
     }
 
     /// The mode of one call, from the status flags.
     pub fn mode(&self) -> IoMode {
         let flags = self.flags();
-        IoMode { nonblocking: flags.contains(OpenFlags::NONBLOCK), append: flags.contains(OpenFlags::APPEND) }
+        IoMode {
+            nonblocking: flags.contains(OpenFlags::NONBLOCK),
+            append: flags.contains(OpenFlags::APPEND),
+        }
     }
 
     /// read(2): at the offset, which moves on.
@@ -235,28 +262,47 @@ impl OpenFile {
     }
 
     pub fn check_readable(&self) -> Result<()> {
-        if self.flags().readable() { Ok(()) } else { Err(Errno::EBADF) }
+        if self.flags().readable() {
+            Ok(())
+        } else {
+            Err(Errno::EBADF)
+        }
     }
 
     pub fn check_writable(&self) -> Result<()> {
-        if self.flags().writable() { Ok(()) } else { Err(Errno::EBADF) }
+        if self.flags().writable() {
+            Ok(())
+        } else {
+            Err(Errno::EBADF)
+        }
     }
 
     pub fn check_seekable(&self) -> Result<()> {
-        if self.file.seekable() { Ok(()) } else { Err(Errno::ESPIPE) }
+        if self.file.seekable() {
+            Ok(())
+        } else {
+            Err(Errno::ESPIPE)
+        }
     }
 
     /// Its pages for mmap(2), under its path; `None` where it cannot be mapped (`ENODEV`).
     pub fn page_source(&self) -> Option<Arc<dyn PageSource>> {
         let pages = self.node()?.page_source()?;
         let name = self.path(&super::mount::root());
-        Some(Arc::new(MappedFile { pages, name: String::from_utf8_lossy(&name).into_owned() }))
+        Some(Arc::new(MappedFile {
+            pages,
+            name: String::from_utf8_lossy(&name).into_owned(),
+        }))
     }
 
     /// The directory it is, for `*at` calls and getdents64.
     pub fn directory(&self) -> Result<&Location> {
         let opened = self.opened.as_ref().ok_or(Errno::ENOTDIR)?;
-        if opened.place.node.file_type() == FileType::Directory { Ok(&opened.place) } else { Err(Errno::ENOTDIR) }
+        if opened.place.node.file_type() == FileType::Directory {
+            Ok(&opened.place)
+        } else {
+            Err(Errno::ENOTDIR)
+        }
     }
 }
 
@@ -272,7 +318,10 @@ impl PageSource for MappedFile {
     }
 
     fn identity(&self) -> SourceIdentity {
-        SourceIdentity { name: self.name.clone(), ..self.pages.identity() }
+        SourceIdentity {
+            name: self.name.clone(),
+            ..self.pages.identity()
+        }
     }
 }
 

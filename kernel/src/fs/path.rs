@@ -25,9 +25,17 @@ pub struct Rules {
 }
 
 impl Rules {
-    pub const FOLLOW: Rules =
-        Rules { follow: true, no_symlinks: false, no_magic_links: false, no_crossing: false, beneath: false };
-    pub const NO_FOLLOW: Rules = Rules { follow: false, ..Rules::FOLLOW };
+    pub const FOLLOW: Rules = Rules {
+        follow: true,
+        no_symlinks: false,
+        no_magic_links: false,
+        no_crossing: false,
+        beneath: false,
+    };
+    pub const NO_FOLLOW: Rules = Rules {
+        follow: false,
+        ..Rules::FOLLOW
+    };
 }
 
 /// Where a path led.
@@ -56,7 +64,12 @@ impl Resolved {
 }
 
 /// Walks `path` from `base` (the working directory if `None`).
-pub fn resolve(caller: &Caller, base: Option<&Location>, path: &[u8], rules: Rules) -> Result<Resolved> {
+pub fn resolve(
+    caller: &Caller,
+    base: Option<&Location>,
+    path: &[u8],
+    rules: Rules,
+) -> Result<Resolved> {
     if path.is_empty() {
         return Err(Errno::ENOENT);
     }
@@ -65,7 +78,15 @@ pub fn resolve(caller: &Caller, base: Option<&Location>, path: &[u8], rules: Rul
     }
     let start = base.unwrap_or(&caller.working_directory).clone();
     let floor = start.clone();
-    let mut walk = Walk { caller, rules, floor, parent: start.clone(), here: start, name: Vec::new(), links: 0 };
+    let mut walk = Walk {
+        caller,
+        rules,
+        floor,
+        parent: start.clone(),
+        here: start,
+        name: Vec::new(),
+        links: 0,
+    };
     walk.run(path.to_vec())
 }
 
@@ -98,7 +119,10 @@ impl Walk<'_> {
             if at == path.len() {
                 return Ok(self.done(Some(self.here.clone()), &path, None));
             }
-            let end = path[at..].iter().position(|&byte| byte == b'/').map_or(path.len(), |length| at + length);
+            let end = path[at..]
+                .iter()
+                .position(|&byte| byte == b'/')
+                .map_or(path.len(), |length| at + length);
             let last = path[end..].iter().all(|&byte| byte == b'/');
             let plain_end = last && end == path.len();
             match self.step(&path[at..end], !plain_end || self.rules.follow)? {
@@ -124,7 +148,11 @@ impl Walk<'_> {
         if self.here.node.file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
-        check(&self.caller.credentials, &self.here.node.metadata(), Access::EXECUTE)?;
+        check(
+            &self.caller.credentials,
+            &self.here.node.metadata(),
+            Access::EXECUTE,
+        )?;
         self.name.clear();
         match name {
             b"." => return Ok(Step::Moved),
@@ -201,9 +229,24 @@ impl Walk<'_> {
         self.arrive(self.caller.root.clone()).map(|_| ())
     }
 
-    fn done(&mut self, place: Option<Location>, path: &[u8], open: Option<Arc<OpenFile>>) -> Resolved {
+    fn done(
+        &mut self,
+        place: Option<Location>,
+        path: &[u8],
+        open: Option<Arc<OpenFile>>,
+    ) -> Resolved {
         let name = core::mem::take(&mut self.name);
-        let parent = if name.is_empty() { self.here.clone() } else { self.parent.clone() };
-        Resolved { parent, name, place, wants_directory: path.last() == Some(&b'/'), open }
+        let parent = if name.is_empty() {
+            self.here.clone()
+        } else {
+            self.parent.clone()
+        };
+        Resolved {
+            parent,
+            name,
+            place,
+            wants_directory: path.last() == Some(&b'/'),
+            open,
+        }
     }
 }

@@ -29,7 +29,11 @@ pub fn check(who: &Credentials, metadata: &Metadata, wanted: Access) -> Result<(
         0
     };
     let granted = Access::from_bits_truncate((metadata.permissions >> shift) & 7);
-    if granted.contains(wanted) || overrides(who, metadata, wanted) { Ok(()) } else { Err(Errno::EACCES) }
+    if granted.contains(wanted) || overrides(who, metadata, wanted) {
+        Ok(())
+    } else {
+        Err(Errno::EACCES)
+    }
 }
 
 /// `CAP_DAC_OVERRIDE`: everything but executing a file that nobody may execute.
@@ -45,7 +49,8 @@ pub fn is_owner(who: &Credentials, metadata: &Metadata) -> bool {
 
 /// In a sticky directory only the owner of the entry or of the directory removes an entry.
 pub fn check_sticky(who: &Credentials, directory: &Metadata, entry: &Metadata) -> Result<()> {
-    let free = directory.permissions & STICKY == 0 || who.fsuid == directory.uid || is_owner(who, entry);
+    let free =
+        directory.permissions & STICKY == 0 || who.fsuid == directory.uid || is_owner(who, entry);
     if free { Ok(()) } else { Err(Errno::EPERM) }
 }
 
@@ -57,7 +62,10 @@ mod tests {
     fn node(permissions: u16, uid: u32, gid: u32) -> Metadata {
         let never = Timestamp::default();
         Metadata {
-            id: NodeId { device: 1, inode: 1 },
+            id: NodeId {
+                device: 1,
+                inode: 1,
+            },
             file_type: FileType::Regular,
             permissions,
             links: 1,
@@ -76,31 +84,58 @@ mod tests {
 
     fn user() -> Credentials {
         let none = Capabilities::empty();
-        Credentials { fsuid: 7, fsgid: 8, effective: none, groups: alloc::vec![9], ..Credentials::root() }
+        Credentials {
+            fsuid: 7,
+            fsgid: 8,
+            effective: none,
+            groups: alloc::vec![9],
+            ..Credentials::root()
+        }
     }
 
     #[test]
     fn the_first_class_that_fits_decides() {
         // The owner is denied although the group and others are not.
-        assert_eq!(check(&user(), &node(0o077, 7, 8), Access::READ), Err(Errno::EACCES));
+        assert_eq!(
+            check(&user(), &node(0o077, 7, 8), Access::READ),
+            Err(Errno::EACCES)
+        );
         assert_eq!(check(&user(), &node(0o040, 1, 9), Access::READ), Ok(()));
         assert_eq!(check(&user(), &node(0o704, 1, 1), Access::READ), Ok(()));
-        assert_eq!(check(&user(), &node(0o770, 1, 1), Access::READ), Err(Errno::EACCES));
+        assert_eq!(
+            check(&user(), &node(0o770, 1, 1), Access::READ),
+            Err(Errno::EACCES)
+        );
     }
 
     #[test]
     fn root_does_not_execute_what_nobody_may() {
         let root = Credentials::root();
-        assert_eq!(check(&root, &node(0, 1, 1), Access::READ | Access::WRITE), Ok(()));
-        assert_eq!(check(&root, &node(0o666, 1, 1), Access::EXECUTE), Err(Errno::EACCES));
+        assert_eq!(
+            check(&root, &node(0, 1, 1), Access::READ | Access::WRITE),
+            Ok(())
+        );
+        assert_eq!(
+            check(&root, &node(0o666, 1, 1), Access::EXECUTE),
+            Err(Errno::EACCES)
+        );
         assert_eq!(check(&root, &node(0o001, 1, 1), Access::EXECUTE), Ok(()));
     }
 
     #[test]
     fn sticky_directories_protect_entries() {
         let directory = node(0o1777, 0, 0);
-        assert_eq!(check_sticky(&user(), &directory, &node(0o666, 1, 1)), Err(Errno::EPERM));
-        assert_eq!(check_sticky(&user(), &directory, &node(0o666, 7, 1)), Ok(()));
-        assert_eq!(check_sticky(&user(), &node(0o777, 0, 0), &node(0o666, 1, 1)), Ok(()));
+        assert_eq!(
+            check_sticky(&user(), &directory, &node(0o666, 1, 1)),
+            Err(Errno::EPERM)
+        );
+        assert_eq!(
+            check_sticky(&user(), &directory, &node(0o666, 7, 1)),
+            Ok(())
+        );
+        assert_eq!(
+            check_sticky(&user(), &node(0o777, 0, 0), &node(0o666, 1, 1)),
+            Ok(())
+        );
     }
 }

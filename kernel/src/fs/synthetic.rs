@@ -6,7 +6,8 @@
 use super::device;
 use super::file::{File, IoMode};
 use super::node::{
-    AttributeChange, DeviceNumber, Entry, FileSystem, FileType, Link, Metadata, Node, NodeId, Space, Visit,
+    AttributeChange, DeviceNumber, Entry, FileSystem, FileType, Link, Metadata, Node, NodeId,
+    Space, Visit,
 };
 use super::open_file::OpenFlags;
 use crate::error::{Errno, Result};
@@ -61,7 +62,12 @@ pub struct Made {
 
 impl Made {
     fn new(content: Content, permissions: u16) -> Self {
-        Self { content, permissions, uid: 0, gid: 0 }
+        Self {
+            content,
+            permissions,
+            uid: 0,
+            gid: 0,
+        }
     }
 
     pub fn directory(directory: impl Directory + 'static) -> Self {
@@ -80,7 +86,10 @@ impl Made {
     /// A symbolic link with this text.
     pub fn link(text: impl Fn() -> Result<String> + Send + Sync + Clone + 'static) -> Self {
         let follow = text.clone();
-        Self::magic_link(move || Ok(Link::Path(follow()?.into_bytes())), move || Ok(text()?.into_bytes()))
+        Self::magic_link(
+            move || Ok(Link::Path(follow()?.into_bytes())),
+            move || Ok(text()?.into_bytes()),
+        )
     }
 
     /// A link that leads elsewhere than its text says.
@@ -131,12 +140,19 @@ impl Directory for Table {
     fn list(&self) -> Vec<Child> {
         let numbered = (FIRST_COOKIE..).zip(self.0);
         numbered
-            .map(|(cookie, (name, make))| Child { name: name.as_bytes().to_vec(), file_type: make().file_type(), cookie })
+            .map(|(cookie, (name, make))| Child {
+                name: name.as_bytes().to_vec(),
+                file_type: make().file_type(),
+                cookie,
+            })
             .collect()
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
-        self.0.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, make)| make())
+        self.0
+            .iter()
+            .find(|(known, _)| known.as_bytes() == name)
+            .map(|(_, make)| make())
     }
 }
 
@@ -164,7 +180,11 @@ impl FileSystem for SyntheticFs {
     }
 
     fn space(&self) -> Space {
-        Space { magic: self.magic, block_size: 4096, ..Space::default() }
+        Space {
+            magic: self.magic,
+            block_size: 4096,
+            ..Space::default()
+        }
     }
 }
 
@@ -179,17 +199,27 @@ pub struct SyntheticNode {
 
 impl SyntheticNode {
     fn new(device: u64, number: u64, made: Made, parent: Option<Arc<SyntheticNode>>) -> Arc<Self> {
-        Arc::new_cyclic(|itself| Self { device, number, made, parent, itself: itself.clone() })
+        Arc::new_cyclic(|itself| Self {
+            device,
+            number,
+            made,
+            parent,
+            itself: itself.clone(),
+        })
     }
 
     fn itself(&self) -> Arc<SyntheticNode> {
-        self.itself.upgrade().expect("a node in use has a reference")
+        self.itself
+            .upgrade()
+            .expect("a node in use has a reference")
     }
 
     /// FNV-1a over the parent's number and the name.
     fn child_number(&self, name: &[u8]) -> u64 {
         let seed = 0xcbf2_9ce4_8422_2325 ^ self.number;
-        name.iter().fold(seed, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)) >> 1
+        name.iter().fold(seed, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        }) >> 1
     }
 
     fn directory(&self) -> Result<&dyn Directory> {
@@ -202,7 +232,10 @@ impl SyntheticNode {
 
 impl Node for SyntheticNode {
     fn id(&self) -> NodeId {
-        NodeId { device: self.device, inode: self.number }
+        NodeId {
+            device: self.device,
+            inode: self.number,
+        }
     }
 
     fn file_type(&self) -> FileType {
@@ -219,7 +252,11 @@ impl Node for SyntheticNode {
             id: self.id(),
             file_type: self.file_type(),
             permissions: self.made.permissions,
-            links: if self.file_type() == FileType::Directory { 2 } else { 1 },
+            links: if self.file_type() == FileType::Directory {
+                2
+            } else {
+                1
+            },
             uid: self.made.uid,
             gid: self.made.gid,
             device,
@@ -235,7 +272,12 @@ impl Node for SyntheticNode {
 
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Node>> {
         let made = self.directory()?.find(name).ok_or(Errno::ENOENT)?;
-        let node = SyntheticNode::new(self.device, self.child_number(name), made, Some(self.itself()));
+        let node = SyntheticNode::new(
+            self.device,
+            self.child_number(name),
+            made,
+            Some(self.itself()),
+        );
         Ok(node)
     }
 
@@ -246,17 +288,30 @@ impl Node for SyntheticNode {
 
     fn readdir(&self, from: u64, visit: &mut dyn FnMut(Entry<'_>) -> Visit) -> Result<()> {
         let directory = self.directory()?;
-        let above = self.parent.as_ref().map_or(self.number, |parent| parent.number);
+        let above = self
+            .parent
+            .as_ref()
+            .map_or(self.number, |parent| parent.number);
         let dots: [(&[u8], u64); 2] = [(b".", self.number), (b"..", above)];
         for (index, (name, inode)) in (0u64..).zip(dots) {
-            let entry = Entry { name, inode, file_type: FileType::Directory, next: index + 1 };
+            let entry = Entry {
+                name,
+                inode,
+                file_type: FileType::Directory,
+                next: index + 1,
+            };
             if from <= index && visit(entry) == Visit::Full {
                 return Ok(());
             }
         }
         for child in directory.list().iter().filter(|child| child.cookie >= from) {
             let inode = self.child_number(&child.name);
-            let entry = Entry { name: &child.name, inode, file_type: child.file_type, next: child.cookie + 1 };
+            let entry = Entry {
+                name: &child.name,
+                inode,
+                file_type: child.file_type,
+                next: child.cookie + 1,
+            };
             if visit(entry) == Visit::Full {
                 break;
             }
@@ -280,8 +335,13 @@ impl Node for SyntheticNode {
 
     fn set_attributes(&self, change: &AttributeChange) -> Result<()> {
         // `touch` on a writable setting is fine; owners and permissions are the kernel's.
-        let times_only = change.permissions.is_none() && change.uid.is_none() && change.gid.is_none();
-        if times_only { Ok(()) } else { Err(Errno::EPERM) }
+        let times_only =
+            change.permissions.is_none() && change.uid.is_none() && change.gid.is_none();
+        if times_only {
+            Ok(())
+        } else {
+            Err(Errno::EPERM)
+        }
     }
 
     fn truncate(&self, _size: u64) -> Result<()> {
@@ -296,8 +356,10 @@ impl Node for SyntheticNode {
         match &self.made.content {
             Content::Device(number) => device::open(*number, flags),
             Content::Link(..) => Err(Errno::ELOOP),
-            Content::Text(_, None) if flags.writable() => Err(Errno::EACCES),
-            _ => Ok(Arc::new(SyntheticFile { node: self, text: Mutex::new(None) })),
+            _ => Ok(Arc::new(SyntheticFile {
+                node: self,
+                text: Mutex::new(None),
+            })),
         }
     }
 
@@ -314,7 +376,9 @@ struct SyntheticFile {
 
 impl File for SyntheticFile {
     fn read(&self, offset: u64, sink: &mut Sink<'_>, _mode: IoMode) -> Result<usize> {
-        let Content::Text(read, _) = &self.node.made.content else { return Err(Errno::EISDIR) };
+        let Content::Text(read, _) = &self.node.made.content else {
+            return Err(Errno::EISDIR);
+        };
         let mut text = self.text.lock();
         if offset == 0 || text.is_none() {
             *text = Some(read()?);
@@ -325,7 +389,9 @@ impl File for SyntheticFile {
     }
 
     fn write(&self, _offset: u64, source: &mut Source<'_>, _mode: IoMode) -> Result<usize> {
-        let Content::Text(_, Some(write)) = &self.node.made.content else { return Err(Errno::EINVAL) };
+        let Content::Text(_, Some(write)) = &self.node.made.content else {
+            return Err(Errno::EINVAL);
+        };
         let mut bytes = alloc::vec![0; source.remaining().min(MAX_WRITE)];
         let count = source.take(&mut bytes)?;
         write(&bytes[..count])?;

@@ -31,8 +31,12 @@ const KERNEL: Table = Table(&[("mm", || Made::directory(MEMORY))]);
 const MEMORY: Table = Table(&[("transparent_hugepage", || Made::directory(HUGE_PAGES))]);
 
 const HUGE_PAGES: Table = Table(&[
-    ("enabled", || Made::text(|| Ok("always madvise [never]\n".to_string()))),
-    ("hpage_pmd_size", || Made::text(|| Ok("2097152\n".to_string()))),
+    ("enabled", || {
+        Made::text(|| Ok("always madvise [never]\n".to_string()))
+    }),
+    ("hpage_pmd_size", || {
+        Made::text(|| Ok("2097152\n".to_string()))
+    }),
 ]);
 
 fn possible() -> CpuSet {
@@ -44,7 +48,9 @@ fn list(set: fn() -> CpuSet) -> Made {
 }
 
 const CPU_FILES: Table = Table(&[
-    ("kernel_max", || Made::text(|| Ok(format!("{}\n", percpu::MAX_CPUS - 1)))),
+    ("kernel_max", || {
+        Made::text(|| Ok(format!("{}\n", percpu::MAX_CPUS - 1)))
+    }),
     ("offline", || list(|| possible() - smp::online_cpus())),
     ("online", || list(smp::online_cpus)),
     ("possible", || list(possible)),
@@ -70,7 +76,8 @@ impl Directory for Cpus {
         let cpu = || {
             let number = core::str::from_utf8(name.strip_prefix(b"cpu")?).ok()?;
             let cpu = CpuId::checked(number.parse().ok()?)?;
-            (possible().contains(cpu) && cpu.to_string() == number).then(|| Made::directory(Cpu(cpu)))
+            (possible().contains(cpu) && cpu.to_string() == number)
+                .then(|| Made::directory(Cpu(cpu)))
         };
         CPU_FILES.find(name).or_else(cpu)
     }
@@ -81,7 +88,10 @@ struct Cpu(CpuId);
 
 impl Directory for Cpu {
     fn list(&self) -> Vec<Child> {
-        let names = [("online", FileType::Regular), ("topology", FileType::Directory)];
+        let names = [
+            ("online", FileType::Regular),
+            ("topology", FileType::Directory),
+        ];
         let child = |(cookie, (name, file_type)): (u64, (&str, FileType))| Child {
             name: name.as_bytes().to_vec(),
             file_type,
@@ -93,9 +103,9 @@ impl Directory for Cpu {
     fn find(&self, name: &[u8]) -> Option<Made> {
         let cpu = self.0;
         match name {
-            b"online" => {
-                Some(Made::text(move || Ok(format!("{}\n", u8::from(smp::online_cpus().contains(cpu))))))
-            }
+            b"online" => Some(Made::text(move || {
+                Ok(format!("{}\n", u8::from(smp::online_cpus().contains(cpu))))
+            })),
             b"topology" => Some(Made::directory(Topology(cpu))),
             _ => None,
         }

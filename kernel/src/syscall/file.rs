@@ -77,7 +77,11 @@ fn file_at(frame: &TrapFrame, index: usize) -> Result<Arc<OpenFile>> {
 /// As [`file_at`], for calls that an `O_PATH` descriptor does not take.
 fn real_file_at(frame: &TrapFrame, index: usize) -> Result<Arc<OpenFile>> {
     let file = file_at(frame, index)?;
-    if file.flags().contains(crate::fs::OpenFlags::PATH) { Err(Errno::EBADF) } else { Ok(file) }
+    if file.flags().contains(crate::fs::OpenFlags::PATH) {
+        Err(Errno::EBADF)
+    } else {
+        Ok(file)
+    }
 }
 
 /// The path in argument `index`.
@@ -104,10 +108,18 @@ fn target_at(caller: &Caller, frame: &TrapFrame, first: usize, flags: u32) -> Re
     let dirfd = frame.argument(first);
     // Since Linux 6.11 a null path stands for the empty one.
     let null = frame.argument(first + 1) == 0 && flags & AT_EMPTY_PATH != 0;
-    let path = if null { Vec::new() } else { path_at(frame, first + 1)? };
+    let path = if null {
+        Vec::new()
+    } else {
+        path_at(frame, first + 1)?
+    };
     if !path.is_empty() || flags & AT_EMPTY_PATH == 0 {
         let base = base(dirfd, &path)?;
-        return Ok(Target::Place(caller.find(base.as_ref(), &path, flags & AT_SYMLINK_NOFOLLOW == 0)?));
+        return Ok(Target::Place(caller.find(
+            base.as_ref(),
+            &path,
+            flags & AT_SYMLINK_NOFOLLOW == 0,
+        )?));
     }
     if dirfd as i32 == AT_FDCWD {
         return Ok(Target::Place(caller.working_directory.clone()));
@@ -129,10 +141,16 @@ fn place_at(caller: &Caller, frame: &TrapFrame, first: usize, flags: u32) -> Res
 
 /// The place of an open file, for `f*` calls that change it.
 fn place_of(file: &OpenFile) -> Result<Location> {
-    file.opened().map(|opened| opened.place.clone()).ok_or(Errno::EINVAL)
+    file.opened()
+        .map(|opened| opened.place.clone())
+        .ok_or(Errno::EINVAL)
 }
 
 /// `EINVAL` if `flags` has bits other than `known`.
 fn check_flags(flags: u32, known: u32) -> Result<()> {
-    if flags & !known == 0 { Ok(()) } else { Err(Errno::EINVAL) }
+    if flags & !known == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }

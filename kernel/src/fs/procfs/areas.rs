@@ -15,15 +15,25 @@ pub fn smaps(subject: &Subject) -> Result<String> {
     write_areas(subject, |text, area| {
         let size = area.range.len() / 1024;
         let resident = area.resident_pages * (mm::PAGE_SIZE / 1024);
-        let _ = writeln!(text, "Size:           {size:8} kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB");
-        let _ = writeln!(text, "Rss:            {resident:8} kB\nPss:            {resident:8} kB");
+        let _ = writeln!(
+            text,
+            "Size:           {size:8} kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB"
+        );
+        let _ = writeln!(
+            text,
+            "Rss:            {resident:8} kB\nPss:            {resident:8} kB"
+        );
     })
 }
 
 fn write_areas(subject: &Subject, more: impl Fn(&mut String, &AreaInfo)) -> Result<String> {
     subject.check_inspect()?;
     let mut text = String::new();
-    for area in subject.memory().map(|memory| memory.areas()).unwrap_or_default() {
+    for area in subject
+        .memory()
+        .map(|memory| memory.areas())
+        .unwrap_or_default()
+    {
         line(&mut text, &area);
         more(&mut text, &area);
     }
@@ -34,13 +44,35 @@ fn write_areas(subject: &Subject, more: impl Fn(&mut String, &AreaInfo)) -> Resu
 fn line(text: &mut String, area: &AreaInfo) {
     const NAME_COLUMN: usize = 73;
     let start_of_line = text.len();
-    let allowed = |prot, letter| if area.prot.contains(prot) { letter } else { '-' };
-    let (r, w, x) = (allowed(Prot::READ, 'r'), allowed(Prot::WRITE, 'w'), allowed(Prot::EXEC, 'x'));
-    let shared = if area.flags.contains(MapFlags::SHARED) { 's' } else { 'p' };
+    let allowed = |prot, letter| {
+        if area.prot.contains(prot) {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let (r, w, x) = (
+        allowed(Prot::READ, 'r'),
+        allowed(Prot::WRITE, 'w'),
+        allowed(Prot::EXEC, 'x'),
+    );
+    let shared = if area.flags.contains(MapFlags::SHARED) {
+        's'
+    } else {
+        'p'
+    };
     let identity = area.identity.clone().unwrap_or_default();
     let (major, minor) = identity.device;
-    let _ = write!(text, "{:08x}-{:08x} {r}{w}{x}{shared} ", area.range.start, area.range.end);
-    let _ = write!(text, "{:08x} {major:02x}:{minor:02x} {} ", area.offset, identity.inode);
+    let _ = write!(
+        text,
+        "{:08x}-{:08x} {r}{w}{x}{shared} ",
+        area.range.start, area.range.end
+    );
+    let _ = write!(
+        text,
+        "{:08x} {major:02x}:{minor:02x} {} ",
+        area.offset, identity.inode
+    );
     let name = match area.label {
         Label::Heap => "[heap]",
         Label::Stack => "[stack]",

@@ -12,11 +12,17 @@ use alloc::vec::Vec;
 
 fn table(subject: &Subject) -> Result<Arc<FileTable>> {
     subject.check_inspect()?;
-    subject.task.as_ref().and_then(|task| task.files_of()).ok_or(Errno::ENOENT)
+    subject
+        .task
+        .as_ref()
+        .and_then(|task| task.files_of())
+        .ok_or(Errno::ENOENT)
 }
 
 fn list(subject: &Subject, file_type: FileType) -> Vec<Child> {
-    let fds = table(subject).map(|table| table.descriptors()).unwrap_or_default();
+    let fds = table(subject)
+        .map(|table| table.descriptors())
+        .unwrap_or_default();
     fds.into_iter().map(|fd| numbered(fd, file_type)).collect()
 }
 
@@ -39,10 +45,23 @@ impl Directory for Links {
         let access = (u16::from(flags.readable()) * 0o500) | (u16::from(flags.writable()) * 0o300);
         let (follower, reader) = (self.0.clone(), self.0.clone());
         // Looked up anew when used: the link does not keep the file open.
-        let follow = move || Ok(Link::Open(table(&follower)?.get(fd).map_err(|_| Errno::ENOENT)?));
-        let text = move || Ok(table(&reader)?.get(fd).map_err(|_| Errno::ENOENT)?.path(&mount::root()));
+        let follow = move || {
+            Ok(Link::Open(
+                table(&follower)?.get(fd).map_err(|_| Errno::ENOENT)?,
+            ))
+        };
+        let text = move || {
+            Ok(table(&reader)?
+                .get(fd)
+                .map_err(|_| Errno::ENOENT)?
+                .path(&mount::root()))
+        };
         let (uid, gid) = self.0.owner();
-        Some(Made::magic_link(follow, text).with_permissions(access).owned_by(uid, gid))
+        Some(
+            Made::magic_link(follow, text)
+                .with_permissions(access)
+                .owned_by(uid, gid),
+        )
     }
 }
 
@@ -61,8 +80,11 @@ impl Directory for Infos {
         let text = move || {
             let file = table(&subject)?.get(fd).map_err(|_| Errno::ENOENT)?;
             let mount = file.opened().map_or(0, |opened| opened.place.mount.id);
-            let (offset, flags, inode) = (file.offset(), file.flags().bits(), file.metadata().id.inode);
-            Ok(format!("pos:\t{offset}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n"))
+            let (offset, flags, inode) =
+                (file.offset(), file.flags().bits(), file.metadata().id.inode);
+            Ok(format!(
+                "pos:\t{offset}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n"
+            ))
         };
         Some(Made::text(text).with_permissions(0o400).owned_by(uid, gid))
     }

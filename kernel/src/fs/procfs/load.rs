@@ -25,7 +25,11 @@ struct Averages {
     values: [u64; 3],
 }
 
-static AVERAGES: SpinLock<Averages> = SpinLock::new(Averages { at_ns: 0, busy_ns: 0, values: [0; 3] });
+static AVERAGES: SpinLock<Averages> = SpinLock::new(Averages {
+    at_ns: 0,
+    busy_ns: 0,
+    values: [0; 3],
+});
 
 impl Averages {
     /// Goes on to `now_ns`, when the CPUs have been busy for `busy_ns` in all and `ready` wait.
@@ -61,15 +65,21 @@ fn power(mut base: u64, mut exponent: u64) -> u64 {
 pub fn loadavg() -> Result<String> {
     let stats = online_stats();
     let busy = stats.iter().map(|(_, stats)| stats.busy_ns()).sum();
-    let ready = stats.iter().map(|(_, stats)| u64::from(stats.nr_ready)).sum();
+    let ready = stats
+        .iter()
+        .map(|(_, stats)| u64::from(stats.nr_ready))
+        .sum();
     let values = {
         let mut averages = AVERAGES.lock();
         averages.advance(monotonic_ns(), busy, ready);
         averages.values
     };
-    let [one, five, fifteen] = values.map(|value| format!("{}.{:02}", value >> BITS, (value % ONE) * 100 / ONE));
+    let [one, five, fifteen] =
+        values.map(|value| format!("{}.{:02}", value >> BITS, (value % ONE) * 100 / ONE));
     let (running, all) = thread_counts();
-    let last = process::processes().last().map_or(0, |process| process.pid());
+    let last = process::processes()
+        .last()
+        .map_or(0, |process| process.pid());
     Ok(format!("{one} {five} {fifteen} {running}/{all} {last}\n"))
 }
 
@@ -79,7 +89,11 @@ mod tests {
 
     #[test]
     fn a_steady_load_is_approached_and_decays() {
-        let mut averages = Averages { at_ns: 0, busy_ns: 0, values: [0; 3] };
+        let mut averages = Averages {
+            at_ns: 0,
+            busy_ns: 0,
+            values: [0; 3],
+        };
         let minute = 60 * NANOSECONDS;
         // Two CPUs busy for ten minutes, looked at once a minute.
         for at in 1..=10 {

@@ -19,7 +19,10 @@ pub fn possible_cpus() -> CpuSet {
 
 /// The statistics of the CPUs that run.
 pub fn online_stats() -> Vec<(CpuId, CpuStats)> {
-    smp::online_cpus().iter().map(|cpu| (cpu, smp::cpu_stats(cpu))).collect()
+    smp::online_cpus()
+        .iter()
+        .map(|cpu| (cpu, smp::cpu_stats(cpu)))
+        .collect()
 }
 
 pub fn command_line() -> Result<String> {
@@ -27,7 +30,11 @@ pub fn command_line() -> Result<String> {
 }
 
 pub fn version() -> Result<String> {
-    Ok(format!("Linux version {} (weft) {}\n", system::RELEASE, system::VERSION))
+    Ok(format!(
+        "Linux version {} (weft) {}\n",
+        system::RELEASE,
+        system::VERSION
+    ))
 }
 
 /// proc_stat(5): user nice system idle iowait irq softirq steal guest guest_nice.
@@ -39,14 +46,33 @@ pub fn stat() -> Result<String> {
         let _ = writeln!(text, "{name} {user} 0 {system} {idle} 0 {irq} 0 0 0 0");
     };
     let sum = |part: fn(&CpuStats) -> u64| stats.iter().map(|(_, stats)| part(stats)).sum::<u64>();
-    line("cpu ", sum(|s| s.user_ns), sum(|s| s.system_ns), sum(|s| s.idle_ns), sum(|s| s.irq_ns));
+    line(
+        "cpu ",
+        sum(|s| s.user_ns),
+        sum(|s| s.system_ns),
+        sum(|s| s.idle_ns),
+        sum(|s| s.irq_ns),
+    );
     for (cpu, s) in &stats {
-        line(&format!("cpu{cpu}"), s.user_ns, s.system_ns, s.idle_ns, s.irq_ns);
+        line(
+            &format!("cpu{cpu}"),
+            s.user_ns,
+            s.system_ns,
+            s.idle_ns,
+            s.irq_ns,
+        );
     }
     let interrupts = sum(|s| s.ipis_received + s.timer_irqs) + device_interrupts();
-    let running = stats.iter().map(|(_, s)| u64::from(s.nr_ready) + u64::from(s.current.is_some())).sum::<u64>();
+    let running = stats
+        .iter()
+        .map(|(_, s)| u64::from(s.nr_ready) + u64::from(s.current.is_some()))
+        .sum::<u64>();
     let boot_time = realtime_ns().saturating_sub(monotonic_ns()) / NANOSECONDS;
-    let _ = writeln!(text, "intr {interrupts}\nctxt {}\nbtime {boot_time}", sum(CpuStats::switches));
+    let _ = writeln!(
+        text,
+        "intr {interrupts}\nctxt {}\nbtime {boot_time}",
+        sum(CpuStats::switches)
+    );
     let _ = writeln!(text, "procs_running {running}\nprocs_blocked 0");
     Ok(text)
 }
@@ -54,30 +80,47 @@ pub fn stat() -> Result<String> {
 /// proc_schedstat(5) in the layout of version 15, with the numbers there are.
 pub fn schedstat() -> Result<String> {
     let mut text = format!("version 15\ntimestamp {}\n", ticks(monotonic_ns()));
-    let waits: Vec<(CpuId, u64)> = smp::threads().iter().map(|thread| (thread.cpu(), thread.stats().wait_ns)).collect();
+    let waits: Vec<(CpuId, u64)> = smp::threads()
+        .iter()
+        .map(|thread| (thread.cpu(), thread.stats().wait_ns))
+        .collect();
     for (cpu, stats) in online_stats() {
-        let waited: u64 = waits.iter().filter(|(at, _)| *at == cpu).map(|(_, ns)| ns).sum();
+        let waited: u64 = waits
+            .iter()
+            .filter(|(at, _)| *at == cpu)
+            .map(|(_, ns)| ns)
+            .sum();
         let (switches, run) = (stats.switches(), stats.user_ns + stats.system_ns);
-        let _ = writeln!(text, "cpu{cpu} 0 0 {switches} 0 0 0 {run} {waited} {switches}");
+        let _ = writeln!(
+            text,
+            "cpu{cpu} 0 0 {switches} 0 0 0 {run} {waited} {switches}"
+        );
     }
     Ok(text)
 }
 
 /// HWCAP bits by number, as Linux names them.
 const FEATURES: [&str; 32] = [
-    "fp", "asimd", "evtstrm", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp", "asimdhp", "cpuid",
-    "asimdrdm", "jscvt", "fcma", "lrcpc", "dcpop", "sha3", "sm3", "sm4", "asimddp", "sha512", "sve", "asimdfhm",
-    "dit", "uscat", "ilrcpc", "flagm", "ssbs", "sb", "paca", "pacg",
+    "fp", "asimd", "evtstrm", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp",
+    "asimdhp", "cpuid", "asimdrdm", "jscvt", "fcma", "lrcpc", "dcpop", "sha3", "sm3", "sm4",
+    "asimddp", "sha512", "sve", "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs", "sb",
+    "paca", "pacg",
 ];
 
 pub fn cpuinfo() -> Result<String> {
     let hwcap = crate::arch::features().hwcap;
-    let present = FEATURES.iter().enumerate().filter(|(bit, _)| hwcap >> bit & 1 == 1);
+    let present = FEATURES
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| hwcap >> bit & 1 == 1);
     let features: Vec<&str> = present.map(|(_, name)| *name).collect();
     let features = features.join(" ");
     let mut text = String::new();
     for cpu in smp::online_cpus().iter() {
-        let _ = writeln!(text, "processor\t: {cpu}\nFeatures\t: {features}\nCPU architecture: 8\n");
+        let _ = writeln!(
+            text,
+            "processor\t: {cpu}\nFeatures\t: {features}\nCPU architecture: 8\n"
+        );
     }
     Ok(text)
 }
@@ -103,7 +146,10 @@ pub fn meminfo() -> Result<String> {
         ("SReclaimable", 0),
         ("SUnreclaim", stats.heap_frames),
     ];
-    Ok(rows.iter().map(|(name, frames)| format!("{:<16}{:8} kB\n", name.to_string() + ":", frames * KIB)).collect())
+    Ok(rows
+        .iter()
+        .map(|(name, frames)| format!("{:<16}{:8} kB\n", name.to_string() + ":", frames * KIB))
+        .collect())
 }
 
 fn tmpfs_pages() -> usize {
@@ -124,12 +170,25 @@ fn tmpfs_pages() -> usize {
 pub fn uptime() -> Result<String> {
     const CENTISECOND: u64 = NANOSECONDS / 100;
     let up = monotonic_ns() / CENTISECOND;
-    let idle = online_stats().iter().map(|(_, stats)| stats.idle_ns).sum::<u64>() / CENTISECOND;
-    Ok(format!("{}.{:02} {}.{:02}\n", up / 100, up % 100, idle / 100, idle % 100))
+    let idle = online_stats()
+        .iter()
+        .map(|(_, stats)| stats.idle_ns)
+        .sum::<u64>()
+        / CENTISECOND;
+    Ok(format!(
+        "{}.{:02} {}.{:02}\n",
+        up / 100,
+        up % 100,
+        idle / 100,
+        idle % 100
+    ))
 }
 
 pub fn filesystems() -> Result<String> {
-    Ok(boot::TYPES.iter().map(|name| format!("nodev\t{name}\n")).collect())
+    Ok(boot::TYPES
+        .iter()
+        .map(|name| format!("nodev\t{name}\n"))
+        .collect())
 }
 
 /// Threads that run or could, and all there are.
@@ -142,7 +201,11 @@ pub fn thread_counts() -> (usize, usize) {
 #[cfg(target_os = "none")]
 fn device_interrupts() -> u64 {
     let cpus = possible_cpus().count();
-    crate::irq::counts(cpus).iter().flat_map(|line| &line.counts).map(|&count| u64::from(count)).sum()
+    crate::irq::counts(cpus)
+        .iter()
+        .flat_map(|line| &line.counts)
+        .map(|&count| u64::from(count))
+        .sum()
 }
 
 #[cfg(not(target_os = "none"))]

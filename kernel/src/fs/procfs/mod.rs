@@ -49,14 +49,18 @@ const FIXED: Table = Table(&[
     ("self", || Made::link(|| own(|_, pid| pid.to_string()))),
     ("stat", || Made::text(machine::stat)),
     ("sys", || Made::directory(settings::ROOT)),
-    ("thread-self", || Made::link(|| own(|tid, pid| format!("{pid}/task/{tid}")))),
+    ("thread-self", || {
+        Made::link(|| own(|tid, pid| format!("{pid}/task/{tid}")))
+    }),
     ("uptime", || Made::text(machine::uptime)),
     ("version", || Made::text(machine::version)),
     ("weft", || Made::directory(weft::ROOT)),
 ]);
 
 /// A text about whoever asks; kernel threads have no entry of their own to point to.
-fn own(text: impl Fn(u32, u32) -> alloc::string::String) -> crate::error::Result<alloc::string::String> {
+fn own(
+    text: impl Fn(u32, u32) -> alloc::string::String,
+) -> crate::error::Result<alloc::string::String> {
     let current = try_current().ok_or(Errno::ENOENT)?;
     Ok(text(current.tid(), current.pid()))
 }
@@ -67,24 +71,36 @@ impl Directory for Root {
     fn list(&self) -> Vec<Child> {
         let mut children = FIXED.list();
         debug_assert!(children.len() as u64 + FIRST_COOKIE < FIRST_PROCESS_COOKIE);
-        children.extend(subject::all_pids().into_iter().map(|pid| numbered(pid, FileType::Directory)));
+        children.extend(
+            subject::all_pids()
+                .into_iter()
+                .map(|pid| numbered(pid, FileType::Directory)),
+        );
         children
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
-        FIXED.find(name).or_else(|| Some(process::directory(Subject::process(number(name)?)?)))
+        FIXED
+            .find(name)
+            .or_else(|| Some(process::directory(Subject::process(number(name)?)?)))
     }
 }
 
 /// An entry named by a number.
 fn numbered(number: u32, file_type: FileType) -> Child {
     let cookie = FIRST_PROCESS_COOKIE + u64::from(number);
-    Child { name: number.to_string().into_bytes(), file_type, cookie }
+    Child {
+        name: number.to_string().into_bytes(),
+        file_type,
+        cookie,
+    }
 }
 
 /// A name that is a number as the kernel writes it: no sign, no zeros in front.
 fn number(name: &[u8]) -> Option<u32> {
-    let canonical = name.first().is_some_and(|first| *first != b'0' || name.len() == 1);
+    let canonical = name
+        .first()
+        .is_some_and(|first| *first != b'0' || name.len() == 1);
     let digits = canonical && name.iter().all(u8::is_ascii_digit);
     digits.then(|| core::str::from_utf8(name).ok()?.parse().ok())?
 }

@@ -10,13 +10,23 @@ use alloc::vec::Vec;
 
 /// The mounts that can be seen below the process's root, with their paths.
 fn visible(subject: &Subject) -> Vec<(Arc<Mount>, String)> {
-    let own_root = subject.task.as_ref().and_then(|task| task.fs_of()).map(|fs| fs.root());
+    let own_root = subject
+        .task
+        .as_ref()
+        .and_then(|task| task.fs_of())
+        .map(|fs| fs.root());
     let root = own_root.unwrap_or_else(mount::root);
     let path = |mount: &Arc<Mount>| {
-        let here = Location { mount: mount.clone(), node: mount.root.clone() };
+        let here = Location {
+            mount: mount.clone(),
+            node: mount.root.clone(),
+        };
         here.path(&root).ok().map(|path| escape(&path))
     };
-    mount::all().into_iter().filter_map(|mount| path(&mount).map(|path| (mount, path))).collect()
+    mount::all()
+        .into_iter()
+        .filter_map(|mount| path(&mount).map(|path| (mount, path)))
+        .collect()
 }
 
 /// Blanks and backslashes in octal, as getmntent(3) reads them.
@@ -35,7 +45,11 @@ fn options(mount: &Mount) -> &'static str {
 pub fn mounts(subject: &Subject) -> Result<String> {
     let line = |(mount, path): (Arc<Mount>, String)| {
         let source = escape(mount.source.as_bytes());
-        format!("{source} {path} {} {} 0 0\n", mount.file_system.name(), options(&mount))
+        format!(
+            "{source} {path} {} {} 0 0\n",
+            mount.file_system.name(),
+            options(&mount)
+        )
     };
     Ok(visible(subject).into_iter().map(line).collect())
 }

@@ -31,14 +31,19 @@ impl Directory for Network {
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
-        let known = REPORTS.lock().iter().any(|(known, _)| known.as_bytes() == name);
+        let known = REPORTS
+            .lock()
+            .iter()
+            .any(|(known, _)| known.as_bytes() == name);
         let name = name.to_vec();
         // The report takes the network's locks: it is made outside this one.
         known.then(|| {
             Made::text(move || {
                 let reports = REPORTS.lock();
                 let found = reports.iter().find(|(known, _)| known.as_bytes() == name);
-                let report = found.map(|(_, report)| report.clone()).ok_or(Errno::ENOENT)?;
+                let report = found
+                    .map(|(_, report)| report.clone())
+                    .ok_or(Errno::ENOENT)?;
                 drop(reports);
                 Ok(report())
             })

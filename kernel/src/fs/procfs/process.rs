@@ -3,9 +3,9 @@
 use super::subject::Subject;
 use super::{areas, descriptors, mounts, number, numbered, stat, status};
 use crate::error::{Errno, Result};
-use crate::fs::{Location, OpenFile, mount};
 use crate::fs::node::{FileType, Link};
 use crate::fs::synthetic::{Child, Content, Directory, FIRST_COOKIE, Made};
+use crate::fs::{Location, OpenFile, mount};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -22,9 +22,13 @@ pub fn directory(subject: Subject) -> Made {
 /// The names below every process and thread; the flag says that threads have it, too.
 const NAMES: &[(&str, bool, Make)] = &[
     ("cgroup", true, |_| Made::text(|| Ok("0::/\n".to_string()))),
-    ("cmdline", true, |subject| Made::bytes(move || Ok(image(&subject, |image| image.command_line.clone())))),
+    ("cmdline", true, |subject| {
+        Made::bytes(move || Ok(image(&subject, |image| image.command_line.clone())))
+    }),
     ("comm", true, comm),
-    ("cwd", true, |subject| place_link(subject, working_directory)),
+    ("cwd", true, |subject| {
+        place_link(subject, working_directory)
+    }),
     ("environ", true, |subject| {
         Made::bytes(move || {
             subject.check_inspect()?;
@@ -33,24 +37,51 @@ const NAMES: &[(&str, bool, Make)] = &[
         .with_permissions(0o400)
     }),
     ("auxv", true, |subject| {
-        Made::bytes(move || Ok(image(&subject, |image| image.auxiliary.clone()))).with_permissions(0o400)
+        Made::bytes(move || Ok(image(&subject, |image| image.auxiliary.clone())))
+            .with_permissions(0o400)
     }),
     ("exe", true, exe),
-    ("fd", true, |subject| Made::directory(descriptors::Links(subject)).with_permissions(0o500)),
-    ("fdinfo", true, |subject| Made::directory(descriptors::Infos(subject)).with_permissions(0o500)),
-    ("limits", true, |subject| Made::text(move || status::limits(&subject))),
-    ("maps", true, |subject| Made::text(move || areas::maps(&subject))),
-    ("mountinfo", true, |subject| Made::text(move || mounts::mountinfo(&subject))),
-    ("mounts", true, |subject| Made::text(move || mounts::mounts(&subject))),
+    ("fd", true, |subject| {
+        Made::directory(descriptors::Links(subject)).with_permissions(0o500)
+    }),
+    ("fdinfo", true, |subject| {
+        Made::directory(descriptors::Infos(subject)).with_permissions(0o500)
+    }),
+    ("limits", true, |subject| {
+        Made::text(move || status::limits(&subject))
+    }),
+    ("maps", true, |subject| {
+        Made::text(move || areas::maps(&subject))
+    }),
+    ("mountinfo", true, |subject| {
+        Made::text(move || mounts::mountinfo(&subject))
+    }),
+    ("mounts", true, |subject| {
+        Made::text(move || mounts::mounts(&subject))
+    }),
     ("oom_score", true, |_| Made::text(|| Ok("0\n".to_string()))),
-    ("oom_score_adj", true, |_| Made::text(|| Ok("0\n".to_string()))),
+    ("oom_score_adj", true, |_| {
+        Made::text(|| Ok("0\n".to_string()))
+    }),
     ("root", true, |subject| place_link(subject, root)),
-    ("sched", true, |subject| Made::text(move || status::sched(&subject))),
-    ("schedstat", true, |subject| Made::text(move || status::schedstat(&subject))),
-    ("smaps", true, |subject| Made::text(move || areas::smaps(&subject))),
-    ("stat", true, |subject| Made::text(move || stat::stat(&subject))),
-    ("statm", true, |subject| Made::text(move || stat::statm(&subject))),
-    ("status", true, |subject| Made::text(move || status::status(&subject))),
+    ("sched", true, |subject| {
+        Made::text(move || status::sched(&subject))
+    }),
+    ("schedstat", true, |subject| {
+        Made::text(move || status::schedstat(&subject))
+    }),
+    ("smaps", true, |subject| {
+        Made::text(move || areas::smaps(&subject))
+    }),
+    ("stat", true, |subject| {
+        Made::text(move || stat::stat(&subject))
+    }),
+    ("statm", true, |subject| {
+        Made::text(move || stat::statm(&subject))
+    }),
+    ("status", true, |subject| {
+        Made::text(move || status::status(&subject))
+    }),
     ("task", false, |subject| Made::directory(Threads(subject))),
 ];
 
@@ -65,7 +96,9 @@ impl Entries {
 
 impl Directory for Entries {
     fn list(&self) -> Vec<Child> {
-        let shown = NAMES.iter().filter(|(_, in_threads, _)| *in_threads || !self.0.one_thread);
+        let shown = NAMES
+            .iter()
+            .filter(|(_, in_threads, _)| *in_threads || !self.0.one_thread);
         (FIRST_COOKIE..)
             .zip(shown)
             .map(|(cookie, (name, _, make))| {
@@ -74,7 +107,11 @@ impl Directory for Entries {
                     Content::Link(..) => FileType::Symlink,
                     _ => FileType::Regular,
                 };
-                Child { name: name.as_bytes().to_vec(), file_type, cookie }
+                Child {
+                    name: name.as_bytes().to_vec(),
+                    file_type,
+                    cookie,
+                }
             })
             .collect()
     }
@@ -93,18 +130,30 @@ impl Directory for Threads {
     fn list(&self) -> Vec<Child> {
         let mut threads = self.0.threads();
         threads.sort_unstable_by_key(|thread| thread.id);
-        threads.iter().map(|thread| numbered(thread.id, FileType::Directory)).collect()
+        threads
+            .iter()
+            .map(|thread| numbered(thread.id, FileType::Directory))
+            .collect()
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
         let tid = number(name)?;
-        self.0.threads().into_iter().find(|thread| thread.id == tid).map(directory)
+        self.0
+            .threads()
+            .into_iter()
+            .find(|thread| thread.id == tid)
+            .map(directory)
     }
 }
 
 /// Something of the program's image; empty for kernel threads.
 fn image(subject: &Subject, part: impl Fn(&crate::process::Image) -> Vec<u8>) -> Vec<u8> {
-    subject.process.as_ref().filter(|_| subject.task.is_some()).map(|process| part(&process.image())).unwrap_or_default()
+    subject
+        .process
+        .as_ref()
+        .filter(|_| subject.task.is_some())
+        .map(|process| part(&process.image()))
+        .unwrap_or_default()
 }
 
 /// The name; a process may change those of its own threads.
@@ -117,14 +166,22 @@ fn comm(subject: Subject) -> Made {
         if own != Some(task.process().pid()) {
             return Err(Errno::EINVAL);
         }
-        let end = name.iter().position(|&byte| byte == b'\n' || byte == 0).unwrap_or(name.len());
-        task.thread().set_name(&String::from_utf8_lossy(&name[..end.min(LENGTH)]));
+        let end = name
+            .iter()
+            .position(|&byte| byte == b'\n' || byte == 0)
+            .unwrap_or(name.len());
+        task.thread()
+            .set_name(&String::from_utf8_lossy(&name[..end.min(LENGTH)]));
         Ok(())
     })
 }
 
 fn working_directory(subject: &Subject) -> Result<Location> {
-    Ok(subject.living()?.fs_of().ok_or(Errno::ENOENT)?.working_directory())
+    Ok(subject
+        .living()?
+        .fs_of()
+        .ok_or(Errno::ENOENT)?
+        .working_directory())
 }
 
 fn root(subject: &Subject) -> Result<Location> {
@@ -133,7 +190,11 @@ fn root(subject: &Subject) -> Result<Location> {
 
 fn executable(subject: &Subject) -> Result<Arc<OpenFile>> {
     let task = subject.task.as_ref().ok_or(Errno::ENOENT)?;
-    task.process().image().executable.clone().ok_or(Errno::ENOENT)
+    task.process()
+        .image()
+        .executable
+        .clone()
+        .ok_or(Errno::ENOENT)
 }
 
 /// A link straight to the program's file.

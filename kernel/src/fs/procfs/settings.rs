@@ -7,7 +7,6 @@ use crate::syscall::system;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-
 pub const ROOT: Table = Table(&[
     ("fs", || Made::directory(FS)),
     ("kernel", || Made::directory(KERNEL)),
@@ -57,7 +56,10 @@ fn constant(value: impl ToString) -> Made {
 }
 
 fn hostname() -> Result<String> {
-    Ok(format!("{}\n", String::from_utf8_lossy(&system::host_name())))
+    Ok(format!(
+        "{}\n",
+        String::from_utf8_lossy(&system::host_name())
+    ))
 }
 
 /// A random version 4 UUID (RFC 9562).
@@ -66,8 +68,20 @@ fn uuid() -> String {
     crate::random::fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = |range: core::ops::Range<usize>| bytes[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("{}-{}-{}-{}-{}\n", hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16))
+    let hex = |range: core::ops::Range<usize>| {
+        bytes[range]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    format!(
+        "{}-{}-{}-{}-{}\n",
+        hex(0..4),
+        hex(4..6),
+        hex(6..8),
+        hex(8..10),
+        hex(10..16)
+    )
 }
 
 /// The same until the machine is started again.

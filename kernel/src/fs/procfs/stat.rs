@@ -26,10 +26,16 @@ pub fn policy_numbers(policy: Policy, nice: i8) -> (u32, u32, i64) {
 
 pub fn stat(subject: &Subject) -> Result<String> {
     let process = subject.process.as_deref();
-    let terminal = process.and_then(crate::tty::controlling_device).map_or(0, |device| device.encode());
-    let foreground = process.and_then(crate::tty::foreground_group).map_or(-1, i64::from);
+    let terminal = process
+        .and_then(crate::tty::controlling_device)
+        .map_or(0, |device| device.encode());
+    let foreground = process
+        .and_then(crate::tty::foreground_group)
+        .map_or(-1, i64::from);
     let (user, system) = subject.times();
-    let children = process.map(|process| process.children_times()).unwrap_or_default();
+    let children = process
+        .map(|process| process.children_times())
+        .unwrap_or_default();
     let threads = process.map_or(1, |process| process.threads().len());
     let started = process.map_or(0, |process| process.started_ns());
     let usage = subject.usage();
@@ -42,18 +48,36 @@ pub fn stat(subject: &Subject) -> Result<String> {
 
     let mut line = format!("{} ({}) {} ", subject.id, subject.name(), subject.state());
     let parent = process.map_or(0, |process| process.parent_pid());
-    let (group, session) = process.map_or((0, 0), |process| (process.group_id(), process.session_id()));
+    let (group, session) =
+        process.map_or((0, 0), |process| (process.group_id(), process.session_id()));
     // ppid pgrp session tty_nr tpgid flags minflt cminflt majflt cmajflt
-    let _ = write!(line, "{parent} {group} {session} {terminal} {foreground} 0 0 0 0 0 ");
+    let _ = write!(
+        line,
+        "{parent} {group} {session} {terminal} {foreground} 0 0 0 0 0 "
+    );
     // utime stime cutime cstime priority nice num_threads itrealvalue starttime
     let (waited_user, waited_system) = (ticks(children.user_ns), ticks(children.system_ns));
-    let _ = write!(line, "{} {} {waited_user} {waited_system} ", ticks(user), ticks(system));
+    let _ = write!(
+        line,
+        "{} {} {waited_user} {waited_system} ",
+        ticks(user),
+        ticks(system)
+    );
     let _ = write!(line, "{priority} {nice} {threads} 0 {} ", ticks(started));
     // vsize rss rsslim, then twelve that are secret or unused: startcode to cnswap
-    let _ = write!(line, "{} {} {} ", usage.virtual_pages * mm::PAGE_SIZE, usage.resident_pages, u64::MAX);
+    let _ = write!(
+        line,
+        "{} {} {} ",
+        usage.virtual_pages * mm::PAGE_SIZE,
+        usage.resident_pages,
+        u64::MAX
+    );
     line.push_str("0 0 0 0 0 0 0 0 0 0 0 0 ");
     // exit_signal processor rt_priority policy delayacct guest cguest data.. env exit_code
-    let _ = writeln!(line, "{exit_signal} {cpu} {realtime} {policy} 0 0 0 0 0 0 0 0 0 0 0");
+    let _ = writeln!(
+        line,
+        "{exit_signal} {cpu} {realtime} {policy} 0 0 0 0 0 0 0 0 0 0 0"
+    );
     Ok(line)
 }
 

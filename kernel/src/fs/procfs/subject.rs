@@ -25,8 +25,16 @@ pub struct Subject {
 
 /// The numbers in /proc: processes and kernel threads.
 pub fn all_pids() -> Vec<u32> {
-    let mut pids: Vec<u32> = process::processes().iter().map(|process| process.pid()).collect();
-    pids.extend(smp::threads().iter().filter(|thread| is_kernel(thread)).map(|thread| thread.tid()));
+    let mut pids: Vec<u32> = process::processes()
+        .iter()
+        .map(|process| process.pid())
+        .collect();
+    pids.extend(
+        smp::threads()
+            .iter()
+            .filter(|thread| is_kernel(thread))
+            .map(|thread| thread.tid()),
+    );
     pids.sort_unstable();
     pids.dedup();
     pids
@@ -42,23 +50,49 @@ impl Subject {
         if let Ok(process) = process::process_by_pid(pid) {
             let task = process.first_thread();
             let thread = task.as_ref().map(|task| task.thread().clone());
-            return Some(Self { id: pid, process: Some(process), task, thread, one_thread: false });
+            return Some(Self {
+                id: pid,
+                process: Some(process),
+                task,
+                thread,
+                one_thread: false,
+            });
         }
         let thread = smp::find_thread(pid).filter(is_kernel)?;
-        Some(Self { id: pid, process: None, task: None, thread: Some(thread), one_thread: false })
+        Some(Self {
+            id: pid,
+            process: None,
+            task: None,
+            thread: Some(thread),
+            one_thread: false,
+        })
     }
 
     /// The threads below `task/`.
     pub fn threads(&self) -> Vec<Subject> {
         match &self.process {
-            None => [Self { one_thread: true, ..self.clone() }].into(),
-            Some(process) => process.threads().into_iter().map(|task| self.of_task(task)).collect(),
+            None => [Self {
+                one_thread: true,
+                ..self.clone()
+            }]
+            .into(),
+            Some(process) => process
+                .threads()
+                .into_iter()
+                .map(|task| self.of_task(task))
+                .collect(),
         }
     }
 
     fn of_task(&self, task: Arc<Task>) -> Subject {
         let thread = Some(task.thread().clone());
-        Self { id: task.tid(), process: self.process.clone(), task: Some(task), thread, one_thread: true }
+        Self {
+            id: task.tid(),
+            process: self.process.clone(),
+            task: Some(task),
+            thread,
+            one_thread: true,
+        }
     }
 
     pub fn name(&self) -> String {
@@ -71,8 +105,14 @@ impl Subject {
 
     /// The state's letter (proc_pid_stat(5)).
     pub fn state(&self) -> char {
-        let Some(thread) = &self.thread else { return 'Z' };
-        if self.process.as_ref().is_some_and(|process| process.is_stopped()) {
+        let Some(thread) = &self.thread else {
+            return 'Z';
+        };
+        if self
+            .process
+            .as_ref()
+            .is_some_and(|process| process.is_stopped())
+        {
             return 'T';
         }
         match thread.phase() {
@@ -87,7 +127,9 @@ impl Subject {
     }
 
     pub fn usage(&self) -> Usage {
-        self.memory().map(|memory| memory.usage()).unwrap_or_default()
+        self.memory()
+            .map(|memory| memory.usage())
+            .unwrap_or_default()
     }
 
     /// User and system time, of the thread or of the whole process, in nanoseconds.
@@ -115,11 +157,17 @@ impl Subject {
 
     /// `EACCES` unless the caller may look into the process (as ptrace_may_access does).
     pub fn check_inspect(&self) -> Result<()> {
-        let Some(current) = try_current() else { return Ok(()) };
+        let Some(current) = try_current() else {
+            return Ok(());
+        };
         let caller = current.credentials();
-        let (Some(task), false) = (&self.task, caller.has(Capabilities::DAC_OVERRIDE)) else { return Ok(()) };
+        let (Some(task), false) = (&self.task, caller.has(Capabilities::DAC_OVERRIDE)) else {
+            return Ok(());
+        };
         let theirs = task.credentials();
-        let same = [theirs.uid, theirs.euid, theirs.suid].iter().all(|&uid| uid == caller.fsuid);
+        let same = [theirs.uid, theirs.euid, theirs.suid]
+            .iter()
+            .all(|&uid| uid == caller.fsuid);
         if same { Ok(()) } else { Err(Errno::EACCES) }
     }
 

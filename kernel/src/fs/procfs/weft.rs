@@ -13,19 +13,37 @@ use alloc::string::{String, ToString};
 use core::fmt::Write;
 use smp::{Phase, Policy, ThreadRef};
 
-pub const ROOT: Table =
-    Table(&[("cpus", || Made::text(cpus)), ("threads", || Made::text(threads))]);
+pub const ROOT: Table = Table(&[
+    ("cpus", || Made::text(cpus)),
+    ("threads", || Made::text(threads)),
+]);
 
 fn cpus() -> Result<String> {
     let mut text = String::new();
     for cpu in possible_cpus().iter() {
         let s = smp::cpu_stats(cpu);
-        let current = s.current.map_or("-".to_string(), |thread| thread.tid.to_string());
+        let current = s
+            .current
+            .map_or("-".to_string(), |thread| thread.tid.to_string());
         let _ = write!(text, "cpu={cpu} online={} ", u8::from(s.online));
-        let _ = write!(text, "user_ns={} system_ns={} irq_ns={} idle_ns={} ", s.user_ns, s.system_ns, s.irq_ns, s.idle_ns);
-        let _ = write!(text, "switches={} voluntary={} involuntary={} ", s.switches(), s.voluntary_switches, s.involuntary_switches);
+        let _ = write!(
+            text,
+            "user_ns={} system_ns={} irq_ns={} idle_ns={} ",
+            s.user_ns, s.system_ns, s.irq_ns, s.idle_ns
+        );
+        let _ = write!(
+            text,
+            "switches={} voluntary={} involuntary={} ",
+            s.switches(),
+            s.voluntary_switches,
+            s.involuntary_switches
+        );
         let _ = write!(text, "steals={} migrations={} ", s.steals, s.migrations);
-        let _ = write!(text, "ipis_sent={} ipis_received={} timer_irqs={} ", s.ipis_sent, s.ipis_received, s.timer_irqs);
+        let _ = write!(
+            text,
+            "ipis_sent={} ipis_received={} timer_irqs={} ",
+            s.ipis_sent, s.ipis_received, s.timer_irqs
+        );
         let _ = writeln!(text, "ready={} current={current}", s.nr_ready);
     }
     Ok(text)
@@ -37,21 +55,49 @@ fn threads() -> Result<String> {
 
 fn thread(thread: &ThreadRef) -> String {
     let stats = thread.stats();
-    let pid = thread.extension::<Task>().map_or(0, |task| task.process().pid());
+    let pid = thread
+        .extension::<Task>()
+        .map_or(0, |task| task.process().pid());
     let (_, _, priority) = policy_numbers(thread.policy(), thread.nice());
     let affinity = thread.affinity() & possible_cpus();
-    let mut line = format!("tid={} pid={pid} name={} ", thread.tid(), word(&thread.name()));
-    let _ = write!(line, "state={} cpu={} ", state(thread.phase()), thread.cpu());
-    let _ = write!(line, "class={} priority={priority} nice={} ", class(thread.policy()), thread.nice());
-    let _ = write!(line, "affinity={affinity} run_ns={} user_ns={} wait_ns={} ", stats.run_ns, stats.user_ns, stats.wait_ns);
+    let mut line = format!(
+        "tid={} pid={pid} name={} ",
+        thread.tid(),
+        word(&thread.name())
+    );
+    let _ = write!(
+        line,
+        "state={} cpu={} ",
+        state(thread.phase()),
+        thread.cpu()
+    );
+    let _ = write!(
+        line,
+        "class={} priority={priority} nice={} ",
+        class(thread.policy()),
+        thread.nice()
+    );
+    let _ = write!(
+        line,
+        "affinity={affinity} run_ns={} user_ns={} wait_ns={} ",
+        stats.run_ns, stats.user_ns, stats.wait_ns
+    );
     let switches = stats.voluntary + stats.involuntary;
-    let _ = write!(line, "switches={switches} voluntary={} involuntary={} ", stats.voluntary, stats.involuntary);
+    let _ = write!(
+        line,
+        "switches={switches} voluntary={} involuntary={} ",
+        stats.voluntary, stats.involuntary
+    );
     let _ = writeln!(line, "migrations={}", stats.migrations);
     line
 }
 
 fn word(name: &str) -> String {
-    if name.is_empty() { "-".to_string() } else { name.replace(|letter: char| letter.is_whitespace(), "_") }
+    if name.is_empty() {
+        "-".to_string()
+    } else {
+        name.replace(|letter: char| letter.is_whitespace(), "_")
+    }
 }
 
 fn state(phase: Phase) -> &'static str {

@@ -33,8 +33,14 @@ fn limits_hold() {
         table.insert(file.clone(), false).unwrap();
     }
     assert_eq!(table.insert(file.clone(), false), Err(Errno::EMFILE));
-    assert_eq!(table.insert_from(3, file.clone(), false), Err(Errno::EINVAL));
-    assert_eq!(table.replace(3, file.clone(), false).err(), Some(Errno::EBADF));
+    assert_eq!(
+        table.insert_from(3, file.clone(), false),
+        Err(Errno::EINVAL)
+    );
+    assert_eq!(
+        table.replace(3, file.clone(), false).err(),
+        Some(Errno::EBADF)
+    );
     assert!(table.replace(2, file, false).unwrap().is_some());
 }
 
@@ -42,10 +48,18 @@ fn limits_hold() {
 fn forks_share_offsets_but_not_descriptors() {
     let table = FileTable::new();
     table.insert(file(), false).unwrap();
-    table.get(0).unwrap().with_offset(|offset| Ok(*offset = 0)).unwrap();
+    table
+        .get(0)
+        .unwrap()
+        .with_offset(|offset| Ok(*offset = 0))
+        .unwrap();
     let child = table.duplicate();
     let mut bytes = [0; 4];
-    child.get(0).unwrap().read(&mut Sink::Kernel(&mut bytes)).unwrap();
+    child
+        .get(0)
+        .unwrap()
+        .read(&mut Sink::Kernel(&mut bytes))
+        .unwrap();
     assert_eq!(table.get(0).unwrap().offset(), 4);
     child.remove(0).unwrap();
     assert!(table.get(0).is_ok());
@@ -61,7 +75,10 @@ fn exec_closes_what_is_marked() {
     table.close_marked();
     assert_eq!(table.descriptors(), [0, 2]);
     table.set_close_on_exec_range(1, u32::MAX);
-    assert_eq!((table.close_on_exec(0), table.close_on_exec(2)), (Ok(false), Ok(true)));
+    assert_eq!(
+        (table.close_on_exec(0), table.close_on_exec(2)),
+        (Ok(false), Ok(true))
+    );
     table.close_range(1, u32::MAX);
     assert_eq!(table.descriptors(), [0]);
     table.close_all();
@@ -72,5 +89,8 @@ fn exec_closes_what_is_marked() {
 fn status_flags_change_only_what_they_may() {
     let file = file();
     file.set_flags(OpenFlags::APPEND | OpenFlags::NONBLOCK | OpenFlags::WRONLY | OpenFlags::CREAT);
-    assert_eq!(file.flags(), OpenFlags::RDWR | OpenFlags::APPEND | OpenFlags::NONBLOCK);
+    assert_eq!(
+        file.flags(),
+        OpenFlags::RDWR | OpenFlags::APPEND | OpenFlags::NONBLOCK
+    );
 }

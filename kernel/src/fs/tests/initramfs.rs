@@ -22,7 +22,13 @@ fn a_tree_comes_out_as_it_went_in() {
     assert_eq!(read(&caller, "/link").unwrap(), b"hello");
     let metadata = |path: &[u8]| caller.find(None, path, false).unwrap().node.metadata();
     assert_eq!(metadata(b"/etc").permissions, 0o750);
-    assert_eq!((metadata(b"/etc/motd").permissions, metadata(b"/etc/motd").modified.seconds), (0o600, 1_700_000_000));
+    assert_eq!(
+        (
+            metadata(b"/etc/motd").permissions,
+            metadata(b"/etc/motd").modified.seconds
+        ),
+        (0o600, 1_700_000_000)
+    );
     assert_eq!(metadata(b"/console").device.major, 5);
     assert_eq!(metadata(b"/pipe").file_type, FileType::Fifo);
 }
@@ -35,7 +41,14 @@ fn damage_costs_only_what_follows_it() {
     add(&mut archive, "second", 0o100644, b"2");
     archive[damage..damage + 6].copy_from_slice(b"garbag");
     let caller = caller();
-    assert_eq!(unpack(caller.clone(), &archive), Unpacked { entries: 1, bytes: 1, errors: 1 });
+    assert_eq!(
+        unpack(caller.clone(), &archive),
+        Unpacked {
+            entries: 1,
+            bytes: 1,
+            errors: 1
+        }
+    );
     assert_eq!(read(&caller, "/first").unwrap(), b"1");
 }
 
@@ -45,7 +58,14 @@ fn an_entry_that_cannot_be_made_costs_itself() {
     add(&mut archive, "missing/file", 0o100644, b"x");
     add(&mut archive, "odd", 0o170000, b"");
     add(&mut archive, &"n".repeat(300), 0o100644, b"");
-    push(&mut archive, b"big", 0o100644, &vec![1; (CAPACITY + 1) * 4096], (CAPACITY + 1) * 4096, 4);
+    push(
+        &mut archive,
+        b"big",
+        0o100644,
+        &vec![1; (CAPACITY + 1) * 4096],
+        (CAPACITY + 1) * 4096,
+        4,
+    );
     add(&mut archive, "../../good", 0o100644, b"still");
     let caller = caller();
     let unpacked = unpack(caller.clone(), &archive);

@@ -3,6 +3,7 @@
 mod descriptors;
 mod initramfs;
 mod paths;
+mod synthetic;
 mod tmpfs;
 
 use super::caller::Caller;
@@ -25,8 +26,15 @@ fn caller() -> Caller {
     let file_system = TmpFs::new("tmpfs", CAPACITY, 0o755);
     let root = mount::attach(file_system.clone(), file_system.root(), None, "test".into()).unwrap();
     let credentials = Arc::new(Credentials::root());
-    let caller = Caller { credentials, root: root.clone(), working_directory: root, umask: 0o022 };
-    caller.make(None, b"/tmp", NewNode::Directory, 0o777).unwrap();
+    let caller = Caller {
+        credentials,
+        root: root.clone(),
+        working_directory: root,
+        umask: 0o022,
+    };
+    caller
+        .make(None, b"/tmp", NewNode::Directory, 0o777)
+        .unwrap();
     let tmp = caller.find(None, b"/tmp", true).unwrap();
     caller.change_mode(&tmp, 0o1777).unwrap();
     caller
@@ -40,7 +48,10 @@ fn as_user(caller: &Caller, id: u32) -> Caller {
         effective: Capabilities::empty(),
         ..Credentials::root()
     };
-    Caller { credentials: Arc::new(credentials), ..caller.clone() }
+    Caller {
+        credentials: Arc::new(credentials),
+        ..caller.clone()
+    }
 }
 
 fn write(caller: &Caller, path: &str, data: &[u8]) -> Result<Arc<OpenFile>> {
@@ -53,7 +64,9 @@ fn write(caller: &Caller, path: &str, data: &[u8]) -> Result<Arc<OpenFile>> {
 
 fn read_open(file: &OpenFile, offset: u64) -> Vec<u8> {
     let mut buffer = alloc::vec![0xee; 1 << 16];
-    let count = file.read_at(offset, &mut Sink::Kernel(&mut buffer)).unwrap();
+    let count = file
+        .read_at(offset, &mut Sink::Kernel(&mut buffer))
+        .unwrap();
     buffer.truncate(count);
     buffer
 }
@@ -64,7 +77,9 @@ fn read(caller: &Caller, path: &str) -> Result<Vec<u8>> {
 }
 
 fn mkdir(caller: &Caller, path: &str) -> Result<()> {
-    caller.make(None, path.as_bytes(), NewNode::Directory, 0o755).map(|_| ())
+    caller
+        .make(None, path.as_bytes(), NewNode::Directory, 0o755)
+        .map(|_| ())
 }
 
 fn names(caller: &Caller, path: &str) -> Vec<alloc::string::String> {

@@ -7,7 +7,9 @@ use crate::fs::node::FileType;
 use crate::fs::path::{Rules, resolve};
 
 fn symlink(caller: &Caller, text: &str, path: &str) {
-    caller.make(None, path.as_bytes(), NewNode::Symlink(text.as_bytes()), 0).unwrap();
+    caller
+        .make(None, path.as_bytes(), NewNode::Symlink(text.as_bytes()), 0)
+        .unwrap();
 }
 
 fn path_of(caller: &Caller, place: &Location) -> String {
@@ -57,9 +59,15 @@ fn symbolic_links_are_followed_where_they_should() {
     assert_eq!(read(&caller, "/rel/up").unwrap(), b"x");
     let link = caller.find(None, b"/abs", false).unwrap();
     assert_eq!(link.node.file_type(), FileType::Symlink);
-    assert_eq!(caller.open(None, b"/abs", OpenFlags::NOFOLLOW, 0).err(), Some(Errno::ELOOP));
+    assert_eq!(
+        caller.open(None, b"/abs", OpenFlags::NOFOLLOW, 0).err(),
+        Some(Errno::ELOOP)
+    );
     // A slash at the end follows even where the last link is not followed.
-    assert_eq!(caller.find(None, b"/rel/", false).unwrap().node.file_type(), FileType::Directory);
+    assert_eq!(
+        caller.find(None, b"/rel/", false).unwrap().node.file_type(),
+        FileType::Directory
+    );
 }
 
 #[test]
@@ -80,7 +88,10 @@ fn creating_through_a_dangling_link_makes_its_target() {
     assert_eq!(read(&caller, "/tmp/target").unwrap(), b"made");
     symlink(&caller, "/tmp/other", "/second");
     let flags = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::EXCL;
-    assert_eq!(caller.open(None, b"/second", flags, 0o644).err(), Some(Errno::EEXIST));
+    assert_eq!(
+        caller.open(None, b"/second", flags, 0o644).err(),
+        Some(Errno::EEXIST)
+    );
 }
 
 #[test]
@@ -88,7 +99,10 @@ fn names_and_paths_have_limits() {
     let caller = caller();
     let long = "n".repeat(255);
     write(&caller, &format!("/{long}"), b"").unwrap();
-    assert_eq!(write(&caller, &format!("/{long}n"), b"").err(), Some(Errno::ENAMETOOLONG));
+    assert_eq!(
+        write(&caller, &format!("/{long}n"), b"").err(),
+        Some(Errno::ENAMETOOLONG)
+    );
     assert_eq!(find(&caller, &"/".repeat(4096)), Err(Errno::ENAMETOOLONG));
 }
 
@@ -105,9 +119,19 @@ fn mounts_cover_directories() {
     assert_eq!(find(&caller, "/mnt/d/../..").unwrap(), "/");
     assert_eq!(find(&caller, "/mnt/d").unwrap(), "/mnt/d");
     assert_eq!(caller.rmdir(None, b"/mnt"), Err(Errno::EBUSY));
-    assert_eq!(caller.rename((None, b"/mnt/d"), (None, b"/d"), crate::fs::node::RenameMode::Replace), Err(Errno::EXDEV));
+    assert_eq!(
+        caller.rename(
+            (None, b"/mnt/d"),
+            (None, b"/d"),
+            crate::fs::node::RenameMode::Replace
+        ),
+        Err(Errno::EXDEV)
+    );
     let held = caller.find(None, b"/mnt/d", true).unwrap();
-    assert_eq!(mount::detach(caller.find(None, b"/mnt", true).unwrap(), false), Err(Errno::EBUSY));
+    assert_eq!(
+        mount::detach(caller.find(None, b"/mnt", true).unwrap(), false),
+        Err(Errno::EBUSY)
+    );
     drop(held);
     mount::detach(caller.find(None, b"/mnt", true).unwrap(), false).unwrap();
     assert!(caller.find(None, b"/mnt/under", true).is_ok());
@@ -120,13 +144,25 @@ fn rules_keep_a_walk_inside() {
     mkdir(&caller, "/jail/in").unwrap();
     symlink(&caller, "/tmp", "/jail/out");
     let jail = caller.find(None, b"/jail", true).unwrap();
-    let rules = Rules { beneath: true, ..Rules::FOLLOW };
+    let rules = Rules {
+        beneath: true,
+        ..Rules::FOLLOW
+    };
     let walk = |path: &[u8], rules| resolve(&caller, Some(&jail), path, rules).map(|_| ());
     assert_eq!(walk(b"in/..", rules), Ok(()));
     assert_eq!(walk(b"..", rules), Err(Errno::EXDEV));
     assert_eq!(walk(b"/tmp", rules), Err(Errno::EXDEV));
     assert_eq!(walk(b"out", rules), Err(Errno::EXDEV));
-    assert_eq!(walk(b"out", Rules { no_symlinks: true, ..Rules::FOLLOW }), Err(Errno::ELOOP));
+    assert_eq!(
+        walk(
+            b"out",
+            Rules {
+                no_symlinks: true,
+                ..Rules::FOLLOW
+            }
+        ),
+        Err(Errno::ELOOP)
+    );
 }
 
 #[test]
@@ -134,7 +170,8 @@ fn searching_needs_permission() {
     let root = caller();
     mkdir(&root, "/secret").unwrap();
     write(&root, "/secret/f", b"").unwrap();
-    root.change_mode(&root.find(None, b"/secret", true).unwrap(), 0o700).unwrap();
+    root.change_mode(&root.find(None, b"/secret", true).unwrap(), 0o700)
+        .unwrap();
     let user = as_user(&root, 1000);
     assert_eq!(find(&user, "/secret/f"), Err(Errno::EACCES));
     assert_eq!(write(&user, "/new", b"").err(), Some(Errno::EACCES));

@@ -6,18 +6,28 @@ use crate::fs::node::{Allocation, RenameMode};
 use crate::fs::path::{Rules, resolve};
 
 fn rename(caller: &Caller, from: &str, to: &str) -> Result<()> {
-    caller.rename((None, from.as_bytes()), (None, to.as_bytes()), RenameMode::Replace)
+    caller.rename(
+        (None, from.as_bytes()),
+        (None, to.as_bytes()),
+        RenameMode::Replace,
+    )
 }
 
 fn links(caller: &Caller, path: &str) -> u32 {
-    caller.find(None, path.as_bytes(), false).unwrap().node.metadata().links
+    caller
+        .find(None, path.as_bytes(), false)
+        .unwrap()
+        .node
+        .metadata()
+        .links
 }
 
 #[test]
 fn holes_read_as_zeros_and_cost_nothing() {
     let caller = caller();
     let file = write(&caller, "/f", b"head").unwrap();
-    file.write_at(1 << 40, &mut Source::Kernel(b"tail")).unwrap();
+    file.write_at(1 << 40, &mut Source::Kernel(b"tail"))
+        .unwrap();
     let metadata = file.node().unwrap().metadata();
     assert_eq!((metadata.size, metadata.blocks), ((1 << 40) + 4, 16));
     assert_eq!(read_open(&file, (1 << 40) - 2), b"\0\0tail");
@@ -32,8 +42,17 @@ fn a_full_file_system_says_so_and_frees_again() {
     assert_eq!(write(&caller, "/more", b"x").err(), Some(Errno::ENOSPC));
     // A write that fits in part tells how much.
     let file = caller.open(None, b"/full", OpenFlags::RDWR, 0).unwrap();
-    file.node().unwrap().truncate(4096 * (CAPACITY as u64 - 1)).unwrap();
-    assert_eq!(file.write_at(4096 * (CAPACITY as u64 - 1), &mut Source::Kernel(&[1; 8192])), Ok(4096));
+    file.node()
+        .unwrap()
+        .truncate(4096 * (CAPACITY as u64 - 1))
+        .unwrap();
+    assert_eq!(
+        file.write_at(
+            4096 * (CAPACITY as u64 - 1),
+            &mut Source::Kernel(&[1; 8192])
+        ),
+        Ok(4096)
+    );
     drop(file);
     caller.unlink(None, b"/full").unwrap();
     write(&caller, "/more", &data).unwrap();
@@ -47,7 +66,9 @@ fn truncation_leaves_no_old_bytes_behind() {
     node.truncate(100).unwrap();
     node.truncate(6000).unwrap();
     let bytes = read_open(&file, 0);
-    assert!(bytes[..100].iter().all(|&byte| byte == 9) && bytes[100..].iter().all(|&byte| byte == 0));
+    assert!(
+        bytes[..100].iter().all(|&byte| byte == 9) && bytes[100..].iter().all(|&byte| byte == 0)
+    );
     assert_eq!(bytes.len(), 6000);
     assert_eq!(node.truncate(u64::MAX), Err(Errno::EFBIG));
 }
@@ -62,7 +83,8 @@ fn punched_holes_read_as_zeros() {
     assert!(bytes[..100].iter().all(|&byte| byte == 9));
     assert!(bytes[100..8292].iter().all(|&byte| byte == 0));
     assert!(bytes[8292..].iter().all(|&byte| byte == 9));
-    node.allocate(Allocation::Reserve { keep_size: false }, 12288, 10).unwrap();
+    node.allocate(Allocation::Reserve { keep_size: false }, 12288, 10)
+        .unwrap();
     assert_eq!(node.metadata().size, 12298);
 }
 
@@ -80,7 +102,9 @@ fn an_open_file_outlives_its_name() {
 fn appending_goes_to_the_end() {
     let caller = caller();
     write(&caller, "/f", b"one").unwrap();
-    let file = caller.open(None, b"/f", OpenFlags::WRONLY | OpenFlags::APPEND, 0).unwrap();
+    let file = caller
+        .open(None, b"/f", OpenFlags::WRONLY | OpenFlags::APPEND, 0)
+        .unwrap();
     file.write(&mut Source::Kernel(b"two")).unwrap();
     assert_eq!(file.offset(), 6);
     assert_eq!(read(&caller, "/f").unwrap(), b"onetwo");
@@ -91,12 +115,23 @@ fn appending_goes_to_the_end() {
 fn hard_links_share_the_file_and_are_counted() {
     let caller = caller();
     write(&caller, "/a", b"x").unwrap();
-    caller.link((None, b"/a"), false, (None, b"/tmp/b")).unwrap();
+    caller
+        .link((None, b"/a"), false, (None, b"/tmp/b"))
+        .unwrap();
     assert_eq!(links(&caller, "/a"), 2);
-    assert_eq!(caller.link((None, b"/a"), false, (None, b"/tmp/b")), Err(Errno::EEXIST));
+    assert_eq!(
+        caller.link((None, b"/a"), false, (None, b"/tmp/b")),
+        Err(Errno::EEXIST)
+    );
     caller.unlink(None, b"/a").unwrap();
-    assert_eq!((read(&caller, "/tmp/b").unwrap(), links(&caller, "/tmp/b")), (b"x".to_vec(), 1));
-    assert_eq!(caller.link((None, b"/tmp"), false, (None, b"/d")), Err(Errno::EPERM));
+    assert_eq!(
+        (read(&caller, "/tmp/b").unwrap(), links(&caller, "/tmp/b")),
+        (b"x".to_vec(), 1)
+    );
+    assert_eq!(
+        caller.link((None, b"/tmp"), false, (None, b"/d")),
+        Err(Errno::EPERM)
+    );
 }
 
 #[test]
@@ -114,7 +149,12 @@ fn directories_are_counted_and_removed_only_when_empty() {
     caller.rmdir(None, b"/d/e").unwrap();
     assert_eq!(links(&caller, "/d"), 2);
     // Nothing can be made in a directory that is gone.
-    assert_eq!(caller.make(Some(&inside), b"f", NewNode::Regular, 0o644).err(), Some(Errno::ENOENT));
+    assert_eq!(
+        caller
+            .make(Some(&inside), b"f", NewNode::Regular, 0o644)
+            .err(),
+        Some(Errno::ENOENT)
+    );
     assert_eq!(inside.path(&caller.root).err(), Some(Errno::ENOENT));
 }
 
@@ -126,7 +166,10 @@ fn rename_replaces_files_in_one_step() {
     rename(&caller, "/a", "/b").unwrap();
     assert_eq!(read(&caller, "/b").unwrap(), b"new");
     assert_eq!(read(&caller, "/a").err(), Some(Errno::ENOENT));
-    assert_eq!((read_open(&old, 0), old.node().unwrap().metadata().links), (b"old".to_vec(), 0));
+    assert_eq!(
+        (read_open(&old, 0), old.node().unwrap().metadata().links),
+        (b"old".to_vec(), 0)
+    );
     caller.link((None, b"/b"), false, (None, b"/c")).unwrap();
     rename(&caller, "/b", "/c").unwrap();
     assert_eq!(links(&caller, "/b"), 2);
@@ -148,7 +191,14 @@ fn rename_moves_directories_but_not_into_themselves() {
     let moved = caller.find(None, b"/x/full/e", true).unwrap();
     assert_eq!(moved.path(&caller.root).unwrap(), b"/x/full/e");
     assert_eq!((links(&caller, "/x"), links(&caller, "/x/full")), (3, 3));
-    assert_eq!(caller.find(None, b"/x/full/e/../..", true).unwrap().path(&caller.root).unwrap(), b"/x");
+    assert_eq!(
+        caller
+            .find(None, b"/x/full/e/../..", true)
+            .unwrap()
+            .path(&caller.root)
+            .unwrap(),
+        b"/x"
+    );
 }
 
 #[test]
@@ -160,7 +210,14 @@ fn exchange_and_keep() {
     assert_eq!(both(RenameMode::KeepTarget), Err(Errno::EEXIST));
     both(RenameMode::Exchange).unwrap();
     assert_eq!(read(&caller, "/d").unwrap(), b"f");
-    assert_eq!(caller.find(None, b"/tmp/f/..", true).unwrap().path(&caller.root).unwrap(), b"/tmp");
+    assert_eq!(
+        caller
+            .find(None, b"/tmp/f/..", true)
+            .unwrap()
+            .path(&caller.root)
+            .unwrap(),
+        b"/tmp"
+    );
     assert_eq!(links(&caller, "/tmp"), 3);
 }
 
@@ -178,11 +235,19 @@ fn sticky_directories_keep_strangers_off() {
 fn umask_and_owner_of_new_files() {
     let root = caller();
     let user = as_user(&root, 1000);
-    let file = user.open(None, b"/tmp/f", OpenFlags::CREAT | OpenFlags::RDWR, 0o666).unwrap();
+    let file = user
+        .open(None, b"/tmp/f", OpenFlags::CREAT | OpenFlags::RDWR, 0o666)
+        .unwrap();
     let metadata = file.node().unwrap().metadata();
-    assert_eq!((metadata.permissions, metadata.uid, metadata.gid), (0o644, 1000, 1000));
+    assert_eq!(
+        (metadata.permissions, metadata.uid, metadata.gid),
+        (0o644, 1000, 1000)
+    );
     let other = as_user(&root, 1001);
-    assert_eq!(other.open(None, b"/tmp/f", OpenFlags::WRONLY, 0).err(), Some(Errno::EACCES));
+    assert_eq!(
+        other.open(None, b"/tmp/f", OpenFlags::WRONLY, 0).err(),
+        Some(Errno::EACCES)
+    );
     let place = root.find(None, b"/tmp/f", true).unwrap();
     assert_eq!(other.change_mode(&place, 0o777), Err(Errno::EPERM));
     assert_eq!(user.change_owner(&place, Some(0), None), Err(Errno::EPERM));
@@ -238,7 +303,10 @@ fn racing_creators_make_one_file() {
     let open = || caller.open(None, b"/tmp/one", flags, 0o600).is_ok();
     let made: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(&open)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     assert_eq!(made.iter().filter(|&&made| made).count(), 1);
 }
@@ -250,7 +318,12 @@ fn racing_renames_and_removals_keep_the_tree_whole() {
         mkdir(&caller, path).unwrap();
     }
     std::thread::scope(|scope| {
-        for (from, to) in [("/a/x", "/b/y/x"), ("/b/y", "/a/x/y"), ("/b/y/x", "/a/x"), ("/a/x/y", "/b/y")] {
+        for (from, to) in [
+            ("/a/x", "/b/y/x"),
+            ("/b/y", "/a/x/y"),
+            ("/b/y/x", "/a/x"),
+            ("/a/x/y", "/b/y"),
+        ] {
             let caller = &caller;
             scope.spawn(move || {
                 for _ in 0..500 {
@@ -265,7 +338,8 @@ fn racing_renames_and_removals_keep_the_tree_whole() {
     let count = |path: &str| names(&caller, path).len() - 2;
     assert!(count("/a") + count("/b") >= 1);
     let found = ["/a/x", "/a/x/y", "/b/y", "/b/y/x"].iter().filter(|path| {
-        resolve(&caller, None, path.as_bytes(), Rules::FOLLOW).is_ok_and(|found| found.place.is_some())
+        resolve(&caller, None, path.as_bytes(), Rules::FOLLOW)
+            .is_ok_and(|found| found.place.is_some())
     });
     assert_eq!(found.count(), 2);
 }

@@ -1,9 +1,9 @@
 //! The pages of a tmpfs file. Pages that were never written do not exist and read as zeros.
 
 use super::super::node::Allocation;
+use super::Shared;
 use super::inode::{Body, Inode};
 use super::page::{self, Page};
-use super::Shared;
 use crate::error::{Errno, Result};
 use crate::fs::node::Node;
 use crate::user_memory::{Sink, Source};
@@ -53,17 +53,30 @@ impl Contents {
 
     /// A file without a path.
     pub fn labelled(label: &[u8], sealable: bool) -> Self {
-        let seals = if sealable { Seals::empty() } else { Seals::SEAL };
+        let seals = if sealable {
+            Seals::empty()
+        } else {
+            Seals::SEAL
+        };
         Self::with_label(String::from_utf8_lossy(label).to_string(), seals)
     }
 
     fn with_label(label: String, seals: Seals) -> Self {
         let pages = Mutex::new(Pages::default());
-        Self { pages, writer: Mutex::new(()), seals: AtomicU32::new(seals.bits()), label }
+        Self {
+            pages,
+            writer: Mutex::new(()),
+            seals: AtomicU32::new(seals.bits()),
+            label,
+        }
     }
 
     pub fn label(&self) -> String {
-        if self.label.is_empty() { String::from("file") } else { alloc::format!("/memfd:{} (deleted)", self.label) }
+        if self.label.is_empty() {
+            String::from("file")
+        } else {
+            alloc::format!("/memfd:{} (deleted)", self.label)
+        }
     }
 
     pub fn size(&self) -> u64 {
@@ -78,7 +91,9 @@ impl Contents {
         let mut moved = 0;
         loop {
             let at = offset.saturating_add(moved as u64);
-            let Some((piece, page)) = self.look(at, sink.remaining()) else { return Ok(moved) };
+            let Some((piece, page)) = self.look(at, sink.remaining()) else {
+                return Ok(moved);
+            };
             let wanted = piece.len();
             let result = match page {
                 Some(page) => page.read(piece, sink),
@@ -98,12 +113,21 @@ impl Contents {
     /// The page at `offset` and which part of it is wanted; `None` at the end.
     fn look(&self, offset: u64, wanted: usize) -> Option<(Range<usize>, Option<Page>)> {
         let pages = self.pages.lock();
-        let left = pages.size.checked_sub(offset).filter(|&left| left > 0 && wanted > 0)?;
+        let left = pages
+            .size
+            .checked_sub(offset)
+            .filter(|&left| left > 0 && wanted > 0)?;
         let piece = piece_at(offset, left.min(wanted as u64));
         Some((piece, pages.by_index.get(&index_of(offset)).cloned()))
     }
 
-    pub fn write(&self, shared: &Shared, offset: u64, source: &mut Source<'_>, append: bool) -> Result<usize> {
+    pub fn write(
+        &self,
+        shared: &Shared,
+        offset: u64,
+        source: &mut Source<'_>,
+        append: bool,
+    ) -> Result<usize> {
         let _writer = self.writer.lock();
         let size = self.size();
         let start = if append { size } else { offset };
@@ -122,7 +146,10 @@ impl Contents {
     }
 
     fn check_write(&self, size: u64, start: u64, wanted: u64) -> Result<()> {
-        let end = start.checked_add(wanted).filter(|&end| end <= MAX_SIZE).ok_or(Errno::EFBIG)?;
+        let end = start
+            .checked_add(wanted)
+            .filter(|&end| end <= MAX_SIZE)
+            .ok_or(Errno::EFBIG)?;
         let seals = self.seals();
         let sealed = seals.intersects(Seals::WRITE | Seals::FUTURE_WRITE);
         if wanted > 0 && (sealed || (end > size && seals.contains(Seals::GROW))) {
@@ -173,15 +200,26 @@ impl Contents {
 
     fn check_resize(&self, old: u64, new: u64) -> Result<()> {
         let seals = self.seals();
-        let sealed = (new < old && seals.contains(Seals::SHRINK)) || (new > old && seals.contains(Seals::GROW));
+        let sealed = (new < old && seals.contains(Seals::SHRINK))
+            || (new > old && seals.contains(Seals::GROW));
         if sealed { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    pub fn allocate(&self, shared: &Shared, what: Allocation, offset: u64, length: u64) -> Result<()> {
-        let end = offset.checked_add(length).filter(|&end| end <= MAX_SIZE).ok_or(Errno::EFBIG)?;
+    pub fn allocate(
+        &self,
+        shared: &Shared,
+        what: Allocation,
+        offset: u64,
+        length: u64,
+    ) -> Result<()> {
+        let end = offset
+            .checked_add(length)
+            .filter(|&end| end <= MAX_SIZE)
+            .ok_or(Errno::EFBIG)?;
         let _writer = self.writer.lock();
         let old = self.size();
-        if what != (Allocation::Reserve { keep_size: true }) && self.seals().contains(Seals::WRITE) {
+        if what != (Allocation::Reserve { keep_size: true }) && self.seals().contains(Seals::WRITE)
+        {
             return Err(Errno::EPERM);
         }
         let keep_size = match what {
@@ -208,7 +246,10 @@ impl Contents {
     fn drop_range(&self, shared: &Shared, start: u64, end: u64) {
         let whole = start.div_ceil(page::SIZE as u64)..end / page::SIZE as u64;
         let mut pages = self.pages.lock();
-        for edge in [start, end].into_iter().filter(|edge| edge % page::SIZE as u64 != 0) {
+        for edge in [start, end]
+            .into_iter()
+            .filter(|edge| edge % page::SIZE as u64 != 0)
+        {
             let page_start = edge - edge % page::SIZE as u64;
             let from = start.max(page_start) - page_start;
             let to = end.min(page_start.saturating_add(page::SIZE as u64)) - page_start;
@@ -227,7 +268,11 @@ impl Contents {
         if offset >= pages.size {
             return None;
         }
-        let found = if hole { first_hole(&pages.by_index, offset) } else { first_data(&pages.by_index, offset) };
+        let found = if hole {
+            first_hole(&pages.by_index, offset)
+        } else {
+            first_data(&pages.by_index, offset)
+        };
         match found {
             Some(at) if at < pages.size => Some(at),
             _ => hole.then_some(pages.size),
@@ -287,7 +332,9 @@ fn take_range(map: &mut BTreeMap<u64, Page>, range: Range<u64>) -> BTreeMap<u64,
 /// Mapped memory: the same pages.
 impl PageSource for Inode {
     fn page(&self, index: u64, _for_write: bool) -> Result<FrameRef, PageError> {
-        let Body::Regular(contents) = &self.body else { return Err(PageError::Io) };
+        let Body::Regular(contents) = &self.body else {
+            return Err(PageError::Io);
+        };
         if index >= contents.size().div_ceil(page::SIZE as u64) {
             return Err(PageError::PastEnd);
         }
@@ -302,6 +349,10 @@ impl PageSource for Inode {
     fn identity(&self) -> SourceIdentity {
         let id = Node::id(self);
         let name = self.contents().map(Contents::label).unwrap_or_default();
-        SourceIdentity { device: (0, id.device as u32), inode: id.inode, name }
+        SourceIdentity {
+            device: (0, id.device as u32),
+            inode: id.inode,
+            name,
+        }
     }
 }

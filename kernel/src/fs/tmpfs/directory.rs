@@ -31,9 +31,16 @@ pub struct Entries {
 
 impl Directory {
     pub fn new() -> Self {
-        let entries =
-            Entries { by_name: BTreeMap::new(), by_cookie: BTreeMap::new(), next_cookie: FIRST, removed: false };
-        Self { entries: Mutex::new(entries), parent: SpinLock::new(Weak::new()) }
+        let entries = Entries {
+            by_name: BTreeMap::new(),
+            by_cookie: BTreeMap::new(),
+            next_cookie: FIRST,
+            removed: false,
+        };
+        Self {
+            entries: Mutex::new(entries),
+            parent: SpinLock::new(Weak::new()),
+        }
     }
 
     pub fn parent(&self) -> Option<Arc<Inode>> {
@@ -97,8 +104,15 @@ impl Entries {
     /// Visits the entries with cookies from `from` on, the real ones only.
     pub fn visit(&self, from: u64, visit: &mut dyn FnMut(Entry<'_>) -> Visit) {
         for (&cookie, name) in self.by_cookie.range(from.max(FIRST)..) {
-            let Some((_, node)) = self.by_name.get(name) else { continue };
-            let entry = Entry { name, inode: node.number(), file_type: node.kind(), next: cookie + 1 };
+            let Some((_, node)) = self.by_name.get(name) else {
+                continue;
+            };
+            let entry = Entry {
+                name,
+                inode: node.number(),
+                file_type: node.kind(),
+                next: cookie + 1,
+            };
             if visit(entry) == Visit::Full {
                 return;
             }

@@ -1,12 +1,12 @@
 //! A tmpfs node of any kind.
 
-use super::super::{device, pipe};
 use super::super::file::{File, IoMode};
 use super::super::node::{
-    Allocation, AttributeChange, Attachment, Creation, DeviceNumber, Entry, FileType, Metadata, NewNode, Node, NodeId,
-    RenameMode, Timestamp, Visit,
+    Allocation, Attachment, AttributeChange, Creation, DeviceNumber, Entry, FileType, Metadata,
+    NewNode, Node, NodeId, RenameMode, Timestamp, Visit,
 };
 use super::super::open_file::OpenFlags;
+use super::super::{device, pipe};
 use super::Shared;
 use super::contents::Contents;
 use super::directory::{Directory, Entries};
@@ -73,7 +73,13 @@ pub struct Inode {
 }
 
 impl Inode {
-    pub(super) fn new(shared: Arc<Shared>, number: u64, kind: FileType, by: Creation, body: Body) -> Arc<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        number: u64,
+        kind: FileType,
+        by: Creation,
+        body: Body,
+    ) -> Arc<Self> {
         let now = clock::now();
         let attributes = Attributes {
             permissions: by.permissions,
@@ -86,7 +92,14 @@ impl Inode {
             born: now,
         };
         let attributes = SpinLock::new(attributes);
-        Arc::new_cyclic(|itself| Self { shared, number, kind, body, attributes, itself: itself.clone() })
+        Arc::new_cyclic(|itself| Self {
+            shared,
+            number,
+            kind,
+            body,
+            attributes,
+            itself: itself.clone(),
+        })
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -98,7 +111,9 @@ impl Inode {
     }
 
     pub(super) fn itself(&self) -> Arc<Inode> {
-        self.itself.upgrade().expect("a node in use has a reference")
+        self.itself
+            .upgrade()
+            .expect("a node in use has a reference")
     }
 
     pub(super) fn directory(&self) -> Result<&Directory> {
@@ -178,7 +193,10 @@ impl Drop for Inode {
 
 impl Node for Inode {
     fn id(&self) -> NodeId {
-        NodeId { device: self.shared.device, inode: self.number }
+        NodeId {
+            device: self.shared.device,
+            inode: self.number,
+        }
     }
 
     fn file_type(&self) -> FileType {
@@ -233,7 +251,11 @@ impl Node for Inode {
     }
 
     fn link(&self, name: &[u8], node: &Arc<dyn Node>) -> Result<()> {
-        let node = node.clone().as_any().downcast::<Inode>().map_err(|_| Errno::EXDEV)?;
+        let node = node
+            .clone()
+            .as_any()
+            .downcast::<Inode>()
+            .map_err(|_| Errno::EXDEV)?;
         // A name for what has none any more would bring a deleted file back.
         if node.attributes.lock().links == 0 {
             return Err(Errno::ENOENT);
@@ -264,17 +286,34 @@ impl Node for Inode {
         super::rename::rmdir(self, name)
     }
 
-    fn rename(&self, name: &[u8], new_directory: &Arc<dyn Node>, new_name: &[u8], mode: RenameMode) -> Result<()> {
-        let target = new_directory.clone().as_any().downcast::<Inode>().map_err(|_| Errno::EXDEV)?;
+    fn rename(
+        &self,
+        name: &[u8],
+        new_directory: &Arc<dyn Node>,
+        new_name: &[u8],
+        mode: RenameMode,
+    ) -> Result<()> {
+        let target = new_directory
+            .clone()
+            .as_any()
+            .downcast::<Inode>()
+            .map_err(|_| Errno::EXDEV)?;
         super::rename::rename(self, name, &target, new_name, mode)
     }
 
     fn readdir(&self, from: u64, visit: &mut dyn FnMut(Entry<'_>) -> Visit) -> Result<()> {
         let directory = self.directory()?;
-        let above = directory.parent().map_or(self.number, |parent| parent.number);
+        let above = directory
+            .parent()
+            .map_or(self.number, |parent| parent.number);
         let dots: [(&[u8], u64); 2] = [(b".", self.number), (b"..", above)];
         for (index, (name, inode)) in (0u64..).zip(dots) {
-            let entry = Entry { name, inode, file_type: FileType::Directory, next: index + 1 };
+            let entry = Entry {
+                name,
+                inode,
+                file_type: FileType::Directory,
+                next: index + 1,
+            };
             if from <= index && visit(entry) == Visit::Full {
                 return Ok(());
             }
@@ -360,7 +399,9 @@ impl File for Inode {
     }
 
     fn write(&self, offset: u64, source: &mut Source<'_>, mode: IoMode) -> Result<usize> {
-        let count = self.contents()?.write(&self.shared, offset, source, mode.append)?;
+        let count = self
+            .contents()?
+            .write(&self.shared, offset, source, mode.append)?;
         if count > 0 {
             self.touch();
         }

@@ -51,7 +51,9 @@ impl Shared {
     /// Takes room for one page, `ENOSPC` when the file system is full.
     fn charge_page(&self) -> Result<()> {
         let room = |used: usize| (used < self.capacity).then_some(used + 1);
-        let charged = self.pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
+        let charged = self
+            .pages
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
         charged.map(|_| ()).map_err(|_| Errno::ENOSPC)
     }
 
@@ -61,7 +63,9 @@ impl Shared {
 
     fn charge_inode(&self) -> Result<u64> {
         let room = |used: usize| (used < MAX_INODES).then_some(used + 1);
-        let charged = self.inodes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
+        let charged = self
+            .inodes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
         charged.map_err(|_| Errno::ENOSPC)?;
         Ok(self.next_inode.fetch_add(1, Ordering::Relaxed))
     }
@@ -89,8 +93,18 @@ impl TmpFs {
             next_inode: AtomicU64::new(2),
             tree: Mutex::new(()),
         });
-        let by = Creation { permissions, uid: 0, gid: 0 };
-        let root = Inode::new(shared.clone(), 1, FileType::Directory, by, Body::directory());
+        let by = Creation {
+            permissions,
+            uid: 0,
+            gid: 0,
+        };
+        let root = Inode::new(
+            shared.clone(),
+            1,
+            FileType::Directory,
+            by,
+            Body::directory(),
+        );
         Arc::new(Self { shared, root })
     }
 

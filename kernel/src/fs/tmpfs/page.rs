@@ -28,7 +28,8 @@ impl Page {
         assert!(range.end <= SIZE);
         // SAFETY: the frame is SIZE bytes of memory that stays alive with `self`; a program that
         // writes to it at the same time only changes which bytes are moved.
-        let bytes = unsafe { core::slice::from_raw_parts(self.0.as_ptr().add(range.start), range.len()) };
+        let bytes =
+            unsafe { core::slice::from_raw_parts(self.0.as_ptr().add(range.start), range.len()) };
         sink.put(bytes)
     }
 
@@ -37,13 +38,20 @@ impl Page {
         assert!(range.end <= SIZE);
         // SAFETY: as in `read`; writers of one file take turns (`Contents::writer`), and what a
         // program does through a mapping meanwhile mixes bytes, as POSIX allows.
-        let bytes = unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().add(range.start), range.len()) };
+        let bytes = unsafe {
+            core::slice::from_raw_parts_mut(self.0.as_mut_ptr().add(range.start), range.len())
+        };
         source.take(bytes)
     }
 
     pub fn zero(&self, range: Range<usize>) {
         assert!(range.end <= SIZE);
         // SAFETY: as in `write`.
-        unsafe { self.0.as_mut_ptr().add(range.start).write_bytes(0, range.len()) };
+        unsafe {
+            self.0
+                .as_mut_ptr()
+                .add(range.start)
+                .write_bytes(0, range.len())
+        };
     }
 }

@@ -22,7 +22,13 @@ pub fn rmdir(parent: &Inode, name: &[u8]) -> Result<()> {
     Ok(())
 }
 
-pub fn rename(from: &Inode, name: &[u8], to: &Inode, new_name: &[u8], mode: RenameMode) -> Result<()> {
+pub fn rename(
+    from: &Inode,
+    name: &[u8],
+    to: &Inode,
+    new_name: &[u8],
+    mode: RenameMode,
+) -> Result<()> {
     if from.shared.device != to.shared.device {
         return Err(Errno::EXDEV);
     }
@@ -35,7 +41,9 @@ pub fn rename(from: &Inode, name: &[u8], to: &Inode, new_name: &[u8], mode: Rena
             (Some(_), RenameMode::KeepTarget) => return Err(Errno::EEXIST),
             (None, RenameMode::Exchange) => return Err(Errno::ENOENT),
             (Some(target), _) if Arc::ptr_eq(target, &moved) => return Ok(()),
-            (Some(target), RenameMode::Exchange) => return exchange(from, name, &moved, to, new_name, target),
+            (Some(target), RenameMode::Exchange) => {
+                return exchange(from, name, &moved, to, new_name, target);
+            }
             (Some(target), RenameMode::Replace) => check_kinds(&moved, target)?,
             (None, _) => {}
         }
@@ -67,7 +75,11 @@ fn check_loops(
     }
     match target {
         Some(target) if target.kind() == FileType::Directory && is_within(from, target)? => {
-            Err(if mode == RenameMode::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY })
+            Err(if mode == RenameMode::Exchange {
+                Errno::EINVAL
+            } else {
+                Errno::ENOTEMPTY
+            })
         }
         _ => Ok(()),
     }
@@ -90,7 +102,10 @@ fn is_within(node: &Inode, above: &Arc<Inode>) -> Result<bool> {
 
 /// A directory replaces only an empty directory, anything else no directory.
 fn check_kinds(moved: &Inode, target: &Inode) -> Result<()> {
-    match (moved.kind() == FileType::Directory, target.kind() == FileType::Directory) {
+    match (
+        moved.kind() == FileType::Directory,
+        target.kind() == FileType::Directory,
+    ) {
         (true, false) => Err(Errno::ENOTDIR),
         (false, true) => Err(Errno::EISDIR),
         (true, true) => target.entries()?.retire(),
@@ -107,14 +122,23 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     fn lock(from: &'a Inode, to: &'a Inode) -> Result<Self> {
         if from.number() == to.number() {
-            return Ok(Self { from: from.entries()?, to: None });
+            return Ok(Self {
+                from: from.entries()?,
+                to: None,
+            });
         }
         if from.number() < to.number() {
             let from = from.entries()?;
-            return Ok(Self { from, to: Some(to.entries()?) });
+            return Ok(Self {
+                from,
+                to: Some(to.entries()?),
+            });
         }
         let to = to.entries()?;
-        Ok(Self { from: from.entries()?, to: Some(to) })
+        Ok(Self {
+            from: from.entries()?,
+            to: Some(to),
+        })
     }
 
     fn to(&mut self) -> &mut Entries {

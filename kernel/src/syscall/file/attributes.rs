@@ -1,9 +1,10 @@
 //! Changing what files are: owner, permissions, times, size.
 
-use super::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, check_flags, file_at, path_at, place_at, place_of, real_file_at,
-};
 use super::transfer::position;
+use super::{
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, check_flags, file_at, path_at, place_at, place_of,
+    real_file_at,
+};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::node::{Allocation, AttributeChange, FileType, Timestamp};
@@ -61,12 +62,17 @@ fn fallocate(frame: &mut TrapFrame) -> Result<usize> {
         FileType::Fifo => return Err(Errno::ESPIPE),
         _ => return Err(Errno::ENODEV),
     }
-    file.node().ok_or(Errno::ENODEV)?.allocate(what, offset, length).map(|()| 0)
+    file.node()
+        .ok_or(Errno::ENODEV)?
+        .allocate(what, offset, length)
+        .map(|()| 0)
 }
 
 fn fchmod(frame: &mut TrapFrame) -> Result<usize> {
     let place = place_of(&*real_file_at(frame, 0)?)?;
-    Caller::current().change_mode(&place, frame.argument(1) as u16).map(|()| 0)
+    Caller::current()
+        .change_mode(&place, frame.argument(1) as u16)
+        .map(|()| 0)
 }
 
 fn fchmodat(frame: &mut TrapFrame) -> Result<usize> {
@@ -85,7 +91,9 @@ fn change_mode(frame: &TrapFrame, flags: u32) -> Result<usize> {
     if place.node.file_type() == FileType::Symlink {
         return Err(Errno::EOPNOTSUPP);
     }
-    caller.change_mode(&place, frame.argument(2) as u16).map(|()| 0)
+    caller
+        .change_mode(&place, frame.argument(2) as u16)
+        .map(|()| 0)
 }
 
 fn fchown(frame: &mut TrapFrame) -> Result<usize> {
@@ -99,7 +107,9 @@ fn fchownat(frame: &mut TrapFrame) -> Result<usize> {
     check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
     let caller = Caller::current();
     let place = place_at(&caller, frame, 0, flags)?;
-    caller.change_owner(&place, id(frame.argument(2)), id(frame.argument(3))).map(|()| 0)
+    caller
+        .change_owner(&place, id(frame.argument(2)), id(frame.argument(3)))
+        .map(|()| 0)
 }
 
 /// A user or group id; -1 leaves it.
@@ -124,7 +134,11 @@ fn utimensat(frame: &mut TrapFrame) -> Result<usize> {
     if (accessed, modified) == (Time::Omit, Time::Omit) {
         return Ok(0);
     }
-    let change = AttributeChange { accessed: accessed.at(now), modified: modified.at(now), ..Default::default() };
+    let change = AttributeChange {
+        accessed: accessed.at(now),
+        modified: modified.at(now),
+        ..Default::default()
+    };
     let to_now = (accessed, modified) == (Time::Now, Time::Now);
     caller.change_times(&place, &change, to_now).map(|()| 0)
 }
@@ -153,7 +167,10 @@ fn time([seconds, nanoseconds]: [i64; 2]) -> Result<Time> {
     match nanoseconds {
         NOW => Ok(Time::Now),
         OMIT => Ok(Time::Omit),
-        0..1_000_000_000 => Ok(Time::At(Timestamp { seconds, nanoseconds: nanoseconds as u32 })),
+        0..1_000_000_000 => Ok(Time::At(Timestamp {
+            seconds,
+            nanoseconds: nanoseconds as u32,
+        })),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{Errno, Result};
 use crate::fs::lock::{self, Kind, Owner, Record, Space};
 use crate::fs::tmpfs::contents::Seals;
 use crate::fs::tmpfs::inode::Inode;
-use crate::fs::{Fd, OpenFile, OpenFlags};
+use crate::fs::{Fd, FileType, OpenFile, OpenFlags};
 use crate::process;
 use crate::syscall::Calls;
 use crate::user_memory::{UserPtr, plain};
@@ -29,16 +29,28 @@ fn fcntl(frame: &mut TrapFrame) -> Result<usize> {
     const GETFL: u32 = 3;
     const SETFL: u32 = 4;
     const DUPFD_CLOEXEC: u32 = 1030;
+    const SETPIPE_SZ: u32 = 1031;
+    const GETPIPE_SZ: u32 = 1032;
     const ADD_SEALS: u32 = 1033;
     const GET_SEALS: u32 = 1034;
-    let (fd, command, argument) = (frame.argument(0) as Fd, frame.argument(1) as u32, frame.argument(2));
+    let (fd, command, argument) = (
+        frame.argument(0) as Fd,
+        frame.argument(1) as u32,
+        frame.argument(2),
+    );
     let file = file_at(frame, 0)?;
     let files = files();
     match command {
-        DUPFD => files.insert_from(lowest(argument)?, file, false).map(|fd| fd as usize),
-        DUPFD_CLOEXEC => files.insert_from(lowest(argument)?, file, true).map(|fd| fd as usize),
+        DUPFD => files
+            .insert_from(lowest(argument)?, file, false)
+            .map(|fd| fd as usize),
+        DUPFD_CLOEXEC => files
+            .insert_from(lowest(argument)?, file, true)
+            .map(|fd| fd as usize),
         GETFD => files.close_on_exec(fd).map(usize::from),
-        SETFD => files.set_close_on_exec(fd, argument & CLOSE_ON_EXEC != 0).map(|()| 0),
+        SETFD => files
+            .set_close_on_exec(fd, argument & CLOSE_ON_EXEC != 0)
+            .map(|()| 0),
         GETFL => Ok(file.flags().bits() as usize),
         _ if file.flags().contains(OpenFlags::PATH) => Err(Errno::EBADF),
         SETFL => {
@@ -53,9 +65,17 @@ fn fcntl(frame: &mut TrapFrame) -> Result<usize> {
         GET_SEALS => Ok(memory_file(&file)?.contents()?.seals().bits() as usize),
         _ => match lock_command(command) {
             Some(wanted) => record_lock(&file, wanted, UserPtr::new(argument)),
+            // Pipes answer these; on anything else it is the wrong descriptor.
+            None if matches!(command, SETPIPE_SZ | GETPIPE_SZ) && !is_pipe(&file) => {
+                Err(Errno::EBADF)
+            }
             None => file.file().control(command, argument),
         },
     }
+}
+
+fn is_pipe(file: &OpenFile) -> bool {
+    file.metadata().file_type == FileType::Fifo
 }
 
 fn lowest(argument: usize) -> Result<Fd> {
@@ -105,7 +125,11 @@ const READ_LOCK: i16 = 0;
 const WRITE_LOCK: i16 = 1;
 const UNLOCK: i16 = 2;
 
-fn record_lock(file: &OpenFile, (action, of_description): (Action, bool), user: UserPtr<Flock>) -> Result<usize> {
+fn record_lock(
+    file: &OpenFile,
+    (action, of_description): (Action, bool),
+    user: UserPtr<Flock>,
+) -> Result<usize> {
     let asked = user.read()?;
     let (start, end) = range(file, &asked)?;
     let owner = match of_description {
@@ -113,23 +137,48 @@ fn record_lock(file: &OpenFile, (action, of_description): (Action, bool), user: 
         true => Owner::Description(file.serial()),
         false => Owner::Process(files().serial()),
     };
-    let kind = if asked.kind == WRITE_LOCK { Kind::Exclusive } else { Kind::Shared };
-    let pid = if of_description { 0 } else { process::current().pid() };
-    let wanted = Record { owner, kind, start, end, pid };
+    let kind = if asked.kind == WRITE_LOCK {
+        Kind::Exclusive
+    } else {
+        Kind::Shared
+    };
+    let pid = if of_description {
+        0
+    } else {
+        process::current().pid()
+    };
+    let wanted = Record {
+        owner,
+        kind,
+        start,
+        end,
+        pid,
+    };
     let node = file.metadata().id;
     match (action, asked.kind) {
         (_, kind) if !matches!(kind, READ_LOCK | WRITE_LOCK | UNLOCK) => Err(Errno::EINVAL),
         (Action::Test, UNLOCK) => Err(Errno::EINVAL),
         (Action::Test, _) => {
             let held = lock::conflict(node, Space::Records, &wanted);
-            user.write(held.map_or(Flock { kind: UNLOCK, ..asked }, |held| describe(&held))).map(|()| 0)
+            user.write(held.map_or(
+                Flock {
+                    kind: UNLOCK,
+                    ..asked
+                },
+                |held| describe(&held),
+            ))
+            .map(|()| 0)
         }
         (Action::Set { .. }, UNLOCK) => {
             lock::release(node, Space::Records, wanted);
             Ok(0)
         }
         (Action::Set { wait }, kind) => {
-            if kind == READ_LOCK { file.check_readable() } else { file.check_writable() }?;
+            if kind == READ_LOCK {
+                file.check_readable()
+            } else {
+                file.check_writable()
+            }?;
             lock::acquire(node, Space::Records, wanted, wait).map(|()| 0)
         }
     }
@@ -143,17 +192,31 @@ fn range(file: &OpenFile, asked: &Flock) -> Result<(u64, u64)> {
         2 => file.metadata().size,
         _ => return Err(Errno::EINVAL),
     };
-    let start = (origin as i64).checked_add(asked.start).ok_or(Errno::EOVERFLOW)?;
+    let start = (origin as i64)
+        .checked_add(asked.start)
+        .ok_or(Errno::EOVERFLOW)?;
     let other = start.checked_add(asked.length).ok_or(Errno::EOVERFLOW)?;
     let first = u64::try_from(start.min(other)).map_err(|_| Errno::EINVAL)?;
-    let end = if asked.length == 0 { u64::MAX } else { start.max(other) as u64 };
+    let end = if asked.length == 0 {
+        u64::MAX
+    } else {
+        start.max(other) as u64
+    };
     Ok((first, end))
 }
 
 fn describe(held: &Record) -> Flock {
-    let length = if held.end == u64::MAX { 0 } else { (held.end - held.start) as i64 };
+    let length = if held.end == u64::MAX {
+        0
+    } else {
+        (held.end - held.start) as i64
+    };
     Flock {
-        kind: if held.kind == Kind::Exclusive { WRITE_LOCK } else { READ_LOCK },
+        kind: if held.kind == Kind::Exclusive {
+            WRITE_LOCK
+        } else {
+            READ_LOCK
+        },
         start: held.start as i64,
         length,
         pid: if held.pid == 0 { -1 } else { held.pid as i32 },
@@ -170,7 +233,13 @@ fn flock(frame: &mut TrapFrame) -> Result<usize> {
     let wait = frame.argument(1) & NONBLOCKING == 0;
     let node = file.metadata().id;
     let owner = Owner::Description(file.serial());
-    let wanted = |kind| Record { owner, kind, start: 0, end: u64::MAX, pid: 0 };
+    let wanted = |kind| Record {
+        owner,
+        kind,
+        start: 0,
+        end: u64::MAX,
+        pid: 0,
+    };
     match frame.argument(1) & !NONBLOCKING {
         SHARED => lock::acquire(node, Space::Whole, wanted(Kind::Shared), wait),
         EXCLUSIVE => lock::acquire(node, Space::Whole, wanted(Kind::Exclusive), wait),
@@ -188,7 +257,11 @@ fn ioctl(frame: &mut TrapFrame) -> Result<usize> {
     const FIONBIO: u32 = 0x5421;
     const FIONCLEX: u32 = 0x5450;
     const FIOCLEX: u32 = 0x5451;
-    let (fd, request, argument) = (frame.argument(0) as Fd, frame.argument(1) as u32, frame.argument(2));
+    let (fd, request, argument) = (
+        frame.argument(0) as Fd,
+        frame.argument(1) as u32,
+        frame.argument(2),
+    );
     let file = real_file_at(frame, 0)?;
     match request {
         FIOCLEX => files().set_close_on_exec(fd, true).map(|()| 0),
@@ -200,9 +273,11 @@ fn ioctl(frame: &mut TrapFrame) -> Result<usize> {
             file.set_flags(flags);
             Ok(0)
         }
-        FIONREAD if file.metadata().file_type == crate::fs::FileType::Regular => {
+        FIONREAD if file.metadata().file_type == FileType::Regular => {
             let left = file.metadata().size.saturating_sub(file.offset());
-            UserPtr::<i32>::new(argument).write(left.min(i32::MAX as u64) as i32).map(|()| 0)
+            UserPtr::<i32>::new(argument)
+                .write(left.min(i32::MAX as u64) as i32)
+                .map(|()| 0)
         }
         _ => file.file().ioctl(request, argument),
     }

@@ -23,10 +23,24 @@ pub const CALLS: &Calls = &[
 fn openat(frame: &mut TrapFrame) -> Result<usize> {
     let path = path_at(frame, 1)?;
     let flags = OpenFlags::from_bits_truncate(frame.argument(2) as u32);
-    open(frame.argument(0), &path, flags, frame.argument(3) as u16, Rules::FOLLOW, false)
+    open(
+        frame.argument(0),
+        &path,
+        flags,
+        frame.argument(3) as u16,
+        Rules::FOLLOW,
+        false,
+    )
 }
 
-fn open(dirfd: usize, path: &[u8], flags: OpenFlags, mode: u16, rules: Rules, in_root: bool) -> Result<usize> {
+fn open(
+    dirfd: usize,
+    path: &[u8],
+    flags: OpenFlags,
+    mode: u16,
+    rules: Rules,
+    in_root: bool,
+) -> Result<usize> {
     if flags.contains(OpenFlags::TMPFILE) {
         return Err(Errno::EOPNOTSUPP);
     }
@@ -37,7 +51,9 @@ fn open(dirfd: usize, path: &[u8], flags: OpenFlags, mode: u16, rules: Rules, in
         caller.root = base.clone().unwrap_or(caller.working_directory.clone());
     }
     let file = caller.open_with(base.as_ref(), path, flags, mode & 0o7777, rules)?;
-    files().insert(file, flags.contains(OpenFlags::CLOEXEC)).map(|fd| fd as usize)
+    files()
+        .insert(file, flags.contains(OpenFlags::CLOEXEC))
+        .map(|fd| fd as usize)
 }
 
 /// openat2(2): `struct open_how { flags, mode, resolve }`, perhaps longer in the future.
@@ -52,16 +68,22 @@ fn openat2(frame: &mut TrapFrame) -> Result<usize> {
     if size < SIZE {
         return Err(Errno::EINVAL);
     }
-    let how = UserPtr::<u8>::new(frame.argument(2)).read_array(size, 4096).map_err(|error| match error {
-        Errno::EINVAL => Errno::E2BIG,
-        other => other,
-    })?;
+    let how = UserPtr::<u8>::new(frame.argument(2))
+        .read_array(size, 4096)
+        .map_err(|error| match error {
+            Errno::EINVAL => Errno::E2BIG,
+            other => other,
+        })?;
     if how[SIZE..].iter().any(|&byte| byte != 0) {
         return Err(Errno::E2BIG);
     }
-    let word = |index: usize| u64::from_le_bytes(core::array::from_fn(|byte| how[index * 8 + byte]));
+    let word =
+        |index: usize| u64::from_le_bytes(core::array::from_fn(|byte| how[index * 8 + byte]));
     let (flags, mode, resolve) = (word(0), word(1), word(2));
-    let flags = u32::try_from(flags).ok().and_then(OpenFlags::from_bits).ok_or(Errno::EINVAL)?;
+    let flags = u32::try_from(flags)
+        .ok()
+        .and_then(OpenFlags::from_bits)
+        .ok_or(Errno::EINVAL)?;
     let creates = flags.intersects(OpenFlags::CREAT | OpenFlags::TMPFILE);
     if mode & !0o7777 != 0 || (mode != 0 && !creates) || resolve & !31 != 0 {
         return Err(Errno::EINVAL);
@@ -75,7 +97,14 @@ fn openat2(frame: &mut TrapFrame) -> Result<usize> {
         ..Rules::FOLLOW
     };
     let path = path_at(frame, 1)?;
-    open(frame.argument(0), &path, flags, mode as u16, rules, set(IN_ROOT))
+    open(
+        frame.argument(0),
+        &path,
+        flags,
+        mode as u16,
+        rules,
+        set(IN_ROOT),
+    )
 }
 
 fn close(frame: &mut TrapFrame) -> Result<usize> {
@@ -84,7 +113,11 @@ fn close(frame: &mut TrapFrame) -> Result<usize> {
 
 fn close_range(frame: &mut TrapFrame) -> Result<usize> {
     const CLOEXEC: u32 = 4;
-    let (first, last, flags) = (frame.argument(0) as Fd, frame.argument(1) as Fd, frame.argument(2) as u32);
+    let (first, last, flags) = (
+        frame.argument(0) as Fd,
+        frame.argument(1) as Fd,
+        frame.argument(2) as u32,
+    );
     if first > last || flags & !CLOEXEC != 0 {
         return Err(Errno::EINVAL);
     }
@@ -119,10 +152,13 @@ fn memfd_create(frame: &mut TrapFrame) -> Result<usize> {
     const NAME_MAX: usize = 249;
     let flags = frame.argument(1) as u32;
     super::check_flags(flags, CLOEXEC | ALLOW_SEALING)?;
-    let label: Vec<u8> = read_c_bytes(frame.argument(0), NAME_MAX).map_err(|error| match error {
-        Errno::ENAMETOOLONG => Errno::EINVAL,
-        other => other,
-    })?;
+    let label: Vec<u8> =
+        read_c_bytes(frame.argument(0), NAME_MAX).map_err(|error| match error {
+            Errno::ENAMETOOLONG => Errno::EINVAL,
+            other => other,
+        })?;
     let file = memfd::create(&Caller::current(), &label, flags & ALLOW_SEALING != 0)?;
-    files().insert(file, flags & CLOEXEC != 0).map(|fd| fd as usize)
+    files()
+        .insert(file, flags & CLOEXEC != 0)
+        .map(|fd| fd as usize)
 }

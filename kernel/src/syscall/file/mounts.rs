@@ -25,7 +25,11 @@ const PRIVATE: usize = 1 << 18;
 
 fn privileged() -> Result<Caller> {
     let caller = Caller::current();
-    if caller.credentials.has(Capabilities::SYS_ADMIN) { Ok(caller) } else { Err(Errno::EPERM) }
+    if caller.credentials.has(Capabilities::SYS_ADMIN) {
+        Ok(caller)
+    } else {
+        Err(Errno::EPERM)
+    }
 }
 
 fn mount_call(frame: &mut TrapFrame) -> Result<usize> {
@@ -39,9 +43,17 @@ fn mount_call(frame: &mut TrapFrame) -> Result<usize> {
         return remount(&target, flags);
     }
     if flags & PRIVATE != 0 {
-        return if target.is_mount_root() { Ok(0) } else { Err(Errno::EINVAL) };
+        return if target.is_mount_root() {
+            Ok(0)
+        } else {
+            Err(Errno::EINVAL)
+        };
     }
-    let mounted = if flags & BIND != 0 { bind(&caller, frame, target)? } else { mount_new(frame, target)? };
+    let mounted = if flags & BIND != 0 {
+        bind(&caller, frame, target)?
+    } else {
+        mount_new(frame, target)?
+    };
     mounted.mount.set_read_only(flags & READ_ONLY != 0);
     Ok(0)
 }
@@ -57,7 +69,12 @@ fn remount(target: &Location, flags: usize) -> Result<usize> {
 fn bind(caller: &Caller, frame: &TrapFrame, target: Location) -> Result<Location> {
     let from = caller.find(None, &path_at(frame, 0)?, true)?;
     let source = from.mount.source.clone();
-    mount::attach(from.mount.file_system.clone(), from.node.clone(), Some(target), source)
+    mount::attach(
+        from.mount.file_system.clone(),
+        from.node.clone(),
+        Some(target),
+        source,
+    )
 }
 
 fn mount_new(frame: &TrapFrame, target: Location) -> Result<Location> {

@@ -1,8 +1,8 @@
 //! What files are: stat, statx, statfs, access, fsync.
 
 use super::{
-    AT_EACCESS, AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, Target, check_flags, file_at, place_at, real_file_at,
-    target_at,
+    AT_EACCESS, AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, Target, check_flags, file_at,
+    place_at, real_file_at, target_at,
 };
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
@@ -68,7 +68,11 @@ impl Stat {
             size: metadata.size as i64,
             block_size: metadata.block_size as i32,
             blocks: metadata.blocks as i64,
-            times: [time(metadata.accessed), time(metadata.modified), time(metadata.changed)],
+            times: [
+                time(metadata.accessed),
+                time(metadata.modified),
+                time(metadata.changed),
+            ],
             ..Self::default()
         }
     }
@@ -83,14 +87,18 @@ fn metadata(target: &Target) -> Metadata {
 
 fn fstat(frame: &mut TrapFrame) -> Result<usize> {
     let file = file_at(frame, 0)?;
-    UserPtr::new(frame.argument(1)).write(Stat::new(&file.metadata())).map(|()| 0)
+    UserPtr::new(frame.argument(1))
+        .write(Stat::new(&file.metadata()))
+        .map(|()| 0)
 }
 
 fn newfstatat(frame: &mut TrapFrame) -> Result<usize> {
     let flags = frame.argument(3) as u32;
     check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)?;
     let target = target_at(&Caller::current(), frame, 0, flags)?;
-    UserPtr::new(frame.argument(2)).write(Stat::new(&metadata(&target))).map(|()| 0)
+    UserPtr::new(frame.argument(2))
+        .write(Stat::new(&metadata(&target)))
+        .map(|()| 0)
 }
 
 /// `struct statx_timestamp`.
@@ -104,7 +112,11 @@ struct StatxTime {
 
 impl StatxTime {
     fn new(at: Timestamp) -> Self {
-        Self { seconds: at.seconds, nanoseconds: at.nanoseconds, padding: 0 }
+        Self {
+            seconds: at.seconds,
+            nanoseconds: at.nanoseconds,
+            padding: 0,
+        }
     }
 }
 
@@ -146,7 +158,10 @@ fn statx(frame: &mut TrapFrame) -> Result<usize> {
     /// AT_STATX_FORCE_SYNC and AT_STATX_DONT_SYNC: nothing here is remote.
     const SYNC_TYPE: u32 = 0x6000;
     let (flags, mask) = (frame.argument(2) as u32, frame.argument(3) as u32);
-    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | SYNC_TYPE)?;
+    check_flags(
+        flags,
+        AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | SYNC_TYPE,
+    )?;
     if flags & SYNC_TYPE == SYNC_TYPE || mask & STATX_RESERVED != 0 {
         return Err(Errno::EINVAL);
     }
@@ -222,7 +237,9 @@ impl Statfs {
 fn statfs(frame: &mut TrapFrame) -> Result<usize> {
     let path = super::path_at(frame, 0)?;
     let place = Caller::current().find(None, &path, true)?;
-    UserPtr::new(frame.argument(1)).write(Statfs::new(&place)).map(|()| 0)
+    UserPtr::new(frame.argument(1))
+        .write(Statfs::new(&place))
+        .map(|()| 0)
 }
 
 fn fstatfs(frame: &mut TrapFrame) -> Result<usize> {
@@ -232,7 +249,9 @@ fn fstatfs(frame: &mut TrapFrame) -> Result<usize> {
         // Pipes and sockets have file systems of their own on Linux; the root stands for them.
         None => mount::root(),
     };
-    UserPtr::new(frame.argument(1)).write(Statfs::new(&place)).map(|()| 0)
+    UserPtr::new(frame.argument(1))
+        .write(Statfs::new(&place))
+        .map(|()| 0)
 }
 
 fn faccessat(frame: &mut TrapFrame) -> Result<usize> {
@@ -257,8 +276,17 @@ fn access(frame: &TrapFrame, flags: u32) -> Result<usize> {
 
 /// access(2) asks for the real ids, not the effective ones.
 fn with_real_ids(credentials: &Credentials) -> Credentials {
-    let effective = if credentials.uid == 0 { credentials.permitted } else { Capabilities::empty() };
-    Credentials { fsuid: credentials.uid, fsgid: credentials.gid, effective, ..credentials.clone() }
+    let effective = if credentials.uid == 0 {
+        credentials.permitted
+    } else {
+        Capabilities::empty()
+    };
+    Credentials {
+        fsuid: credentials.uid,
+        fsgid: credentials.gid,
+        effective,
+        ..credentials.clone()
+    }
 }
 
 /// Nothing is cached that would have to be written anywhere.
@@ -270,7 +298,11 @@ fn sync(_frame: &mut TrapFrame) -> Result<usize> {
 /// cannot be synced.
 fn fsync(frame: &mut TrapFrame) -> Result<usize> {
     let file = real_file_at(frame, 0)?;
-    if file.opened().is_some() { Ok(0) } else { Err(Errno::EINVAL) }
+    if file.opened().is_some() {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 fn sync_file_range(frame: &mut TrapFrame) -> Result<usize> {
@@ -285,5 +317,9 @@ fn fadvise64(frame: &mut TrapFrame) -> Result<usize> {
     const LAST_ADVICE: usize = 5;
     let file = real_file_at(frame, 0)?;
     file.check_seekable()?;
-    if frame.argument(3) > LAST_ADVICE { Err(Errno::EINVAL) } else { Ok(0) }
+    if frame.argument(3) > LAST_ADVICE {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(0)
+    }
 }

@@ -27,22 +27,34 @@ const PIECE: usize = 16 * 1024;
 
 fn read(frame: &mut TrapFrame) -> Result<usize> {
     let file = file_at(frame, 0)?;
-    file.read(&mut Sink::user(frame.argument(1), frame.argument(2).min(MAX_COUNT)))
+    file.read(&mut Sink::user(
+        frame.argument(1),
+        frame.argument(2).min(MAX_COUNT),
+    ))
 }
 
 fn write(frame: &mut TrapFrame) -> Result<usize> {
     let file = file_at(frame, 0)?;
-    file.write(&mut Source::user(frame.argument(1), frame.argument(2).min(MAX_COUNT)))
+    file.write(&mut Source::user(
+        frame.argument(1),
+        frame.argument(2).min(MAX_COUNT),
+    ))
 }
 
 fn pread64(frame: &mut TrapFrame) -> Result<usize> {
     let (file, offset) = (file_at(frame, 0)?, position(frame.argument(3))?);
-    file.read_at(offset, &mut Sink::user(frame.argument(1), frame.argument(2).min(MAX_COUNT)))
+    file.read_at(
+        offset,
+        &mut Sink::user(frame.argument(1), frame.argument(2).min(MAX_COUNT)),
+    )
 }
 
 fn pwrite64(frame: &mut TrapFrame) -> Result<usize> {
     let (file, offset) = (file_at(frame, 0)?, position(frame.argument(3))?);
-    file.write_at(offset, &mut Source::user(frame.argument(1), frame.argument(2).min(MAX_COUNT)))
+    file.write_at(
+        offset,
+        &mut Source::user(frame.argument(1), frame.argument(2).min(MAX_COUNT)),
+    )
 }
 
 /// A file position: negative ones are `EINVAL`.
@@ -80,7 +92,9 @@ fn size(file: &OpenFile) -> u64 {
 /// SEEK_DATA, SEEK_HOLE: files that know no holes are all data.
 fn seek_data(file: &OpenFile, from: i64, hole: bool) -> Result<i64> {
     let from = u64::try_from(from).map_err(|_| Errno::ENXIO)?;
-    let node = file.node().map(|node| node.as_any().downcast::<tmpfs::inode::Inode>());
+    let node = file
+        .node()
+        .map(|node| node.as_any().downcast::<tmpfs::inode::Inode>());
     let found = match node {
         Some(Ok(inode)) => inode.contents()?.seek_data(from, hole),
         _ => (from < size(file)).then(|| if hole { size(file) } else { from }),
@@ -92,7 +106,11 @@ fn readahead(frame: &mut TrapFrame) -> Result<usize> {
     // Everything is in memory already.
     let file = file_at(frame, 0)?;
     file.check_readable()?;
-    if file.metadata().file_type == FileType::Regular { Ok(0) } else { Err(Errno::EINVAL) }
+    if file.metadata().file_type == FileType::Regular {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// Where one side of a copy goes on: its own offset, or one that the caller keeps.
@@ -175,7 +193,10 @@ fn copy_file_range(frame: &mut TrapFrame) -> Result<usize> {
     let count = frame.argument(4).min(MAX_COUNT);
     let (start, target) = (from.offset(&input), to.offset(&output));
     let same = input.metadata().id == output.metadata().id;
-    if same && start < target.saturating_add(count as u64) && target < start.saturating_add(count as u64) {
+    if same
+        && start < target.saturating_add(count as u64)
+        && target < start.saturating_add(count as u64)
+    {
         return Err(Errno::EINVAL);
     }
     let write = |piece: &[u8]| {

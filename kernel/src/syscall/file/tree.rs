@@ -1,7 +1,8 @@
 //! The file tree: making, moving and removing names, listing, the working directory.
 
 use super::{
-    AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, base, check_flags, file_at, path_at, place_of, real_file_at,
+    AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, base, check_flags, file_at, path_at, place_of,
+    real_file_at,
 };
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
@@ -37,13 +38,18 @@ fn mkdirat(frame: &mut TrapFrame) -> Result<usize> {
     let path = path_at(frame, 1)?;
     let base = base(frame.argument(0), &path)?;
     let permissions = frame.argument(2) as u16 & 0o1777;
-    Caller::current().make(base.as_ref(), &path, NewNode::Directory, permissions).map(|_| 0)
+    Caller::current()
+        .make(base.as_ref(), &path, NewNode::Directory, permissions)
+        .map(|_| 0)
 }
 
 fn mknodat(frame: &mut TrapFrame) -> Result<usize> {
     let path = path_at(frame, 1)?;
     let base = base(frame.argument(0), &path)?;
-    let (mode, device) = (frame.argument(2) as u32, DeviceNumber::decode(frame.argument(3) as u64));
+    let (mode, device) = (
+        frame.argument(2) as u32,
+        DeviceNumber::decode(frame.argument(3) as u64),
+    );
     let what = match mode >> 12 {
         0 | 0o10 => NewNode::Regular,
         0o01 => NewNode::Fifo,
@@ -53,7 +59,9 @@ fn mknodat(frame: &mut TrapFrame) -> Result<usize> {
         0o04 => return Err(Errno::EPERM),
         _ => return Err(Errno::EINVAL),
     };
-    Caller::current().make(base.as_ref(), &path, what, mode as u16 & 0o7777).map(|_| 0)
+    Caller::current()
+        .make(base.as_ref(), &path, what, mode as u16 & 0o7777)
+        .map(|_| 0)
 }
 
 fn symlinkat(frame: &mut TrapFrame) -> Result<usize> {
@@ -62,7 +70,9 @@ fn symlinkat(frame: &mut TrapFrame) -> Result<usize> {
         return Err(Errno::ENOENT);
     }
     let base = base(frame.argument(1), &path)?;
-    Caller::current().make(base.as_ref(), &path, NewNode::Symlink(&text), 0o777).map(|_| 0)
+    Caller::current()
+        .make(base.as_ref(), &path, NewNode::Symlink(&text), 0o777)
+        .map(|_| 0)
 }
 
 fn linkat(frame: &mut TrapFrame) -> Result<usize> {
@@ -73,11 +83,15 @@ fn linkat(frame: &mut TrapFrame) -> Result<usize> {
     let caller = Caller::current();
     if old.is_empty() && flags & AT_EMPTY_PATH != 0 {
         let place = place_of(&*file_at(frame, 0)?)?;
-        return caller.link_place(&place, (new_base.as_ref(), &new)).map(|()| 0);
+        return caller
+            .link_place(&place, (new_base.as_ref(), &new))
+            .map(|()| 0);
     }
     let old_base = base(frame.argument(0), &old)?;
     let follow = flags & AT_SYMLINK_FOLLOW != 0;
-    caller.link((old_base.as_ref(), &old), follow, (new_base.as_ref(), &new)).map(|()| 0)
+    caller
+        .link((old_base.as_ref(), &old), follow, (new_base.as_ref(), &new))
+        .map(|()| 0)
 }
 
 fn unlinkat(frame: &mut TrapFrame) -> Result<usize> {
@@ -108,8 +122,13 @@ fn renameat2(frame: &mut TrapFrame) -> Result<usize> {
 
 fn rename(frame: &TrapFrame, mode: RenameMode) -> Result<usize> {
     let (old, new) = (path_at(frame, 1)?, path_at(frame, 3)?);
-    let (from, to) = (base(frame.argument(0), &old)?, base(frame.argument(2), &new)?);
-    Caller::current().rename((from.as_ref(), &old), (to.as_ref(), &new), mode).map(|()| 0)
+    let (from, to) = (
+        base(frame.argument(0), &old)?,
+        base(frame.argument(2), &new)?,
+    );
+    Caller::current()
+        .rename((from.as_ref(), &old), (to.as_ref(), &new), mode)
+        .map(|()| 0)
 }
 
 fn readlinkat(frame: &mut TrapFrame) -> Result<usize> {
@@ -120,7 +139,10 @@ fn readlinkat(frame: &mut TrapFrame) -> Result<usize> {
     }
     let text = if path.is_empty() {
         // The descriptor itself is a link opened with O_PATH | O_NOFOLLOW.
-        place_of(&*file_at(frame, 0)?)?.node.readlink().map_err(|_| Errno::ENOENT)?
+        place_of(&*file_at(frame, 0)?)?
+            .node
+            .readlink()
+            .map_err(|_| Errno::ENOENT)?
     } else {
         let base = base(frame.argument(0), &path)?;
         Caller::current().readlink(base.as_ref(), &path)?

@@ -47,16 +47,28 @@ fn pwritev(frame: &mut TrapFrame) -> Result<usize> {
 
 fn preadv2(frame: &mut TrapFrame) -> Result<usize> {
     check(frame)?;
-    if at_own_offset(frame) { readv(frame) } else { preadv(frame) }
+    if at_own_offset(frame) {
+        readv(frame)
+    } else {
+        preadv(frame)
+    }
 }
 
 fn pwritev2(frame: &mut TrapFrame) -> Result<usize> {
     check(frame)?;
-    if at_own_offset(frame) { writev(frame) } else { pwritev(frame) }
+    if at_own_offset(frame) {
+        writev(frame)
+    } else {
+        pwritev(frame)
+    }
 }
 
 fn check(frame: &TrapFrame) -> Result<()> {
-    if frame.argument(5) as u32 & !HARMLESS == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
+    if frame.argument(5) as u32 & !HARMLESS == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EOPNOTSUPP)
+    }
 }
 
 /// Offset -1 stands for the file's own.
