@@ -29,6 +29,7 @@ global_asm!(
 
 global_asm!(include_str!("switch.S"), SAVED_SIZE = const SAVED_SIZE);
 global_asm!(include_str!("usercopy.S"));
+global_asm!(include_str!("memory.S"));
 global_asm!(
     include_str!("fp.S"),
     FPSR = const offset_of!(FpRegisters, fpsr),
