@@ -33,6 +33,9 @@ const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
 const SOCK_RAW: u32 = 3;
 const SOCK_SEQPACKET: u32 = 5;
+/// No type and no protocol is as large as these.
+const SOCK_MAX: u32 = 11;
+const IPPROTO_MAX: u32 = 256;
 const IPPROTO_ICMP: u32 = 1;
 const IPPROTO_TCP: u32 = 6;
 const IPPROTO_UDP: u32 = 17;
@@ -76,11 +79,13 @@ pub fn interrupt() {
 /// The kind of socket that family, type and protocol name.
 pub fn kind(family: u16, socket_type: u32, protocol: u32) -> Result<Kind> {
     match (family, socket_type, protocol) {
+        (_, SOCK_MAX.., _) => Err(Errno::EINVAL),
         (AF_UNIX, _, 2..) => Err(Errno::EPROTONOSUPPORT),
         (AF_UNIX, SOCK_STREAM, _) => Ok(Kind::UnixStream),
         // Linux: a raw UNIX socket is a datagram socket.
         (AF_UNIX, SOCK_DGRAM | SOCK_RAW, _) => Ok(Kind::UnixDatagram),
         (AF_UNIX, SOCK_SEQPACKET, _) => Ok(Kind::UnixSequencedPacket),
+        (AF_INET, _, IPPROTO_MAX..) => Err(Errno::EINVAL),
         (AF_INET, SOCK_STREAM, 0 | IPPROTO_TCP) => Ok(Kind::Tcp),
         (AF_INET, SOCK_DGRAM, 0 | IPPROTO_UDP) => Ok(Kind::Udp),
         (AF_INET, SOCK_DGRAM, IPPROTO_ICMP) => Ok(Kind::Ping),

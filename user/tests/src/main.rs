@@ -18,6 +18,7 @@ mod pipes;
 mod process;
 mod programs;
 mod signals;
+mod socket_calls;
 mod sockets;
 mod terminal;
 mod threads;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         time::TESTS,
         affinity::TESTS,
         sockets::TESTS,
+        socket_calls::TESTS,
         terminal::TESTS,
         jobs::TESTS,
         limits::TESTS,
