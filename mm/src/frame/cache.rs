@@ -53,6 +53,16 @@ pub fn set_reserve(frames: usize) {
     LOW.store(false, Relaxed);
 }
 
+/// Whether little more than the reserve is left.
+pub fn is_scarce() -> bool {
+    available() < 2 * RESERVE.load(Relaxed)
+}
+
+/// Whether the last user program to ask was refused: one load.
+pub fn is_out() -> bool {
+    LOW.load(Relaxed)
+}
+
 /// Needs the heap.
 pub fn enable_depot() {
     DEPOT.call_once(|| ArrayQueue::new(DEPOT_BATCHES));

@@ -141,7 +141,19 @@ pub fn total() -> usize {
     TOTAL.load(Relaxed)
 }
 
+/// Whether the last user program that asked for a frame was refused. Cheaper than [`is_scarce`],
+/// and later.
+pub fn is_out() -> bool {
+    cache::is_out()
+}
+
 /// Free frames now.
+/// Whether so little is left that the kernel should refuse what makes it allocate for a user
+/// program (processes, files); its own small allocations cannot fail gracefully.
+pub fn is_scarce() -> bool {
+    cache::is_scarce()
+}
+
 pub fn free() -> usize {
     cache::free()
 }

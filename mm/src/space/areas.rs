@@ -1,9 +1,9 @@
 //! The map of areas: lookup, splitting, joining and finding room.
 
 use super::area::Area;
+use super::sorted::{Place, Sorted};
 use super::types::{Backing, MapFlags};
 use crate::addr::{PAGE_SIZE, USER_END, USER_START};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -17,17 +17,34 @@ pub const STACK_GAP: usize = 256 * PAGE_SIZE;
 pub const MAX_AREAS: usize = 65_530;
 
 pub struct Areas {
-    by_start: BTreeMap<usize, Area>,
+    by_start: Sorted<Area>,
     /// Where the search for room starts: below the newest mapping. Only a hint.
     search_top: usize,
     /// Pages in all areas.
     pub pages: usize,
 }
 
+/// Sources that have left the map. Dropped after the map lock is: the last share of a file may go.
+#[derive(Default)]
+pub struct Removed {
+    one: Option<Backing>,
+    more: Vec<Backing>,
+}
+
+impl Removed {
+    fn keep(&mut self, backing: Backing) {
+        match backing {
+            Backing::Anonymous | Backing::Physical(_) => {}
+            source if self.one.is_none() => self.one = Some(source),
+            source => self.more.push(source),
+        }
+    }
+}
+
 impl Areas {
     pub const fn new() -> Self {
         Self {
-            by_start: BTreeMap::new(),
+            by_start: Sorted::new(),
             search_top: MAP_TOP,
             pages: 0,
         }
@@ -40,30 +57,36 @@ impl Areas {
     /// The area that holds `address`, and its start.
     #[inline]
     pub fn find(&self, address: usize) -> Option<(usize, &Area)> {
-        let (&start, area) = self.by_start.range(..=address).next_back()?;
-        (address < area.end).then_some((start, area))
+        let place = self.by_start.floor(address)?;
+        let area = self.by_start.value(place);
+        (address < area.end).then(|| (self.by_start.key(place), area))
     }
 
     /// The first area that starts after `address`.
     pub fn next_after(&self, address: usize) -> Option<(usize, &Area)> {
-        self.by_start
-            .range(address + 1..)
-            .next()
-            .map(|(&start, area)| (start, area))
+        let place = self.by_start.above(address)?;
+        Some((self.by_start.key(place), self.by_start.value(place)))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Area)> {
-        self.by_start.iter().map(|(&start, area)| (start, area))
+        self.by_start.iter()
+    }
+
+    /// The first area that ends after `address`.
+    fn ending_after(&self, address: usize) -> Option<Place> {
+        match self.by_start.floor(address) {
+            Some(place) if address < self.by_start.value(place).end => Some(place),
+            Some(place) => self.by_start.next(place),
+            None => self.by_start.first(),
+        }
     }
 
     /// The areas that touch `range`, in order.
     pub fn overlapping(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &Area)> {
-        let first = self
-            .find(range.start)
-            .map_or(range.start, |(start, _)| start);
+        let first = self.ending_after(range.start);
         self.by_start
-            .range(first..range.end.max(first))
-            .map(|(&start, area)| (start, area))
+            .from(first)
+            .take_while(move |&(start, _)| start < range.end)
     }
 
     pub fn is_free(&self, range: Range<usize>) -> bool {
@@ -91,64 +114,96 @@ impl Areas {
 
     /// The free space around `range` (which is free), from area to area.
     pub fn gap_around(&self, range: Range<usize>) -> Range<usize> {
-        let below = self
-            .by_start
-            .range(..range.start)
-            .next_back()
-            .map_or(0, |(_, area)| area.end);
-        let above = self
-            .by_start
-            .range(range.end..)
-            .next()
-            .map_or(USER_END, |(&start, _)| start);
-        below..above
+        let below = self.by_start.floor(range.start);
+        let above = match below {
+            Some(place) => self.by_start.next(place),
+            None => self.by_start.first(),
+        };
+        let start = below.map_or(0, |place| self.by_start.value(place).end);
+        start..above.map_or(USER_END, |place| self.by_start.key(place))
     }
 
     /// Adds an area over free pages, joined with its neighbours where they are alike.
-    pub fn insert(&mut self, mut start: usize, mut area: Area) {
+    pub fn insert(&mut self, start: usize, area: Area) {
         self.pages += (area.end - start) / PAGE_SIZE;
-        if let Some((&below, previous)) = self.by_start.range(..start).next_back()
-            && previous.end == start
-            && previous.joins(below, &area)
-        {
-            let previous = self.by_start.remove(&below).expect("found above");
-            area.backing = previous.backing;
-            start = below;
+        let below = self.by_start.floor(start);
+        if let Some(place) = below {
+            let key = self.by_start.key(place);
+            let previous = self.by_start.value_mut(place);
+            if previous.end == start && previous.joins(key, &area) {
+                previous.end = area.end;
+                self.join_next(place);
+                return;
+            }
         }
-        if let Some(next) = self.by_start.get(&area.end)
-            && area.joins(start, next)
+        let above = match below {
+            Some(place) => self.by_start.next(place),
+            None => self.by_start.first(),
+        };
+        if let Some(place) = above
+            && self.by_start.key(place) == area.end
+            && area.joins(start, self.by_start.value(place))
         {
-            let end = area.end;
-            area.end = next.end;
-            self.by_start.remove(&end);
+            self.by_start.set_key(place, start);
+            self.by_start.value_mut(place).backing = area.backing;
+            return;
         }
         self.by_start.insert(start, area);
     }
 
-    /// Takes out everything in `range`, cutting areas at its ends.
-    pub fn take(&mut self, range: Range<usize>) -> Vec<(usize, Area)> {
+    /// Makes one of the area at `place` and the next one, if they are alike; whether they were.
+    fn join_next(&mut self, place: Place) -> bool {
+        let (start, area) = (self.by_start.key(place), self.by_start.value(place));
+        let Some(next) = self.by_start.next(place) else {
+            return false;
+        };
+        if self.by_start.key(next) != area.end || !area.joins(start, self.by_start.value(next)) {
+            return false;
+        }
+        let (joined, _) = self.by_start.remove(next);
+        self.by_start.value_mut(place).end = joined.end;
+        true
+    }
+
+    /// Takes out everything in `range`, cutting areas at its ends. Whether there was anything.
+    pub fn take(&mut self, range: Range<usize>, removed: &mut Removed) -> bool {
+        let mut place = self.cut(&range);
+        let any = place.is_some();
+        while let Some(at) = place {
+            let start = self.by_start.key(at);
+            let (area, next) = self.by_start.remove(at);
+            self.pages -= (area.end - start) / PAGE_SIZE;
+            removed.keep(area.backing);
+            place = next.filter(|&next| self.by_start.key(next) < range.end);
+        }
+        any
+    }
+
+    /// Cuts areas at the ends of `range`; the first one inside.
+    fn cut(&mut self, range: &Range<usize>) -> Option<Place> {
+        let first = self.ending_after(range.start)?;
+        if self.by_start.key(first) >= range.end {
+            return None;
+        }
         self.split(range.start);
         self.split(range.end);
-        let mut taken = Vec::new();
-        while let Some((&start, _)) = self.by_start.range(range.clone()).next() {
-            let area = self.by_start.remove(&start).expect("found above");
-            self.pages -= (area.end - start) / PAGE_SIZE;
-            taken.push((start, area));
-        }
-        taken
+        // Cutting may have moved it.
+        self.ending_after(range.start)
     }
 
     /// Cuts the area that has `at` inside it.
     fn split(&mut self, at: usize) {
-        let Some((&start, area)) = self.by_start.range_mut(..at).next_back() else {
+        let Some(place) = self.by_start.floor(at) else {
             return;
         };
-        if area.end <= at {
+        let start = self.by_start.key(place);
+        let area = self.by_start.value_mut(place);
+        if start == at || area.end <= at {
             return;
         }
         let upper = Area {
             backing: area.backing_at(at - start),
-            ..area.clone()
+            ..*area
         };
         area.end = at;
         self.by_start.insert(at, upper);
@@ -156,17 +211,26 @@ impl Areas {
 
     /// Changes the areas of `range` (cut at its ends), joining what has become alike.
     pub fn change(&mut self, range: Range<usize>, mut change: impl FnMut(&mut Area)) {
-        for (start, mut area) in self.take(range) {
-            change(&mut area);
-            self.insert(start, area);
+        let first = self.cut(&range);
+        let mut place = first;
+        while let Some(at) = place.filter(|&at| self.by_start.key(at) < range.end) {
+            change(self.by_start.value_mut(at));
+            place = self.by_start.next(at);
+        }
+        // From the neighbour below to the last one changed.
+        let mut place = first.map(|first| self.by_start.previous(first).unwrap_or(first));
+        while let Some(at) = place.filter(|&at| self.by_start.key(at) < range.end) {
+            if !self.join_next(at) {
+                place = self.by_start.next(at);
+            }
         }
     }
 
     /// Moves the start of a stack area down.
     pub fn grow_down(&mut self, start: usize, new_start: usize) {
-        if let Some(area) = self.by_start.remove(&start) {
+        if let Some(place) = self.by_start.floor(start) {
             self.pages += (start - new_start) / PAGE_SIZE;
-            self.by_start.insert(new_start, area);
+            self.by_start.set_key(place, new_start);
         }
     }
 
@@ -190,25 +254,23 @@ impl Areas {
 
     fn room_below(&self, ceiling: usize, length: usize) -> Option<usize> {
         let mut top = ceiling;
-        for (&start, area) in self.by_start.range(..ceiling).rev() {
+        let mut place = self.by_start.floor(ceiling - 1);
+        while let Some(at) = place {
+            let (start, area) = (self.by_start.key(at), self.by_start.value(at));
             if area.end <= top && top - area.end >= length {
                 return Some(top - length);
             }
-            let guard = if area.flags.contains(MapFlags::GROWS_DOWN) {
-                STACK_GAP
-            } else {
-                0
-            };
-            top = top.min(start.saturating_sub(guard));
+            let grows = area.flags.contains(MapFlags::GROWS_DOWN);
+            top = top.min(start.saturating_sub(if grows { STACK_GAP } else { 0 }));
+            place = self.by_start.previous(at);
         }
         (top >= USER_START + length).then(|| top - length)
     }
 
     /// Pages that count as data (RLIMIT_DATA): private, writable, not a stack.
     pub fn data_pages(&self) -> usize {
-        self.iter()
-            .filter(|(_, area)| is_data(area))
-            .map(|(start, area)| (area.end - start) / PAGE_SIZE)
+        let data = self.iter().filter(|(_, area)| is_data(area));
+        data.map(|(start, area)| (area.end - start) / PAGE_SIZE)
             .sum()
     }
 }

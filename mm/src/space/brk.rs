@@ -2,6 +2,7 @@
 
 use super::AddressSpace;
 use super::area::Area;
+use super::areas::Removed;
 use super::types::{Backing, Label, Locking, MapFlags, Prot};
 use crate::addr::{USER_END, page_up};
 
@@ -20,7 +21,8 @@ impl AddressSpace {
             return brk.end;
         };
         if new_top < old_top {
-            let removed = self.remove(&mut map, new_top..old_top);
+            let mut removed = Removed::default();
+            self.remove(&mut map, new_top..old_top, &mut removed);
             map.generation += 1;
             map.brk.end = end;
             drop(map);
@@ -40,7 +42,7 @@ impl AddressSpace {
             let range = old_top..new_top;
             let free = map.areas.is_free(range.clone());
             let within = new_top - brk.start <= self.limits().data;
-            if !free || !within || self.check_limits(&map, &range, &area).is_err() {
+            if !free || !within || self.check_limits(&map, range.len(), 0, &area).is_err() {
                 return brk.end;
             }
             map.areas.insert(old_top, area);

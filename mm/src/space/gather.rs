@@ -4,22 +4,56 @@
 //! after the flush. Used under the write lock.
 
 use super::context::Context;
-use crate::addr::PAGE_SIZE;
-use crate::page_table::{Entry, free_table, release_page};
+use crate::addr::{FrameNumber, PAGE_SIZE};
+use crate::frame;
+use crate::page_table::Entry;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
-const BATCH: usize = 64;
+const PAGES: usize = 64;
 const TABLES: usize = 16;
 
 pub struct Gather<'a> {
     context: &'a Context,
     /// Covers every address that owes a flush.
     range: Range<usize>,
-    pages: [Entry; BATCH],
-    page_count: usize,
-    tables: [Entry; TABLES],
-    table_count: usize,
+    pages: Frames<PAGES>,
+    tables: Frames<TABLES>,
     released: usize,
+}
+
+/// Shares to be given back.
+struct Frames<const N: usize> {
+    frames: [MaybeUninit<FrameNumber>; N],
+    /// So many, from the start, are initialised.
+    count: usize,
+}
+
+impl<const N: usize> Frames<N> {
+    fn new() -> Self {
+        Self {
+            frames: [const { MaybeUninit::uninit() }; N],
+            count: 0,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count == N
+    }
+
+    /// Not when full.
+    fn push(&mut self, frame: FrameNumber) {
+        self.frames[self.count].write(frame);
+        self.count += 1;
+    }
+
+    fn release(&mut self) -> usize {
+        for frame in &self.frames[..self.count] {
+            // SAFETY: the first `count` are initialised.
+            frame::unshare(unsafe { frame.assume_init() });
+        }
+        core::mem::take(&mut self.count)
+    }
 }
 
 impl<'a> Gather<'a> {
@@ -27,10 +61,8 @@ impl<'a> Gather<'a> {
         Self {
             context,
             range: usize::MAX..0,
-            pages: [Entry::EMPTY; BATCH],
-            page_count: 0,
-            tables: [Entry::EMPTY; TABLES],
-            table_count: 0,
+            pages: Frames::new(),
+            tables: Frames::new(),
             released: 0,
         }
     }
@@ -43,24 +75,22 @@ impl<'a> Gather<'a> {
         if !entry.is_counted() {
             return;
         }
-        if self.page_count == BATCH {
+        if self.pages.is_full() {
             self.flush();
         }
-        self.pages[self.page_count] = entry;
-        self.page_count += 1;
+        self.pages.push(entry.frame());
     }
 
     /// A table over some of `range` has been unlinked.
     pub fn table(&mut self, range: Range<usize>, entry: Entry) {
-        self.changed(range);
-        if self.table_count == TABLES {
+        if self.tables.is_full() {
             self.flush();
         }
-        self.tables[self.table_count] = entry;
-        self.table_count += 1;
+        self.changed(range);
+        self.tables.push(entry.frame());
     }
 
-    /// Entries of `range` have lost rights.
+    /// Entries of `range` have lost rights or gone.
     pub fn changed(&mut self, range: Range<usize>) {
         self.range = self.range.start.min(range.start)..self.range.end.max(range.end);
     }
@@ -68,17 +98,10 @@ impl<'a> Gather<'a> {
     fn flush(&mut self) {
         if !self.range.is_empty() {
             self.context.flush_pages(self.range.clone());
-            // Tables come after the pages: what is still to be unlinked names its own range.
             self.range = usize::MAX..0;
         }
-        self.pages[..self.page_count]
-            .iter()
-            .for_each(|&entry| release_page(entry));
-        self.tables[..self.table_count]
-            .iter()
-            .for_each(|entry| free_table(entry.frame()));
-        self.released += self.page_count;
-        (self.page_count, self.table_count) = (0, 0);
+        self.released += self.pages.release();
+        self.tables.release();
     }
 
     /// Flushes and frees; returns how many pages' shares were given back.

@@ -1,7 +1,7 @@
 //! mmap and munmap.
 
 use super::area::Area;
-use super::areas::{MAX_AREAS, is_data};
+use super::areas::{MAX_AREAS, Removed, is_data};
 use super::gather::Gather;
 use super::types::{Access, Backing, Locking, MapFlags, MapRequest, Placement, SpaceError};
 use super::{AddressSpace, Map};
@@ -10,9 +10,6 @@ use crate::page_table::Entry;
 use crate::page_table::{Hole, free_tables, load, store, visit_pages};
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
-
-/// Areas that have left the map. Dropped after the map lock is: the last share of a file may go.
-pub(super) type Removed = Vec<(usize, Area)>;
 
 impl AddressSpace {
     /// mmap(2). Returns where the mapping starts.
@@ -33,15 +30,19 @@ impl AddressSpace {
             area.flags |= MapFlags::LOCKED;
         }
         let range = self.place(&mut map, request.placement, length)?;
-        self.check_limits(&map, &range, &area)?;
-        let removed = self.remove(&mut map, range.clone());
-        map.areas.insert(
-            range.start,
-            Area {
-                end: range.end,
-                ..area
-            },
-        );
+        let replaces = matches!(request.placement, Placement::Fixed(_));
+        let replaced = if replaces {
+            map.areas.mapped_bytes(range.clone())
+        } else {
+            0
+        };
+        self.check_limits(&map, range.len(), replaced, &area)?;
+        let mut removed = Removed::default();
+        if replaced > 0 {
+            self.remove(&mut map, range.clone(), &mut removed);
+        }
+        area.end = range.end;
+        map.areas.insert(range.start, area);
         map.generation += 1;
         drop(map);
         drop(removed);
@@ -64,7 +65,8 @@ impl AddressSpace {
         if map.areas.len() >= MAX_AREAS {
             return Err(SpaceError::NoMemory);
         }
-        let removed = self.remove(&mut map, range);
+        let mut removed = Removed::default();
+        self.remove(&mut map, range, &mut removed);
         map.generation += 1;
         drop(map);
         drop(removed);
@@ -97,20 +99,21 @@ impl AddressSpace {
         }
     }
 
-    /// RLIMIT_AS, RLIMIT_DATA and the number of areas, for `area` at `range`.
+    /// RLIMIT_AS, RLIMIT_DATA and the number of areas, for `length` bytes of `area` more that take
+    /// the place of `replaced`.
     pub(super) fn check_limits(
         &self,
         map: &Map,
-        range: &Range<usize>,
+        length: usize,
+        replaced: usize,
         area: &Area,
     ) -> Result<(), SpaceError> {
         let limits = self.limits();
-        let replaced = map.areas.mapped_bytes(range.clone());
-        let total = map.areas.pages * PAGE_SIZE + range.len() - replaced;
-        let data = || map.areas.data_pages() * PAGE_SIZE + range.len();
+        let total = map.areas.pages * PAGE_SIZE + length - replaced;
+        let data = || map.areas.data_pages() * PAGE_SIZE + length;
         let fits = total <= limits.address_space
             && map.areas.len() < MAX_AREAS
-            && (!is_data(area) || limits.data == usize::MAX || data() <= limits.data);
+            && (limits.data == usize::MAX || !is_data(area) || data() <= limits.data);
         if fits {
             Ok(())
         } else {
@@ -119,15 +122,13 @@ impl AddressSpace {
     }
 
     /// Takes `range` out of the map and frees its pages.
-    pub(super) fn remove(&self, map: &mut Map, range: Range<usize>) -> Removed {
-        if map.areas.is_free(range.clone()) {
-            return Vec::new();
+    pub(super) fn remove(&self, map: &mut Map, range: Range<usize>, removed: &mut Removed) {
+        if !map.areas.take(range.clone(), removed) {
+            return;
         }
-        let removed = map.areas.take(range.clone());
         let gap = map.areas.gap_around(range.clone());
         map.areas.freed(&gap);
         self.clear(map, range, Some(gap));
-        removed
     }
 
     /// Empties the pages of `range`; with `gap`, also frees tables that lie inside it.

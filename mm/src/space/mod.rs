@@ -18,6 +18,7 @@ mod info;
 mod map;
 mod protect;
 mod remap;
+mod sorted;
 mod source;
 mod types;
 

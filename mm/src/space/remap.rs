@@ -1,8 +1,8 @@
 //! mremap(2): grow, shrink or move one mapping, pages and all.
 
 use super::area::Area;
+use super::areas::Removed;
 use super::gather::Gather;
-use super::map::Removed;
 use super::types::{MapFlags, RemapTo, SpaceError};
 use super::{AddressSpace, Map};
 use crate::OutOfMemory;
@@ -26,7 +26,7 @@ impl AddressSpace {
             .ok_or(SpaceError::Invalid)?;
         let mut map = self.map.write();
         map.generation += 1;
-        let mut removed = Removed::new();
+        let mut removed = Removed::default();
         let outcome = self.remap_locked(&mut map, old, length, to, &mut removed);
         let locked = outcome.ok().is_some_and(|at| {
             map.areas
@@ -67,12 +67,12 @@ impl AddressSpace {
                 return Err(SpaceError::Invalid);
             }
             self.check_growth(map, &old, length, &piece)?;
-            *removed = self.remove(map, target.clone());
+            self.remove(map, target.clone(), removed);
             return self.move_pages(map, old, target, piece, removed);
         }
         if length <= old.len() {
             if length < old.len() {
-                *removed = self.remove(map, old.start + length..old.end);
+                self.remove(map, old.start + length..old.end, removed);
             }
             return Ok(old.start);
         }
@@ -109,7 +109,7 @@ impl AddressSpace {
     ) -> Result<(), SpaceError> {
         // What is beyond the old length counts as new, wherever it will be.
         match length.checked_sub(old.len()).filter(|&growth| growth > 0) {
-            Some(growth) => self.check_limits(map, &(0..growth), piece),
+            Some(growth) => self.check_limits(map, growth, 0, piece),
             None => Ok(()),
         }
     }
@@ -150,7 +150,7 @@ impl AddressSpace {
                 ..piece
             },
         );
-        removed.extend(self.remove(map, old));
+        self.remove(map, old, removed);
         Ok(start)
     }
 
