@@ -90,8 +90,41 @@ impl TcpSocket {
 
     /// Where a connection attempt stands; an ended one gives way to a new attempt.
     fn check_attempt(&self) -> Result<()> {
-        // Linux: there is nothing to write to yet.
-        let flow = self.flow().map_err(|_| Error::BrokenPipe)?;
+        let Ok(flow) = self.flow() else { return Ok(()) };
+        let state = self
+            .with_connection(|_, socket| Ok(socket.state()))
+            .unwrap_or(State::Closed);
+        match state {
+            State::SynSent | State::SynReceived => return Err(Error::AlreadyConnecting),
+            State::Closed | State::TimeWait => {}
+            _ => return Err(Error::AlreadyConnected),
+        }
+        if let Some(error) = self.take_error() {
+            return Err(error);
+        }
+        self.network
+            .with_stack(flow.interface, |stack| stack.abandon(flow.id, false));
+        *self.phase.lock() = Phase::Fresh(None);
+        Ok(())
+    }
+
+    /// Makes the connection on its stack and sends the SYN.
+    fn open(&self, remote: SocketAddrV4) -> Result<Flow> {
+        let mut lease = self.take_fresh()?;
+        let bound = lease.as_ref().map(|lease| *lease.address.ip());
+        let source = bound.filter(|address| !address.is_unspecified());
+        let route = self.network.route(*remote.ip())?;
+        let source = source.unwrap_or(route.source);
+        let interface = &self.network.interfaces()[route.interface];
+        if route.broadcast
+            || source.is_loopback() != interface.is_loopback() && source != route.source
+        {
+            return Err(Error::NetworkUnreachable);
+        }
+        let mut lease = match lease.take() {
+            Some(lease) => lease,
+            None => self.claim(SocketAddrV4::new(source, 0))?,
+        };
         lease.narrow(source);
         let local = SocketAddrV4::new(source, lease.address.port());
         // Connecting to "any" address means this machine.
@@ -303,14 +336,8 @@ impl Socket for TcpSocket {
     }
 
     fn send(&self, data: &mut dyn ByteSource, _message: Message<'_>) -> Result<usize> {
-        let Ok(flow) = self.flow() else {
-            let listening = self.is_listening();
-            return Err(if listening {
-                Error::BrokenPipe
-            } else {
-                Error::NotConnected
-            });
-        };
+        // Linux: there is nothing to write to yet.
+        let flow = self.flow().map_err(|_| Error::BrokenPipe)?;
         let mut stack = self.network.interfaces()[flow.interface].stack.lock();
         let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
         if matches!(socket.state(), State::SynSent | State::SynReceived) {
