@@ -90,6 +90,9 @@ impl FileTable {
         if lowest > 0 && lowest as usize >= limit {
             return Err(Errno::EINVAL);
         }
+        if mm::frame::is_out() {
+            return Err(Errno::ENOMEM);
+        }
         self.slots.lock().insert(
             lowest as usize,
             limit,

@@ -99,9 +99,10 @@ impl Location {
         here
     }
 
-    /// The path from `ceiling` to this directory; `ENOENT` if it was removed.
+    /// The path from `ceiling` to this directory; `ENOENT` if it was removed, `ENAMETOOLONG` past
+    /// [`PATH_MAX`].
     pub fn path(&self, ceiling: &Location) -> Result<Vec<u8>> {
-        let mut names: Vec<Vec<u8>> = Vec::new();
+        let (mut names, mut length): (Vec<Vec<u8>>, usize) = (Vec::new(), 1);
         let mut here = self.clone();
         while !here.same(ceiling) {
             if here.is_mount_root() {
@@ -112,7 +113,12 @@ impl Location {
                 continue;
             }
             let parent = here.node.parent().ok_or(Errno::ENOENT)?;
-            names.push(name_of(&*parent, here.node.id().inode)?);
+            let name = name_of(&*parent, here.node.id().inode)?;
+            length += 1 + name.len();
+            if length > PATH_MAX {
+                return Err(Errno::ENAMETOOLONG);
+            }
+            names.push(name);
             here = here.with_node(parent);
         }
         Ok(join(names))
@@ -203,10 +209,8 @@ pub fn attach(
     place: Option<Location>,
     source: String,
 ) -> Result<Location> {
-    if place
-        .as_ref()
-        .is_some_and(|place| place.node.file_type() != root.file_type())
-    {
+    let directory = |node: &Arc<dyn Node>| node.file_type() == FileType::Directory;
+    if !directory(&root) || place.as_ref().is_some_and(|place| !directory(&place.node)) {
         return Err(Errno::ENOTDIR);
     }
     let mount = detached(file_system, root, place, source);

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::error::Errno;
-use crate::fs::node::{Allocation, RenameMode};
+use crate::fs::mount::Location;
+use crate::fs::node::{Allocation, Creation, RenameMode};
 use crate::fs::path::{Rules, resolve};
 
 fn rename(caller: &Caller, from: &str, to: &str) -> Result<()> {
@@ -342,4 +343,59 @@ fn racing_renames_and_removals_keep_the_tree_whole() {
             .is_ok_and(|found| found.place.is_some())
     });
     assert_eq!(found.count(), 2);
+}
+
+#[test]
+fn a_very_deep_tree_is_named_and_dropped_without_recursion() {
+    memory();
+    let file_system = TmpFs::new("tmpfs", 1 << 20, 0o755);
+    let by = Creation {
+        permissions: 0o755,
+        uid: 0,
+        gid: 0,
+    };
+    let detached = mount::detached(file_system.clone(), file_system.root(), None, "deep".into());
+    let top = Location {
+        node: detached.root.clone(),
+        mount: detached,
+    };
+    let mut here = top.clone();
+    for _ in 0..200_000 {
+        here = here.with_node(here.node.create(b"d", NewNode::Directory, by).unwrap());
+    }
+    assert_eq!(here.path(&top).err(), Some(Errno::ENAMETOOLONG));
+    // Nothing refers to it any more: all of it is dropped here.
+    drop((here, top, file_system));
+}
+
+#[test]
+fn a_reservation_that_does_not_fit_takes_nothing() {
+    let caller = caller();
+    let file = write(&caller, "/f", b"x").unwrap();
+    let node = file.node().unwrap();
+    let whole = Allocation::Reserve { keep_size: false };
+    assert_eq!(node.allocate(whole, 0, 1 << 60), Err(Errno::ENOSPC));
+    assert_eq!((node.metadata().size, node.metadata().blocks), (1, 8));
+    node.allocate(whole, 0, CAPACITY as u64 * 4096).unwrap();
+}
+
+#[test]
+fn inodes_and_long_symlinks_are_limited() {
+    let caller = caller();
+    let make = |index: usize, text: &[u8]| {
+        let path = format!("/tmp/{index}");
+        caller
+            .make(None, path.as_bytes(), NewNode::Symlink(text), 0o777)
+            .map(|_| ())
+    };
+    for index in 0..CAPACITY {
+        make(index, &[b'x'; 1000]).unwrap();
+    }
+    assert_eq!(make(CAPACITY, &[b'x'; 1000]), Err(Errno::ENOSPC));
+    let made = (CAPACITY..)
+        .take_while(|&index| make(index, b"short").is_ok())
+        .count();
+    assert_eq!(made, 1024 - CAPACITY - 2);
+    caller.unlink(None, b"/tmp/0").unwrap();
+    make(0, &[b'x'; 1000]).unwrap();
 }

@@ -235,7 +235,13 @@ impl Contents {
         };
         let new = if keep_size { old } else { old.max(end) };
         self.check_resize(old, new)?;
-        for index in index_of(offset)..=index_of(end - 1) {
+        let range = index_of(offset)..index_of(end - 1) + 1;
+        // All or nothing: a reservation that cannot be kept must not fill the file system first.
+        let present = self.pages.lock().by_index.range(range.clone()).count() as u64;
+        if !shared.has_room(range.end - range.start - present) {
+            return Err(Errno::ENOSPC);
+        }
+        for index in range {
             self.page_for_write(shared, index)?;
         }
         self.pages.lock().size = new;

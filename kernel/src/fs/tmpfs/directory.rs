@@ -8,6 +8,7 @@ use super::inode::Inode;
 use crate::error::{Errno, Result};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use smp::{Mutex, SpinLock};
 
 type Name = Arc<[u8]>;
@@ -90,6 +91,13 @@ impl Entries {
     pub fn replace(&mut self, name: &[u8], node: Arc<Inode>) -> Option<Arc<Inode>> {
         let (_, held) = self.by_name.get_mut(name)?;
         Some(core::mem::replace(held, node))
+    }
+
+    /// Empties the directory.
+    pub fn take_all(&mut self) -> Vec<Arc<Inode>> {
+        self.by_cookie.clear();
+        let entries = core::mem::take(&mut self.by_name);
+        entries.into_values().map(|(_, node)| node).collect()
     }
 
     /// Closes an empty directory for good.

@@ -22,6 +22,9 @@ use core::any::Any;
 use mm::PageSource;
 use smp::{MutexGuard, SpinLock};
 
+/// A symbolic link with more text than this is charged as a page.
+const SHORT_SYMLINK: usize = 128;
+
 /// What differs between the kinds.
 pub enum Body {
     Regular(Contents),
@@ -34,6 +37,23 @@ pub enum Body {
 impl Body {
     pub fn directory() -> Self {
         Body::Directory(Directory::new())
+    }
+
+    /// How many pages the file system counts for it.
+    fn charged_pages(&self) -> usize {
+        match self {
+            Body::Regular(contents) => contents.page_count(),
+            Body::Symlink(text) => usize::from(text.len() > SHORT_SYMLINK),
+            _ => 0,
+        }
+    }
+
+    /// The nodes a directory holds, which is left empty.
+    fn take_children(&mut self) -> Vec<Arc<Inode>> {
+        match self {
+            Body::Directory(directory) => directory.entries.lock().take_all(),
+            _ => Vec::new(),
+        }
     }
 
     fn of(what: NewNode<'_>) -> (FileType, Self) {
@@ -184,10 +204,15 @@ impl Inode {
 
 impl Drop for Inode {
     fn drop(&mut self) {
-        if let Body::Regular(contents) = &self.body {
-            self.shared.release_pages(contents.page_count());
-        }
+        self.shared.release_pages(self.body.charged_pages());
         self.shared.release_inode();
+        // A deep tree goes down one node at a time: recursion would end at the stack's guard page.
+        let mut orphans = self.body.take_children();
+        while let Some(node) = orphans.pop() {
+            if let Some(mut last) = Arc::into_inner(node) {
+                orphans.append(&mut last.body.take_children());
+            }
+        }
     }
 }
 
@@ -237,6 +262,10 @@ impl Node for Inode {
         let mut entries = self.entries()?;
         let (kind, body) = Body::of(what);
         let number = self.shared.charge_inode()?;
+        for _ in 0..body.charged_pages() {
+            let charged = self.shared.charge_page();
+            charged.inspect_err(|_| self.shared.release_inode())?;
+        }
         let node = Inode::new(self.shared.clone(), number, kind, by, body);
         if let Body::Directory(directory) = &node.body {
             directory.set_parent(&self.itself());

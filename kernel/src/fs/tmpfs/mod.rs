@@ -24,8 +24,9 @@ use smp::Mutex;
 
 /// `TMPFS_MAGIC` of statfs(2).
 const MAGIC: u64 = 0x0102_1994;
-/// Inodes are small; this keeps a runaway `mkdir` loop from eating the heap.
-const MAX_INODES: usize = 1 << 20;
+/// Inodes live on the heap and are charged to nobody: there may be as many as pages, which keeps
+/// them to a fraction of the memory; a small file system may have this many all the same.
+const MIN_INODES: usize = 1024;
 
 static NEXT_DEVICE: AtomicU64 = AtomicU64::new(0x10);
 
@@ -61,8 +62,20 @@ impl Shared {
         self.pages.fetch_sub(count, Ordering::Relaxed);
     }
 
+    /// Whether `count` more pages would fit.
+    fn has_room(&self, count: u64) -> bool {
+        let free = self
+            .capacity
+            .saturating_sub(self.pages.load(Ordering::Relaxed));
+        count <= free as u64
+    }
+
+    fn max_inodes(&self) -> usize {
+        self.capacity.max(MIN_INODES)
+    }
+
     fn charge_inode(&self) -> Result<u64> {
-        let room = |used: usize| (used < MAX_INODES).then_some(used + 1);
+        let room = |used: usize| (used < self.max_inodes()).then_some(used + 1);
         let charged = self
             .inodes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
@@ -135,8 +148,8 @@ impl FileSystem for TmpFs {
             block_size: page::SIZE as u64,
             blocks: self.shared.capacity as u64,
             free_blocks: self.shared.capacity.saturating_sub(used) as u64,
-            inodes: MAX_INODES as u64,
-            free_inodes: (MAX_INODES - inodes) as u64,
+            inodes: self.shared.max_inodes() as u64,
+            free_inodes: (self.shared.max_inodes() - inodes) as u64,
         }
     }
 }
