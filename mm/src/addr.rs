@@ -11,11 +11,13 @@ pub const USER_START: usize = 0x1000;
 pub const USER_END: usize = 0x0001_0000_0000_0000;
 
 /// Rounds down to a page boundary.
+#[inline]
 pub const fn page_down(address: usize) -> usize {
     address & !(PAGE_SIZE - 1)
 }
 
 /// Rounds up to a page boundary; `None` when that overflows.
+#[inline]
 pub const fn page_up(address: usize) -> Option<usize> {
     match address.checked_add(PAGE_SIZE - 1) {
         Some(sum) => Some(page_down(sum)),
@@ -41,6 +43,7 @@ impl PhysAddr {
     }
 
     /// The frame that holds this address.
+    #[inline]
     pub const fn frame(self) -> FrameNumber {
         FrameNumber((self.0 >> PAGE_SHIFT) as u32)
     }
@@ -114,6 +117,7 @@ impl fmt::Debug for UserAddr {
 pub struct FrameNumber(pub u32);
 
 impl FrameNumber {
+    #[inline]
     pub const fn address(self) -> PhysAddr {
         PhysAddr((self.0 as u64) << PAGE_SHIFT)
     }
@@ -121,6 +125,7 @@ impl FrameNumber {
 
 /// The page-aligned user range `[start, start + length)`, length rounded up; `None` when it is
 /// empty, misaligned or leaves the user half.
+#[inline]
 pub fn user_pages(start: usize, length: usize) -> Option<Range<usize>> {
     let length = page_up(length)?;
     let end = start.checked_add(length)?;

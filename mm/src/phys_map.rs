@@ -12,10 +12,12 @@ pub const LINEAR_BASE: usize = 0xffff_0000_0000_0000;
 mod port {
     use super::*;
 
+    #[inline]
     pub fn pointer(address: PhysAddr) -> *mut u8 {
         core::ptr::with_exposed_provenance_mut(LINEAR_BASE + address.0 as usize)
     }
 
+    #[inline]
     pub fn physical(pointer: *const u8) -> PhysAddr {
         PhysAddr((pointer.addr() - LINEAR_BASE) as u64)
     }
@@ -51,6 +53,7 @@ pub use port::install_arena;
 pub use port::{physical, pointer};
 
 /// The start of a frame's memory.
+#[inline]
 pub fn frame_pointer(frame: FrameNumber) -> *mut u8 {
     pointer(frame.address())
 }

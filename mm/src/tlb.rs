@@ -53,6 +53,7 @@ pub fn install(tlb: &'static dyn Tlb) {
     TLB.call_once(|| tlb);
 }
 
+#[inline]
 pub(crate) fn tlb() -> &'static dyn Tlb {
     *TLB.get()
         .expect("mm::tlb::install comes before the first mapping")

@@ -15,6 +15,7 @@ impl CpuId {
     pub const BOOT: CpuId = CpuId(0);
 
     /// Panics when `index` is not below [`MAX_CPUS`]: a programming error, never user input.
+    #[inline]
     pub const fn new(index: usize) -> CpuId {
         assert!(index < MAX_CPUS, "CPU index out of range");
         CpuId(index as u16)
@@ -29,6 +30,7 @@ impl CpuId {
         }
     }
 
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }

@@ -18,6 +18,7 @@ impl Pinned {
     /// # Safety
     /// The thread must not change CPU for as long as the result is used: interrupts are masked,
     /// preemption is off, or the caller is code that by construction runs on one CPU (idle, boot).
+    #[inline]
     pub const unsafe fn assume() -> &'static Pinned {
         &Pinned {
             _not_send: PhantomData,
@@ -25,6 +26,7 @@ impl Pinned {
     }
 
     /// The CPU this thread is pinned to.
+    #[inline]
     pub fn cpu(&self) -> CpuId {
         crate::area::cpu_id()
     }

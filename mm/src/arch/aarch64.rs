@@ -6,6 +6,7 @@ use core::arch::asm;
 
 /// # Safety
 /// `page` is a writable page of normal memory.
+#[inline]
 pub unsafe fn zero_page(page: *mut u8) {
     let id: usize;
     // SAFETY: reads a register.
@@ -41,6 +42,7 @@ pub unsafe fn zero_page(page: *mut u8) {
 
 /// # Safety
 /// `to` is a writable page, `from` a readable one, and they differ.
+#[inline]
 pub unsafe fn copy_page(to: *mut u8, from: *const u8) {
     // SAFETY: 64 rounds of 64 bytes are exactly the page.
     unsafe {

@@ -49,17 +49,20 @@ impl FrameInfo {
         }
     }
 
+    #[inline]
     pub fn count(&self) -> u32 {
         self.count.load(Acquire)
     }
 
     /// A fresh frame's first share.
+    #[inline]
     pub fn set_counted(&self) {
         self.flags.store(0, Relaxed);
         self.count.store(1, Relaxed);
     }
 
     /// One more share; the caller has one already.
+    #[inline]
     pub fn share(&self) {
         let before = self.count.fetch_add(1, Relaxed);
         debug_assert!(
@@ -69,6 +72,7 @@ impl FrameInfo {
     }
 
     /// One more share, unless the frame has none (it is being freed or is not counted).
+    #[inline]
     pub fn try_share(&self) -> bool {
         self.count
             .fetch_update(Acquire, Relaxed, |count| (count > 0).then_some(count + 1))
@@ -77,6 +81,7 @@ impl FrameInfo {
 
     /// Gives a share back; true when it was the last one and the caller must free the frame.
     #[must_use]
+    #[inline]
     pub fn unshare(&self) -> bool {
         // An only owner needs no atomic update: nobody else can reach the count. A `try_share`
         // may still race, but it rechecks that its frame is in place and gives its share back.
@@ -89,10 +94,12 @@ impl FrameInfo {
         self.flags.store(FLAG_INSTRUCTIONS_SYNCED, Release);
     }
 
+    #[inline]
     pub fn mark_written(&self) {
         self.flags.store(0, Release);
     }
 
+    #[inline]
     pub fn is_synced(&self) -> bool {
         self.flags.load(Acquire) & FLAG_INSTRUCTIONS_SYNCED != 0
     }

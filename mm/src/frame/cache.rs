@@ -92,6 +92,7 @@ pub fn give(frame: FrameNumber) {
 }
 
 impl Cache {
+    #[inline]
     fn push(&self, frame: u32) {
         let length = self.length.load(Relaxed);
         self.frames[length as usize].store(frame, Relaxed);

@@ -64,22 +64,26 @@ pub fn enable_depot() {
 }
 
 /// One frame (content undefined) for the kernel's own use.
+#[inline]
 pub fn alloc() -> Result<Frame, OutOfMemory> {
     counted(Purpose::Kernel)
 }
 
 /// One frame full of zeros for the kernel's own use.
+#[inline]
 pub fn alloc_zeroed() -> Result<Frame, OutOfMemory> {
     alloc().map(zeroed)
 }
 
 /// One frame (content undefined) on behalf of a user program: fails while the kernel's reserve is
 /// still untouched.
+#[inline]
 pub fn alloc_user() -> Result<Frame, OutOfMemory> {
     counted(Purpose::User)
 }
 
 /// As [`alloc_user`], full of zeros.
+#[inline]
 pub fn alloc_user_zeroed() -> Result<Frame, OutOfMemory> {
     alloc_user().map(zeroed)
 }

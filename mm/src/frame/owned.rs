@@ -13,10 +13,12 @@ pub struct Frame {
 
 impl Frame {
     /// Wraps a frame whose only share is the caller's.
+    #[inline]
     pub(super) fn from_counted(number: FrameNumber) -> Self {
         Self { number }
     }
 
+    #[inline]
     pub fn number(&self) -> FrameNumber {
         self.number
     }
@@ -43,6 +45,7 @@ impl Frame {
     }
 
     /// Leaks the share: a page table holds it now.
+    #[inline]
     pub(crate) fn into_number(self) -> FrameNumber {
         ManuallyDrop::new(self).number
     }

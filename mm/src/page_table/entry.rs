@@ -48,6 +48,7 @@ impl Rights {
     };
 
     /// The same without write: copy-on-write, or a read fault on a page to be tracked.
+    #[inline]
     pub const fn read_only(self) -> Rights {
         Rights {
             write: false,
@@ -66,11 +67,13 @@ impl Entry {
     pub const EMPTY: Entry = Entry(0);
 
     /// A pointer to the next level's table.
+    #[inline]
     pub const fn table(address: PhysAddr) -> Entry {
         Entry(address.0 | VALID | TABLE_OR_PAGE)
     }
 
     /// A user page with a counted frame.
+    #[inline]
     pub fn user(frame: FrameNumber, rights: Rights) -> Entry {
         Entry(frame.address().0)
             .with_memory(MemoryType::WriteBack)
@@ -78,12 +81,14 @@ impl Entry {
     }
 
     /// A user page whose frame nobody counts.
+    #[inline]
     pub fn user_uncounted(frame: FrameNumber, rights: Rights, memory: MemoryType) -> Entry {
         Entry(frame.address().0 | UNCOUNTED)
             .with_memory(memory)
             .with_rights(rights)
     }
 
+    #[inline]
     fn with_memory(self, memory: MemoryType) -> Entry {
         let fixed = INNER_SHAREABLE | ACCESSED | NOT_GLOBAL | PRIVILEGED_NO_EXECUTE | TABLE_OR_PAGE;
         Entry(self.0 | fixed | (memory as u64) << MEMORY_TYPE_SHIFT)
@@ -91,6 +96,7 @@ impl Entry {
 
     /// The same page with other user rights. Execute implies read: the kernel must be able to
     /// read what the program may, and execute-only needs hardware that few machines have.
+    #[inline]
     pub fn with_rights(self, rights: Rights) -> Entry {
         let mut bits = self.0 & !(VALID | EL0 | READ_ONLY | USER_NO_EXECUTE);
         if rights.read || rights.write || rights.execute {
@@ -131,33 +137,40 @@ impl Entry {
         Entry(bits)
     }
 
+    #[inline]
     pub fn is_empty(self) -> bool {
         self == Self::EMPTY
     }
 
     /// Whether the hardware uses it.
+    #[inline]
     pub fn is_valid(self) -> bool {
         self.0 & VALID != 0
     }
 
     /// At levels 0 to 2: points to a table.
+    #[inline]
     pub fn is_table(self) -> bool {
         self.0 & (VALID | TABLE_OR_PAGE) == VALID | TABLE_OR_PAGE
     }
 
+    #[inline]
     pub fn address(self) -> PhysAddr {
         PhysAddr(self.0 & ADDRESS)
     }
 
+    #[inline]
     pub fn frame(self) -> FrameNumber {
         FrameNumber(((self.0 & ADDRESS) >> PAGE_SHIFT) as u32)
     }
 
     /// Whether the entry holds a share of its frame.
+    #[inline]
     pub fn is_counted(self) -> bool {
         !self.is_empty() && self.0 & UNCOUNTED == 0
     }
 
+    #[inline]
     pub fn rights(self) -> Rights {
         if !self.is_valid() || self.0 & EL0 == 0 {
             return Rights::NONE;
@@ -169,6 +182,7 @@ impl Entry {
         }
     }
 
+    #[inline]
     pub fn is_writable(self) -> bool {
         self.is_valid() && self.0 & READ_ONLY == 0
     }

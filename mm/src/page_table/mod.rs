@@ -26,6 +26,7 @@ pub const fn level_shift(level: usize) -> usize {
 }
 
 /// Which entry of its `level` table translates `address`.
+#[inline]
 pub const fn index(address: usize, level: usize) -> usize {
     (address >> level_shift(level)) & (ENTRIES - 1)
 }

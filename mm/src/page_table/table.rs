@@ -15,6 +15,7 @@ pub struct Table<'a> {
 impl<'a> Table<'a> {
     /// # Safety
     /// `address` is a table that is not freed during `'a`.
+    #[inline]
     pub unsafe fn at(address: PhysAddr) -> Table<'a> {
         // SAFETY: a whole frame of RAM; entries are only ever accessed atomically.
         Table {
@@ -130,12 +131,14 @@ pub unsafe fn free_subtree(address: PhysAddr, level: usize) -> usize {
 }
 
 /// Drops the share that a page's entry held.
+#[inline]
 pub fn release_page(entry: Entry) {
     if entry.is_counted() {
         frame::unshare(entry.frame());
     }
 }
 
+#[inline]
 pub fn free_table(frame: FrameNumber) {
     frame::unshare(frame);
 }

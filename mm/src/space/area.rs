@@ -16,10 +16,12 @@ pub struct Area {
 }
 
 impl Area {
+    #[inline]
     pub fn is_shared(&self) -> bool {
         self.flags.contains(MapFlags::SHARED)
     }
 
+    #[inline]
     pub fn allows(&self, access: Access) -> bool {
         self.prot.allows(access)
     }

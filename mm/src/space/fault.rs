@@ -59,10 +59,12 @@ struct Wanted {
 }
 
 impl Wanted {
+    #[inline]
     fn write(self) -> bool {
         self.access == Access::Write
     }
 
+    #[inline]
     fn allowed(self, area: &Area) -> bool {
         area.allows(self.access) || (self.forced && !area.is_shared())
     }
@@ -158,6 +160,7 @@ impl AddressSpace {
     }
 
     /// Zeros: a page of its own for a write, the shared zero page for a read.
+    #[inline]
     fn fill_anonymous(
         &self,
         area: &Area,
@@ -190,6 +193,7 @@ impl AddressSpace {
     }
 
     /// Puts a frame of our own where nothing was, unless somebody was quicker.
+    #[inline]
     fn install_private(&self, slot: &AtomicU64, frame: frame::Frame, rights: Rights) {
         sync_instructions(frame.number(), rights);
         if self.replace(slot, Entry::EMPTY, Entry::user(frame.number(), rights)) {
@@ -200,6 +204,7 @@ impl AddressSpace {
 
     /// Changes a slot that is still `old`, when no flush is owed: `old` was empty, or the same
     /// frame with fewer rights.
+    #[inline]
     fn replace(&self, slot: &AtomicU64, old: Entry, new: Entry) -> bool {
         let _edit = self.edit.lock();
         let unchanged = load(slot) == old;
@@ -343,6 +348,7 @@ impl AddressSpace {
 }
 
 /// Whether the hardware, or a forced kernel write, may use `entry` as wanted.
+#[inline]
 fn permits(entry: Entry, wanted: Wanted) -> bool {
     let rights = entry.rights();
     match wanted.access {
@@ -361,6 +367,7 @@ fn copy_frame(source: &FrameRef) -> Result<frame::Frame, OutOfMemory> {
 }
 
 /// Before a frame becomes executable: what the kernel wrote into it must reach instruction fetch.
+#[inline]
 pub(super) fn sync_instructions(frame: FrameNumber, rights: Rights) {
     if rights.execute && !array::info(frame).is_synced() {
         tlb().sync_instructions(phys_map::frame_pointer(frame), PAGE_SIZE);

@@ -86,6 +86,7 @@ impl AddressSpace {
     }
 
     /// The tables; walked under the map lock.
+    #[inline]
     fn table(&self, _locked: &Map) -> Table<'_> {
         // SAFETY: the root lives as long as the space; what is below is unlinked only under the
         // write lock, which excludes the lender of `_locked`.
@@ -98,6 +99,7 @@ impl AddressSpace {
         self.context.root()
     }
 
+    #[inline]
     fn count_resident(&self, pages: usize) {
         let now = self.resident.fetch_add(pages, Relaxed) + pages;
         if now > self.peak.load(Relaxed) {

@@ -19,6 +19,7 @@ bitflags! {
 }
 
 impl Prot {
+    #[inline]
     pub(crate) fn rights(self) -> Rights {
         Rights {
             read: self.contains(Prot::READ),
@@ -28,6 +29,7 @@ impl Prot {
     }
 
     /// The hardware cannot write or execute without reading.
+    #[inline]
     pub(crate) fn allows(self, access: Access) -> bool {
         match access {
             Access::Read => !self.is_empty(),

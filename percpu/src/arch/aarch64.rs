@@ -75,6 +75,7 @@ impl<T: 'static> CpuLocal<T> {
         self.displaced(offset)
     }
 
+    #[inline]
     fn displaced(&'static self, offset: usize) -> *const T {
         core::ptr::with_exposed_provenance((&raw const self.0).addr().wrapping_add(offset))
     }
