@@ -4,6 +4,11 @@
 //! ends. IRQs must be masked. Unpaired calls are harmless: the time is charged to the wrong
 //! class for one interval, never lost.
 
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
 use crate::runtime::runtime;
 
 /// What a CPU is doing.
@@ -19,6 +24,58 @@ pub enum TimeClass {
 impl TimeClass {
     pub(crate) fn from_index(index: u32) -> Self {
         [Self::System, Self::User, Self::Irq, Self::Idle][index as usize & 3]
+    }
+}
+
+/// Time by class, of one CPU: the owner writes, anybody reads.
+///
+/// A reader must not see the sum and the running interval from two different moments, or time
+/// would go backwards: `since_ns` is 0 while the owner writes, and a reader that finds it changed
+/// looks again. (The owner's second store is a Release, as is the last; the reader's loads are
+/// Acquires.)
+#[derive(Default)]
+pub(crate) struct ClassTimes {
+    total_ns: [AtomicU64; 4],
+    class: AtomicU32,
+    since_ns: AtomicU64,
+}
+
+impl ClassTimes {
+    /// The CPU comes up, idle.
+    pub fn begin(&self, now_ns: u64) {
+        self.class.store(TimeClass::Idle as u32, Relaxed);
+        self.since_ns.store(now_ns.max(1), Release);
+    }
+
+    /// Charges the time since the last change to the class that ends; returns both.
+    pub fn change(&self, now_ns: u64, class: TimeClass) -> (TimeClass, u64) {
+        let before = TimeClass::from_index(self.class.load(Relaxed));
+        let elapsed = match self.since_ns.load(Relaxed) {
+            0 => 0, // The CPU is not online yet.
+            since => now_ns.saturating_sub(since),
+        };
+        let total = &self.total_ns[before as usize];
+        self.since_ns.store(0, Relaxed);
+        total.store(total.load(Relaxed) + elapsed, Release);
+        self.class.store(class as u32, Release);
+        self.since_ns.store(now_ns.max(1), Release);
+        (before, elapsed)
+    }
+
+    /// The totals, the running interval included. All 0 for a CPU that never came up.
+    pub fn snapshot(&self, now_ns: u64) -> [u64; 4] {
+        const TRIES: usize = 100;
+        let mut totals = [0; 4];
+        for _ in 0..TRIES {
+            let since = self.since_ns.load(Acquire);
+            totals = core::array::from_fn(|class| self.total_ns[class].load(Acquire));
+            let class = TimeClass::from_index(self.class.load(Acquire));
+            if since != 0 && self.since_ns.load(Relaxed) == since {
+                totals[class as usize] += now_ns.saturating_sub(since);
+                break;
+            }
+        }
+        totals
     }
 }
 

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use percpu::CpuId;
 
-use crate::account::TimeClass;
+use crate::account::{ClassTimes, TimeClass};
 use crate::control_word::ControlWord;
 use crate::fair::FairQueue;
 use crate::inbox::{ControlLink, Inbox, ReadyLink};
@@ -21,6 +21,7 @@ use crate::thread::{Thread, ThreadId};
 pub(crate) struct Cpu {
     pub shared: Shared,
     pub stats: Stats,
+    pub time: ClassTimes,
     pub local: UnsafeCell<Local>,
 }
 
@@ -56,10 +57,6 @@ pub(crate) struct Stats {
     pub ipis_sent: AtomicU64,
     pub ipis_received: AtomicU64,
     pub timer_irqs: AtomicU64,
-    /// By [`TimeClass`](crate::account::TimeClass).
-    pub class_ns: [AtomicU64; 4],
-    pub class: AtomicU32,
-    pub class_since_ns: AtomicU64,
 }
 
 /// Touched by the owner with IRQs masked, through one `Owner` at a time.
@@ -107,6 +104,7 @@ impl Cpu {
                 hints: Hints::default(),
             },
             stats: Stats::default(),
+            time: ClassTimes::default(),
             local: UnsafeCell::new(Local {
                 current: Arc::as_ptr(&idle),
                 idle,
@@ -139,11 +137,7 @@ impl Cpu {
     /// What people see. Counters are read one by one: the picture may be blurred by a few events.
     pub fn snapshot(&self, now: u64) -> CpuStats {
         let Self { stats, shared, .. } = self;
-        let mut class_ns = [0, 1, 2, 3].map(|class: usize| stats.class_ns[class].load(Relaxed));
-        let since = stats.class_since_ns.load(Relaxed);
-        if shared.hints.online.load(Relaxed) {
-            class_ns[stats.class.load(Relaxed) as usize & 3] += now.saturating_sub(since);
-        }
+        let class_ns = self.time.snapshot(now);
         let current = shared.hints.current.load(Relaxed);
         CpuStats {
             online: shared.hints.online.load(Relaxed),

@@ -183,6 +183,10 @@ impl Runtime for HostRuntime {
         Ok(thread)
     }
 
+    fn discard(&self, thread: &ThreadRef) {
+        table().remove(&thread.tid());
+    }
+
     fn start(&self, thread: &ThreadRef) {
         // SAFETY: the thread was created and not started, so its creator holds the launch data.
         let entry = thread

@@ -134,7 +134,9 @@ impl<P: Platform> Owner<'_, P> {
         if self.local.is_idle() {
             return self.local.fair.advance(None);
         }
-        bump(&self.current().counters.run_ns, run_ns);
+        let counters = &self.current().counters;
+        bump(&counters.run_ns, run_ns);
+        counters.running_since_ns.store(now, Relaxed);
         let slice_ns = fair::quantum_ns(self.local.waiting());
         let start = self.current_body(|body| {
             body.charge_turn(run_ns);

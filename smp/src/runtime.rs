@@ -40,6 +40,8 @@ pub trait Runtime: Sync {
     /// A thread that does not run yet; complete it (`set_extension`) and [`start`] it.
     /// Thread context.
     fn create(&self, spec: ThreadSpec) -> Result<ThreadRef, SpawnError>;
+    /// Takes back a thread that was created and will not be started. Thread context.
+    fn discard(&self, thread: &ThreadRef);
     /// Makes a created thread runnable. Once per thread. Any context.
     fn start(&self, thread: &ThreadRef);
     /// Ends the calling thread. Thread context.
@@ -130,6 +132,10 @@ pub fn now_ns() -> u64 {
 
 pub fn create(spec: ThreadSpec) -> Result<ThreadRef, SpawnError> {
     runtime().create(spec)
+}
+
+pub fn discard(thread: &ThreadRef) {
+    runtime().discard(thread);
 }
 
 pub fn start(thread: &ThreadRef) {

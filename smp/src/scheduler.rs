@@ -23,7 +23,9 @@ use crate::runtime::{Runtime, Unparked};
 use crate::stats::{CpuStats, bump};
 use crate::switch::Reason;
 use crate::sync::mutate;
-use crate::thread::{AffinityError, Policy, SpawnError, ThreadId, ThreadRef, ThreadSpec};
+use crate::thread::{
+    AffinityError, Phase, Policy, SpawnError, Thread, ThreadId, ThreadRef, ThreadSpec,
+};
 use crate::topology::{CpuMask, Map};
 
 /// Schedules threads on the CPUs of one [`Platform`].
@@ -95,19 +97,24 @@ impl<P: Platform> Scheduler<P> {
         let mut count = 0;
         for thread in self.graveyard.drain() {
             // SAFETY: dead, and registered until the next line.
-            let thread = unsafe { &*thread };
-            let Some(thread) = self.registry.remove(thread) else {
-                continue;
-            };
-            // SAFETY: the thread is dead, so the launch data is the reaper's.
-            let stack = thread
-                .launch
-                .with_mut(|launch| unsafe { (*launch).stack.take() });
-            drop(stack);
-            drop(thread.replace_extension(None));
+            self.bereave(unsafe { &*thread });
             count += 1;
         }
         count
+    }
+
+    /// Takes a thread that will never run (again) off the table, and what it owns with it.
+    fn bereave(&self, thread: &Thread) {
+        let Some(thread) = self.registry.remove(thread) else {
+            return;
+        };
+        let launch = thread.launch.with_mut(|launch| {
+            // SAFETY: dead or never started, so the launch data is the caller's.
+            let launch = unsafe { &mut *launch };
+            (launch.entry.take(), launch.stack.take())
+        });
+        drop(launch);
+        drop(thread.replace_extension(None));
     }
 
     /// The first half of `park`: returns at once with a result if the park is over before it
@@ -188,17 +195,6 @@ impl<P: Platform> Scheduler<P> {
         self.online.contains(&self.map, cpu)
     }
 
-    /// Charges the time since the last change to the class that ends.
-    pub(crate) fn change_class(&self, cpu: &Cpu, now: u64, class: TimeClass) -> TimeClass {
-        let stats = &cpu.stats;
-        let before = TimeClass::from_index(stats.class.load(Relaxed));
-        let elapsed = now.saturating_sub(stats.class_since_ns.load(Relaxed));
-        bump(&stats.class_ns[before as usize], elapsed);
-        stats.class.store(class as u32, Relaxed);
-        stats.class_since_ns.store(now, Relaxed);
-        before
-    }
-
     /// An affinity that leaves out no CPU of this machine restricts nothing.
     fn normalize(&self, set: &CpuSet) -> CpuSet {
         let everywhere = CpuSet::first_n(self.cpus.len()).is_subset(set);
@@ -250,6 +246,15 @@ impl<P: Platform> Runtime for Scheduler<P> {
         }
         spec.affinity = spec.affinity.map(|set| self.normalize(&set));
         self.registry.create(spec)
+    }
+
+    fn discard(&self, thread: &ThreadRef) {
+        assert_eq!(
+            thread.phase(),
+            Phase::New,
+            "a started thread ends by itself"
+        );
+        self.bereave(thread);
     }
 
     fn start(&self, thread: &ThreadRef) {
@@ -326,10 +331,14 @@ impl<P: Platform> Runtime for Scheduler<P> {
     fn enter_class(&self, class: TimeClass) -> TimeClass {
         self.with_owner(|owner| {
             let now = owner.now();
-            let since = owner.cpu.stats.class_since_ns.load(Relaxed);
-            let before = self.change_class(owner.cpu, now, class);
+            let (before, elapsed) = owner.cpu.time.change(now, class);
+            let counters = &owner.current().counters;
             if before == TimeClass::User {
-                bump(&owner.current().counters.user_ns, now.saturating_sub(since));
+                counters.in_user_since_ns.store(0, Relaxed);
+                bump(&counters.user_ns, elapsed);
+            }
+            if class == TimeClass::User {
+                counters.in_user_since_ns.store(now, Relaxed);
             }
             before
         })
@@ -371,8 +380,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
             debug_assert_eq!(cpu, owner.id, "a CPU announces itself");
             let now = owner.now();
             owner.local.charged_ns = now;
-            owner.cpu.stats.class_since_ns.store(now, Relaxed);
-            owner.cpu.stats.class.store(TimeClass::Idle as u32, Relaxed);
+            owner.cpu.time.begin(now);
             owner.cpu.shared.hints.online.store(true, Relaxed);
             self.online.insert(&self.map, cpu);
         });

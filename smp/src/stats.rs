@@ -73,13 +73,22 @@ pub(crate) struct ThreadCounters {
     pub involuntary: AtomicU64,
     pub migrations: AtomicU64,
     pub runs: AtomicU64,
+    /// Up to when it has been charged, while it runs; else 0. A thread alone on its CPU may run
+    /// for long without an event that charges it.
+    pub running_since_ns: AtomicU64,
+    /// Since when it is in user mode; else 0.
+    pub in_user_since_ns: AtomicU64,
 }
 
 impl ThreadCounters {
-    pub fn snapshot(&self) -> ThreadStats {
+    pub fn snapshot(&self, now_ns: u64) -> ThreadStats {
+        let open = |since: &AtomicU64| match since.load(Relaxed) {
+            0 => 0,
+            since => now_ns.saturating_sub(since),
+        };
         ThreadStats {
-            run_ns: self.run_ns.load(Relaxed),
-            user_ns: self.user_ns.load(Relaxed),
+            run_ns: self.run_ns.load(Relaxed) + open(&self.running_since_ns),
+            user_ns: self.user_ns.load(Relaxed) + open(&self.in_user_since_ns),
             wait_ns: self.wait_ns.load(Relaxed),
             voluntary: self.voluntary.load(Relaxed),
             involuntary: self.involuntary.load(Relaxed),

@@ -153,6 +153,7 @@ impl<P: Platform> Owner<'_, P> {
                 local.fair.detach(body);
                 body.since_ns = now;
             });
+            self.current().counters.running_since_ns.store(0, Relaxed);
             self.count_switch(reason);
         }
         self.local.tail = match reason {
@@ -187,15 +188,11 @@ impl<P: Platform> Owner<'_, P> {
     /// Accounts for the thread that has just become current.
     fn enter(&mut self, now: u64) {
         let idle = self.local.is_idle();
-        self.sched.change_class(
-            self.cpu,
-            now,
-            if idle {
-                TimeClass::Idle
-            } else {
-                TimeClass::System
-            },
-        );
+        let class = match idle {
+            true => TimeClass::Idle,
+            false => TimeClass::System,
+        };
+        self.cpu.time.change(now, class);
         let hints = &self.cpu.shared.hints;
         if idle {
             hints.current.store(0, Relaxed);
@@ -214,6 +211,7 @@ impl<P: Platform> Owner<'_, P> {
         });
         hints.priority.store(u32::from(priority), Relaxed);
         let counters = &self.current().counters;
+        counters.running_since_ns.store(now, Relaxed);
         bump(&counters.wait_ns, waited);
         bump(&counters.runs, 1);
         if moved {

@@ -360,7 +360,8 @@ impl Thread {
     pub(crate) fn store_affinity(&self, set: &CpuSet) {
         let _irqs = irqs_off();
         *self.affinity.lock() = *set;
-        self.restricted.store(*set != CpuSet::ALL, Ordering::Relaxed);
+        self.restricted
+            .store(*set != CpuSet::ALL, Ordering::Relaxed);
     }
 
     pub(crate) fn store_policy(&self, policy: Policy) {
@@ -381,7 +382,12 @@ impl Thread {
     }
 
     pub fn stats(&self) -> ThreadStats {
-        self.counters.snapshot()
+        self.stats_at(runtime().now_ns())
+    }
+
+    /// [`stats`](Self::stats), for those who keep their own time (simulators).
+    pub fn stats_at(&self, now_ns: u64) -> ThreadStats {
+        self.counters.snapshot(now_ns)
     }
 
     /// What the kernel hung on the thread, if it is a `T`. `None` once the thread is reaped.

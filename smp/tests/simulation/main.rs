@@ -15,8 +15,11 @@ fn spec() -> ThreadSpec {
 }
 
 /// Jain's index of the CPU times: 1 is perfectly fair.
-fn jain(threads: &[ThreadRef]) -> f64 {
-    let times: Vec<f64> = threads.iter().map(|t| t.stats().run_ns as f64).collect();
+fn jain(machine: &Machine, threads: &[ThreadRef]) -> f64 {
+    let times: Vec<f64> = threads
+        .iter()
+        .map(|t| t.stats_at(machine.now()).run_ns as f64)
+        .collect();
     let sum: f64 = times.iter().sum();
     sum * sum / (times.len() as f64 * times.iter().map(|t| t * t).sum::<f64>())
 }
@@ -37,7 +40,7 @@ fn hogs_share_one_cpu_by_weight() {
     let a = machine.hog(spec());
     let b = machine.hog(spec().nice(5));
     machine.run_until(4000 * MS);
-    let ratio = a.stats().run_ns as f64 / b.stats().run_ns as f64;
+    let ratio = a.stats_at(machine.now()).run_ns as f64 / b.stats_at(machine.now()).run_ns as f64;
     assert!(
         (2.9..3.2).contains(&ratio),
         "weights 1024 and 335, got {ratio}"
@@ -49,7 +52,7 @@ fn two_hogs_a_cpu_are_fair() {
     let mut machine = Machine::new(4, 4);
     let hogs: Vec<_> = (0..8).map(|_| machine.hog(spec())).collect();
     machine.run_until(3000 * MS);
-    let index = jain(&hogs);
+    let index = jain(&machine, &hogs);
     assert!(index >= 0.99, "Jain {index}");
     assert!(
         machine.wasted_ns < 3 * MS,
@@ -63,9 +66,13 @@ fn sixteen_hogs_spread_over_four_cpus() {
     let mut machine = Machine::new(4, 4);
     let hogs: Vec<_> = (0..16).map(|_| machine.hog(spec())).collect();
     machine.run_until(2000 * MS);
-    assert!(jain(&hogs) >= 0.99, "Jain {}", jain(&hogs));
+    assert!(
+        jain(&machine, &hogs) >= 0.99,
+        "Jain {}",
+        jain(&machine, &hogs)
+    );
     for hog in &hogs {
-        let share = hog.stats().run_ns as f64 / (2000.0 * MS as f64);
+        let share = hog.stats_at(machine.now()).run_ns as f64 / (2000.0 * MS as f64);
         assert!((0.225..0.275).contains(&share), "share {share}");
     }
 }
@@ -120,7 +127,11 @@ fn restricted_threads_spread_over_the_cpus_they_may_use() {
         .map(|_| machine.hog(spec().affinity(cpus("1-3"))))
         .collect();
     machine.run_until(2000 * MS);
-    assert!(jain(&hogs) > 0.98, "Jain {}", jain(&hogs));
+    assert!(
+        jain(&machine, &hogs) > 0.98,
+        "Jain {}",
+        jain(&machine, &hogs)
+    );
     assert_eq!(
         smp::Runtime::cpu_stats(&machine.sched, CpuId::new(0)).switches(),
         0
@@ -157,7 +168,7 @@ fn a_sleeper_is_served_quickly_among_hogs() {
     let sleeper = machine.spawn(spec(), steps);
     machine.run_until(2000 * MS);
     assert_eq!(machine.finished, 1, "100 rounds of 10.1 ms within 2 s");
-    let stats = sleeper.stats();
+    let stats = sleeper.stats_at(machine.now());
     assert!(
         stats.wait_ns / stats.runs < 200 * US,
         "waits {} ns a run",
@@ -193,8 +204,12 @@ fn yield_takes_turns() {
         .map(|_| machine.spawn(spec(), turns.clone()))
         .collect();
     machine.run_until(100 * MS);
-    assert!(jain(&threads) > 0.999);
-    assert!(threads.iter().all(|thread| thread.stats().voluntary > 3000));
+    assert!(jain(&machine, &threads) > 0.999);
+    assert!(
+        threads
+            .iter()
+            .all(|thread| thread.stats_at(machine.now()).voluntary > 3000)
+    );
 }
 
 #[test]
@@ -221,7 +236,7 @@ fn real_time_runs_first_and_spreads() {
     machine.run_until(2000 * MS);
     assert_eq!(machine.finished, 2);
     for thread in urgent {
-        let stats = thread.stats();
+        let stats = thread.stats_at(machine.now());
         assert!(
             stats.wait_ns / stats.runs < 20 * US,
             "{} ns a run",
@@ -238,14 +253,21 @@ fn round_robin_takes_turns_and_fifo_does_not() {
         .map(|_| machine.hog(spec().policy(Policy::RoundRobin(5))))
         .collect();
     machine.run_until(4000 * MS);
-    assert!(jain(&turns) > 0.99, "Jain {}", jain(&turns));
+    assert!(
+        jain(&machine, &turns) > 0.99,
+        "Jain {}",
+        jain(&machine, &turns)
+    );
     let first = machine.hog(spec().policy(Policy::Fifo(6)));
     let second = machine.hog(spec().policy(Policy::Fifo(6)));
     machine.run_until(5000 * MS);
-    assert!(first.stats().run_ns > 999 * MS && second.stats().run_ns == 0);
+    assert!(
+        first.stats_at(machine.now()).run_ns > 999 * MS
+            && second.stats_at(machine.now()).run_ns == 0
+    );
     machine.set_policy(&first, Policy::Normal);
     machine.run_until(6000 * MS);
-    assert!(second.stats().run_ns > 999 * MS);
+    assert!(second.stats_at(machine.now()).run_ns > 999 * MS);
 }
 
 /// A small deterministic generator: each test names its seed.
