@@ -6,6 +6,7 @@
 mod credentials;
 mod file;
 mod futex;
+mod kernel_log;
 mod memory;
 mod poll;
 mod process;
@@ -32,6 +33,7 @@ const FAMILIES: &[&Calls] = &[
     credentials::CALLS,
     file::CALLS,
     futex::CALLS,
+    kernel_log::CALLS,
     memory::CALLS,
     poll::CALLS,
     process::CALLS,
