@@ -9,6 +9,7 @@ use percpu::CpuId;
 use crate::account::{ClassTimes, TimeClass};
 use crate::control_word::ControlWord;
 use crate::fair::FairQueue;
+use crate::fair_server::FairServer;
 use crate::inbox::{ControlLink, Inbox, ReadyLink};
 use crate::realtime::RealtimeQueue;
 use crate::shelf::Shelf;
@@ -66,6 +67,7 @@ pub(crate) struct Local {
     pub tail: Tail,
     pub fair: FairQueue,
     pub realtime: RealtimeQueue,
+    pub fair_server: FairServer,
     /// The running thread should give way.
     pub need: bool,
     /// Mirrors TICK_OFF of the control word.
@@ -111,6 +113,7 @@ impl Cpu {
                 tail: Tail::None,
                 fair: FairQueue::new(cpu),
                 realtime: RealtimeQueue::new(cpu),
+                fair_server: FairServer::default(),
                 need: false,
                 tick_off: true,
                 quantum_end_ns: None,
@@ -126,6 +129,11 @@ impl Cpu {
 impl Local {
     pub fn is_idle(&self) -> bool {
         core::ptr::eq(self.current, Arc::as_ptr(&self.idle))
+    }
+
+    /// Whether fair threads wait that real time owes some of its share.
+    pub fn fair_goes_first(&self) -> bool {
+        self.fair_server.is_spent() && self.fair.len() > 0
     }
 
     pub fn waiting(&self) -> usize {

@@ -20,6 +20,7 @@ mod affinity;
 mod control_word;
 mod cpu;
 mod fair;
+mod fair_server;
 mod held;
 #[cfg(not(target_os = "none"))]
 mod host;

@@ -66,6 +66,8 @@ impl<P: Platform> Owner<'_, P> {
             thread.body(|body| (body.priority, body.share.deadline(), body.policy));
         self.current_body(|current| match (priority, current.priority) {
             (0, 0) => policy != Policy::Batch && deadline < current.share.deadline(),
+            (0, _) => self.local.fair_server.is_spent(),
+            (_, 0) => !self.local.fair_server.is_spent(),
             (arriving, running) => arriving > running,
         })
     }
@@ -91,10 +93,7 @@ impl<P: Platform> Owner<'_, P> {
     /// sent where they belong on the way.
     pub fn pick(&mut self) -> Option<Held> {
         loop {
-            let thread = match self.local.realtime.pop() {
-                Some(thread) => thread,
-                None => self.local.fair.pop(&self.cpu.shared.shelf)?,
-            };
+            let thread = self.pop()?;
             self.dirty = true;
             if thread.state.run(self.id).is_ok() {
                 return Some(thread);
@@ -106,6 +105,17 @@ impl<P: Platform> Owner<'_, P> {
                 self.send_away(thread);
             }
         }
+    }
+
+    fn pop(&mut self) -> Option<Held> {
+        let Self { local, cpu, .. } = self;
+        let fair_first = local.fair_goes_first();
+        let urgent = match fair_first {
+            true => local.fair.pop(&cpu.shared.shelf),
+            false => None,
+        };
+        let urgent = urgent.or_else(|| local.realtime.pop());
+        urgent.or_else(|| local.fair.pop(&cpu.shared.shelf))
     }
 
     /// Sends a thread that waits here to a CPU it may run on.
@@ -138,6 +148,9 @@ impl<P: Platform> Owner<'_, P> {
         bump(&counters.run_ns, run_ns);
         counters.running_since_ns.store(now, Relaxed);
         let slice_ns = fair::quantum_ns(self.local.waiting());
+        let priority = self.current_body(|body| body.priority);
+        let realtime_ns = if priority > 0 { run_ns } else { 0 };
+        self.local.fair_server.charge(now, realtime_ns);
         let start = self.current_body(|body| {
             body.charge_turn(run_ns);
             body.share.charge(run_ns, slice_ns);
@@ -153,6 +166,8 @@ impl<P: Platform> Owner<'_, P> {
         let first = self.local.fair.first_deadline();
         self.current_body(|current| match (top, current.priority) {
             (0, 0) => first.is_some_and(|deadline| deadline < current.share.deadline()),
+            (_, 0) => !self.local.fair_server.is_spent(),
+            (_, _) if self.local.fair_goes_first() => true,
             (waiting, running) => waiting > running || waiting == running && current.turn_is_over(),
         })
     }

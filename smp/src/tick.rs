@@ -40,18 +40,32 @@ impl<P: Platform> Owner<'_, P> {
         if off {
             self.local.quantum_end_ns = None;
         } else if self.local.quantum_end_ns.is_none() {
-            let turn = self.current_body(|body| (body.priority > 0).then_some(body.turn_left_ns));
-            let quantum = match turn {
-                None => fair::quantum_ns(waiting),
-                Some(left) => left.unwrap_or(realtime::TURN_NS),
-            };
-            self.local.quantum_end_ns = Some(self.now() + quantum.max(1));
+            self.local.quantum_end_ns = Some(self.quantum_end());
         }
         if self.local.tick_off == off {
             return true;
         }
         self.local.tick_off = off;
         self.cpu.shared.control.set_tick_off(off)
+    }
+
+    /// When to look whether another should run, if the present thread goes on.
+    fn quantum_end(&mut self) -> u64 {
+        let now = self.now();
+        let turn = self.current_body(|body| (body.priority > 0).then_some(body.turn_left_ns));
+        let (quantum, others) = match turn {
+            None => (
+                fair::quantum_ns(self.local.waiting()),
+                self.local.realtime.len(),
+            ),
+            Some(left) => (left.unwrap_or(realtime::TURN_NS), self.local.fair.len()),
+        };
+        let end = now + quantum.max(1);
+        match others {
+            0 => end,
+            // Both classes want to run: their share may decide first.
+            _ => end.min(self.local.fair_server.next_change_ns(now)),
+        }
     }
 
     fn next_event(&self) -> Option<u64> {

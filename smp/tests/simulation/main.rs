@@ -267,7 +267,19 @@ fn round_robin_takes_turns_and_fifo_does_not() {
     );
     machine.set_policy(&first, Policy::Normal);
     machine.run_until(6000 * MS);
-    assert!(second.stats_at(machine.now()).run_ns > 999 * MS);
+    assert!(second.stats_at(machine.now()).run_ns > 900 * MS);
+}
+
+#[test]
+fn a_real_time_runaway_leaves_a_twentieth() {
+    let mut machine = Machine::new(1, 1);
+    let fair = machine.hog(spec());
+    let runaway = machine.hog(spec().policy(Policy::Fifo(99)));
+    machine.run_until(10_000 * MS);
+    let share = fair.stats_at(machine.now()).run_ns as f64 / machine.now() as f64;
+    assert!((0.045..0.06).contains(&share), "share {share}");
+    let rest = runaway.stats_at(machine.now()).run_ns as f64 / machine.now() as f64;
+    assert!(rest > 0.93, "share {rest}");
 }
 
 /// A small deterministic generator: each test names its seed.
