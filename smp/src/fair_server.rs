@@ -6,7 +6,7 @@
 const WINDOW_NS: u64 = 1_000_000_000;
 const BUDGET_NS: u64 = WINDOW_NS / 100 * 95;
 
-/// The real-time use of one CPU in the present second.
+/// The real-time use of one CPU in the present second, while fair threads wait.
 #[derive(Default)]
 pub(crate) struct FairServer {
     window_start_ns: u64,
@@ -14,14 +14,14 @@ pub(crate) struct FairServer {
 }
 
 impl FairServer {
-    /// Accounts time up to `now_ns`, the last `realtime_ns` of it real-time.
-    pub fn charge(&mut self, now_ns: u64, realtime_ns: u64) {
+    /// Accounts time up to `now_ns`, the last `realtime_ns` of it real-time. Time during which no
+    /// fair thread waited owes nothing.
+    pub fn charge(&mut self, now_ns: u64, realtime_ns: u64, fair_waits: bool) {
         self.used_ns += realtime_ns;
-        if now_ns.saturating_sub(self.window_start_ns) >= WINDOW_NS {
-            *self = Self {
-                window_start_ns: now_ns,
-                used_ns: 0,
-            };
+        let over = now_ns.saturating_sub(self.window_start_ns) >= WINDOW_NS;
+        if over || !fair_waits && realtime_ns > 0 {
+            self.window_start_ns = now_ns;
+            self.used_ns = 0;
         }
     }
 

@@ -150,7 +150,9 @@ impl<P: Platform> Owner<'_, P> {
         let slice_ns = fair::quantum_ns(self.local.waiting());
         let priority = self.current_body(|body| body.priority);
         let realtime_ns = if priority > 0 { run_ns } else { 0 };
-        self.local.fair_server.charge(now, realtime_ns);
+        let fair_waits = self.local.fair.len() > 0;
+        let server = &mut self.local.fair_server;
+        server.charge(now, realtime_ns, fair_waits);
         let start = self.current_body(|body| {
             body.charge_turn(run_ns);
             body.share.charge(run_ns, slice_ns);
