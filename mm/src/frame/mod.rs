@@ -17,6 +17,7 @@ use crate::{arch, phys_map};
 use cache::Purpose;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use spin::Once;
 
 pub use owned::{Block, Frame, FrameRef};
 
@@ -138,6 +139,13 @@ pub(crate) fn unshare(frame: FrameNumber) {
     if array::info(frame).unshare() {
         cache::give(frame);
     }
+}
+
+/// The page of zeros that every space reads from, and a table without entries; never freed.
+pub(crate) fn zero_frame() -> Result<FrameNumber, OutOfMemory> {
+    static ZERO: Once<FrameNumber> = Once::new();
+    ZERO.try_call_once(|| Ok(alloc_zeroed()?.into_number()))
+        .copied()
 }
 
 /// Frames of RAM, used or not.

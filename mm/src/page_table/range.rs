@@ -14,11 +14,10 @@ pub fn visit_pages<'a, B>(
     mut visit: impl FnMut(usize, &'a AtomicU64) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     visit_last_tables(root, range, |address, part, table| {
-        let first = part.start;
-        for at in part {
-            if !table.load(at).is_empty() {
-                visit(address + (at - first) * PAGE_SIZE, table.slot(at))?;
-            }
+        let mut at = part.start;
+        while let Some(used) = table.next_used(at..part.end) {
+            visit(address + (used - part.start) * PAGE_SIZE, table.slot(used))?;
+            at = used + 1;
         }
         ControlFlow::Continue(())
     })

@@ -4,6 +4,7 @@ use super::{ENTRIES, Entry, index};
 use crate::OutOfMemory;
 use crate::addr::{FrameNumber, PhysAddr};
 use crate::{frame, phys_map};
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A table that is alive: its owner (address space, kernel table) keeps it so for `'a`.
@@ -25,7 +26,8 @@ impl<'a> Table<'a> {
 
     /// A fresh empty table, not linked yet.
     pub fn alloc() -> Result<PhysAddr, OutOfMemory> {
-        Ok(frame::alloc_zeroed()?.into_number().address())
+        // Not from the reserve: tables grow with what a user program touches.
+        Ok(frame::alloc_user_zeroed()?.into_number().address())
     }
 
     #[inline]
@@ -86,10 +88,32 @@ impl<'a> Table<'a> {
             .next_or_make(index(address, 2))
     }
 
+    /// The first entry of `range` that is not empty. Tables are sparse, so empty ones are passed
+    /// over in groups.
+    #[inline]
+    pub fn next_used(self, range: Range<usize>) -> Option<usize> {
+        const GROUP: usize = 8;
+        let mut at = range.start;
+        while at < range.end {
+            if at.is_multiple_of(GROUP) && at + GROUP <= range.end && self.group_is_empty(at) {
+                at += GROUP;
+            } else if self.entries[at].load(Ordering::Relaxed) != 0 {
+                return Some(at);
+            } else {
+                at += 1;
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn group_is_empty(self, at: usize) -> bool {
+        let word = |index: usize| self.entries[at + index].load(Ordering::Relaxed);
+        word(0) | word(1) | word(2) | word(3) | word(4) | word(5) | word(6) | word(7) == 0
+    }
+
     pub fn is_empty(self) -> bool {
-        self.entries
-            .iter()
-            .all(|slot| slot.load(Ordering::Relaxed) == 0)
+        self.next_used(0..ENTRIES).is_none()
     }
 }
 
@@ -102,32 +126,6 @@ pub fn load(slot: &AtomicU64) -> Entry {
 #[inline]
 pub fn store(slot: &AtomicU64, entry: Entry) {
     slot.store(entry.0, Ordering::Release);
-}
-
-/// Frees a table of `level` with everything below it: the shares of its pages and its tables.
-/// Returns how many pages were mapped.
-///
-/// # Safety
-/// The table is unlinked and no translation cache can reach it any more.
-pub unsafe fn free_subtree(address: PhysAddr, level: usize) -> usize {
-    // SAFETY: the caller's; freed only at the end of this function.
-    let table = unsafe { Table::at(address) };
-    let mut pages = 0;
-    for index in 0..ENTRIES {
-        let entry = table.load(index);
-        if entry.is_empty() {
-            continue;
-        }
-        if level < 3 {
-            // SAFETY: only reachable through the table that is being freed.
-            pages += unsafe { free_subtree(entry.address(), level + 1) };
-        } else {
-            pages += 1;
-            release_page(entry);
-        }
-    }
-    free_table(address.frame());
-    pages
 }
 
 /// Drops the share that a page's entry held.

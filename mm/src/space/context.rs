@@ -9,6 +9,7 @@
 use super::asid::{self, Asid};
 use crate::OutOfMemory;
 use crate::addr::{PAGE_SIZE, PhysAddr};
+use crate::frame::zero_frame;
 use crate::lock::SpinLock;
 use crate::page_table::{Table, free_table};
 use crate::tlb::{Scope, tlb};
@@ -112,6 +113,32 @@ impl Context {
         }
         state.active += 1;
         state.asid.number()
+    }
+
+    /// If this CPU keeps the space in TTBR0 without using it, puts an empty table there.
+    pub fn vacate_here(self: &Arc<Self>) {
+        let masked = irq::mask();
+        let here = HERE.get(&masked);
+        let kept = |context: &Arc<Self>| Arc::ptr_eq(context, self) && !here.active.get();
+        if !here.context.borrow().as_ref().is_some_and(kept) {
+            return;
+        }
+        // A page of zeros is a table without entries.
+        if let Ok(empty) = zero_frame() {
+            tlb().set_user_table(empty.address(), 0);
+            here.number.set(0);
+            let share = here.context.take();
+            drop(share);
+        }
+    }
+
+    /// The space will not be activated again: if no TTBR0 holds the root any more, nothing can use
+    /// what TLBs remember of it until its ASID is given out anew, which they forget it for.
+    pub fn retire(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        if Arc::strong_count(self) == 1 {
+            state.ran_on = RanOn::Nowhere;
+        }
     }
 
     /// Runs `flush` with what it must name, unless no TLB can hold anything of this space.

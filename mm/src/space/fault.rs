@@ -10,13 +10,12 @@ use super::source::{PageError, PageSource};
 use super::types::{Access, Backing, Fault, MapFlags};
 use super::{AddressSpace, Map};
 use crate::addr::{FrameNumber, PAGE_SHIFT, PAGE_SIZE, USER_END, USER_START, page_down};
-use crate::frame::{self, FrameRef, array};
+use crate::frame::{self, FrameRef, array, zero_frame};
 use crate::page_table::{Entry, MemoryType, Rights, load, store};
 use crate::tlb::tlb;
 use crate::{OutOfMemory, arch, phys_map};
 use alloc::sync::Arc;
 use core::sync::atomic::AtomicU64;
-use spin::Once;
 
 impl From<OutOfMemory> for Fault {
     fn from(_: OutOfMemory) -> Self {
@@ -373,11 +372,4 @@ pub(super) fn sync_instructions(frame: FrameNumber, rights: Rights) {
         tlb().sync_instructions(phys_map::frame_pointer(frame), PAGE_SIZE);
         array::info(frame).mark_synced();
     }
-}
-
-/// The page of zeros that every space reads from; never freed.
-fn zero_frame() -> Result<FrameNumber, OutOfMemory> {
-    static ZERO: Once<FrameNumber> = Once::new();
-    ZERO.try_call_once(|| Ok(frame::alloc_zeroed()?.into_number()))
-        .copied()
 }

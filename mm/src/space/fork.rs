@@ -65,27 +65,24 @@ fn copy_pages(
 ) -> Result<usize, OutOfMemory> {
     let mut copied = 0;
     let flow = visit_last_tables(from, range, |address, part, source| {
-        if part.clone().all(|at| source.load(at).is_empty()) {
+        let mut next = source.next_used(part.clone());
+        if next.is_none() {
             return ControlFlow::Continue(());
         }
-        let target = match to.make_last_table(address) {
-            Ok(target) => target,
-            Err(OutOfMemory) => return ControlFlow::Break(()),
+        let Ok(target) = to.make_last_table(address) else {
+            return ControlFlow::Break(());
         };
-        let first = part.start;
-        for at in part {
+        while let Some(at) = next {
             let entry = source.load(at);
-            if entry.is_empty() {
-                continue;
-            }
             let shared = share(entry);
             if shared != entry {
                 store(source.slot(at), shared);
-                let page = address + (at - first) * PAGE_SIZE;
+                let page = address + (at - part.start) * PAGE_SIZE;
                 flush.changed(page..page + PAGE_SIZE);
             }
             store(target.slot(at), shared);
             copied += usize::from(entry.is_counted());
+            next = source.next_used(at + 1..part.end);
         }
         ControlFlow::Continue(())
     });

@@ -37,6 +37,11 @@ impl AddressSpace {
     }
 
     /// Sizes for /proc/<pid>/{stat,statm,status}, in pages.
+    /// Pages resident now; takes no lock.
+    pub fn resident_pages(&self) -> usize {
+        self.resident.load(Relaxed)
+    }
+
     pub fn usage(&self) -> Usage {
         let map = self.map.read();
         let sum = |wanted: &dyn Fn(&Area) -> bool| {

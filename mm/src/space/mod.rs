@@ -23,9 +23,9 @@ mod source;
 mod types;
 
 use crate::OutOfMemory;
+use crate::addr::USER_END;
 use crate::lock::{RwLock, SpinLock};
-use crate::page_table::{ENTRIES, Entry};
-use crate::page_table::{Table, free_subtree, store};
+use crate::page_table::Table;
 use alloc::sync::Arc;
 use areas::Areas;
 use context::Context;
@@ -130,42 +130,18 @@ impl AddressSpace {
 }
 
 impl Drop for AddressSpace {
-    /// Frees all memory. No thread of the space runs any more, but a CPU may still have the root
-    /// in TTBR0: everything below it is unlinked and flushed before it is freed.
+    /// Frees all memory, area by area, each with the tables that no later area needs. No thread of
+    /// the space runs any more. If a CPU still keeps the root in TTBR0, whatever is freed is
+    /// flushed first; if none does, nothing can reach it.
     fn drop(&mut self) {
-        // SAFETY: `&mut self`: nobody else is in the space.
-        let root: Table<'_> = unsafe { Table::at(self.context.root()) };
-        let mut from = 0;
-        while from < ENTRIES {
-            from = self.free_some(root, from);
+        self.context.vacate_here();
+        self.context.retire();
+        let map = self.map.write();
+        let areas = map.areas.iter().map(|(start, area)| start..area.end);
+        let followers = map.areas.iter().skip(1).map(|(start, _)| start);
+        for (range, next) in areas.zip(followers.chain([USER_END])) {
+            self.clear(&map, range, Some(0..next));
         }
-    }
-}
-
-impl AddressSpace {
-    /// Unlinks up to a handful of the root's entries from `from` on, flushes, and frees what they
-    /// led to. Returns where to go on.
-    fn free_some(&self, root: Table<'_>, from: usize) -> usize {
-        let mut unlinked = [Entry::EMPTY; 8];
-        let (mut count, mut at) = (0, from);
-        while at < ENTRIES && count < unlinked.len() {
-            let entry = root.load(at);
-            if !entry.is_empty() {
-                store(root.slot(at), Entry::EMPTY);
-                unlinked[count] = entry;
-                count += 1;
-            }
-            at += 1;
-        }
-        // No other share of the context: no CPU has it in TTBR0, and its ASID is dead.
-        if count > 0 && Arc::strong_count(&self.context) > 1 {
-            self.context.flush_all();
-        }
-        for entry in &unlinked[..count] {
-            // SAFETY: unlinked and flushed.
-            unsafe { free_subtree(entry.address(), 1) };
-        }
-        at
     }
 }
 
