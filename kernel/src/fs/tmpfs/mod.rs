@@ -28,6 +28,15 @@ const MAGIC: u64 = 0x0102_1994;
 /// them to a fraction of the memory; a small file system may have this many all the same.
 const MIN_INODES: usize = 1024;
 
+/// The free memory of the machine is looked at once in so many pages: it takes a sum over CPUs.
+const LOOK_EVERY: usize = 32;
+
+/// Whether less than a sixteenth of the memory (at most 32 MiB) is free.
+fn memory_is_low() -> bool {
+    let stats = mm::stats();
+    stats.free_frames < (stats.total_frames / 16).min(8192)
+}
+
 static NEXT_DEVICE: AtomicU64 = AtomicU64::new(0x10);
 
 /// A device number for a file system instance (`st_dev`).
@@ -49,9 +58,14 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Takes room for one page, `ENOSPC` when the file system is full.
+    /// Takes room for one page; `ENOSPC` when the file system is full, or memory so low that
+    /// programs would have to die for a file: killing one gives no file's pages back.
     fn charge_page(&self) -> Result<()> {
-        let room = |used: usize| (used < self.capacity).then_some(used + 1);
+        let room = |used: usize| {
+            let look = used.is_multiple_of(LOOK_EVERY);
+            let full = used >= self.capacity || (look && memory_is_low());
+            (!full).then_some(used + 1)
+        };
         let charged = self
             .pages
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
