@@ -9,6 +9,7 @@ mod machine;
 mod qemu;
 mod run;
 mod symbols;
+mod test;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ usage: launch COMMAND [OPTIONS]
   image      ELF -> bootable Image     (--elf FILE --out FILE)
   initramfs  manifest -> cpio archive  (--manifest FILE --source NAME=DIR ... --out FILE)
   machines   list the machines
+  test       every test; the closing line counts them   (--only WORD --list)
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         "run" => run::command(arguments),
         "image" => image::command(arguments),
         "initramfs" => initramfs::command(arguments),
+        "test" => test::command(arguments),
         "machines" => machine::list_command(),
         _ => return usage(),
     };

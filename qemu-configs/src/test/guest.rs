@@ -1,0 +1,131 @@
+//! A booted machine under test: its serial line, the ports it is reached by, its end.
+
+use crate::{machine, qemu};
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// Silence for this long is a hang, on a host that is busy too.
+pub const HANG_TIMEOUT: Duration = Duration::from_secs(180);
+
+pub struct Guest {
+    process: Child,
+    output: Receiver<Vec<u8>>,
+    pub serial: String,
+    log: PathBuf,
+    pub ssh_port: u16,
+    pub http_port: u16,
+}
+
+/// What differs from an ordinary boot.
+#[derive(Default)]
+pub struct Variant {
+    pub append: String,
+    pub initrd: Option<PathBuf>,
+}
+
+/// A port nobody uses at the moment.
+fn free_port() -> Result<u16, String> {
+    let listener =
+        TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no free port: {error}"))?;
+    Ok(listener
+        .local_addr()
+        .map_err(|error| error.to_string())?
+        .port())
+}
+
+impl Guest {
+    /// Boots `machine`; the serial line is kept in `build/test/NAME.log` too.
+    pub fn boot(name: &str, machine: &str, variant: Variant) -> Result<Self, String> {
+        let (ssh_port, http_port) = (free_port()?, free_port()?);
+        let boot = qemu::Boot {
+            kernel: "build/Image".into(),
+            initrd: Some(variant.initrd.unwrap_or("build/initramfs.cpio".into())),
+            append: variant.append,
+            ssh_port: Some(ssh_port),
+            http_port: Some(http_port),
+            gdb_port: None,
+        };
+        let mut process = Command::new(qemu::PROGRAM)
+            .args(qemu::command_line(&machine::load(machine)?, &boot))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", qemu::PROGRAM))?;
+        let mut stdout = process.stdout.take().ok_or("no serial line")?;
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = stdout.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let log = PathBuf::from(format!("build/test/{name}.log"));
+        Ok(Self {
+            process,
+            output,
+            serial: String::new(),
+            log,
+            ssh_port,
+            http_port,
+        })
+    }
+
+    /// Reads until `done` is satisfied by what came so far.
+    pub fn wait_until(&mut self, done: impl Fn(&str) -> bool) -> Result<(), String> {
+        while !done(&self.serial) {
+            match self.output.recv_timeout(HANG_TIMEOUT) {
+                Ok(bytes) => self.serial.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.why("the machine ended")),
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(self.why("the serial line stays silent"));
+                }
+            }
+            if self.serial.contains("KERNEL PANIC") || self.serial.contains("kernel panic") {
+                // Whatever else the panic has to say, then stop.
+                while let Ok(bytes) = self.output.recv_timeout(Duration::from_secs(2)) {
+                    self.serial.push_str(&String::from_utf8_lossy(&bytes));
+                }
+                return Err(self.why("the kernel panicked"));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn wait_for(&mut self, text: &str) -> Result<(), String> {
+        self.wait_until(|serial| serial.contains(text))
+            .map_err(|why| format!("waiting for {text:?}: {why}"))
+    }
+
+    /// Reads until QEMU has ended by itself.
+    pub fn wait_for_end(&mut self) -> Result<(), String> {
+        match self.wait_until(|_| false) {
+            Err(why) if !why.starts_with("the machine ended") => Err(why),
+            _ => Ok(()),
+        }
+    }
+
+    /// The reason with the last lines of the serial line below it.
+    fn why(&self, what: &str) -> String {
+        let lines: Vec<&str> = self.serial.lines().collect();
+        let last = lines[lines.len().saturating_sub(12)..].join("\n    | ");
+        format!("{what}; {}:\n    | {last}", self.log.display())
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        while let Ok(bytes) = self.output.try_recv() {
+            self.serial.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        let _ = std::fs::write(&self.log, &self.serial);
+    }
+}

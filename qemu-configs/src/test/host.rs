@@ -1,0 +1,163 @@
+//! What runs on this computer: unit tests, models, miri, the user tests on Linux.
+
+use super::lines::Lines;
+use super::report::Report;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const CRATES: [&str; 6] = ["percpu", "smp", "mm", "net", "kernel", "qemu-configs"];
+
+/// cargo as make found it.
+fn cargo() -> Command {
+    Command::new(std::env::var("CARGO").unwrap_or("cargo".into()))
+}
+
+/// Runs a test program that prints lines; each becomes a test, the exit status one more.
+fn run(report: &mut Report, name: &str, command: &mut Command) {
+    let output = match command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+    {
+        Ok(output) => output,
+        Err(error) => return report.record(name, Err(format!("cannot start: {error}"))),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = Lines::of(&text);
+    let count = lines.results.len();
+    for (test, outcome) in lines.results {
+        report.record(&format!("{name} {test}"), outcome);
+    }
+    let end = match (output.status.success(), count) {
+        (true, 1..) => Ok(()),
+        (true, 0) => Err("no test ran".into()),
+        (false, _) => {
+            let lines: Vec<&str> = text.lines().collect();
+            Err(format!(
+                "{}\n{}",
+                output.status,
+                lines[lines.len().saturating_sub(30)..].join("\n")
+            ))
+        }
+    };
+    report.record(&format!("{name} runs to its end"), end);
+}
+
+pub fn unit_tests(report: &mut Report) {
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--quiet",
+        "--no-fail-fast",
+        "--target-dir",
+        "target",
+    ]);
+    CRATES
+        .iter()
+        .for_each(|name| drop(command.args(["-p", name])));
+    run(report, "crates", command.args(["--", "--format=pretty"]));
+    let mut command = cargo();
+    command.current_dir("user").args([
+        "test",
+        "--quiet",
+        "--no-fail-fast",
+        "--target-dir",
+        "target",
+        "--workspace",
+    ]);
+    run(
+        report,
+        "programs",
+        command.args([
+            "--exclude",
+            "brush",
+            "--exclude",
+            "sshd",
+            "--",
+            "--format=pretty",
+        ]),
+    );
+}
+
+/// The very programs that Weft runs, on this computer's Linux: natively, or under emulation.
+pub fn user_tests(report: &mut Report) {
+    let mut build = cargo();
+    build
+        .current_dir("user")
+        .args(["build", "--quiet", "-p", "tests", "--target-dir", "target"]);
+    match build.status() {
+        Ok(status) if status.success() => run(
+            report,
+            "native",
+            &mut Command::new("user/target/debug/tests"),
+        ),
+        other => report.record("native builds", Err(format!("{other:?}"))),
+    }
+}
+
+pub fn models(report: &mut Report) {
+    let mut command = cargo();
+    command.env("RUSTFLAGS", "--cfg loom").args([
+        "test",
+        "--quiet",
+        "--release",
+        "-p",
+        "smp",
+        "--test",
+        "loom",
+    ]);
+    run(
+        report,
+        "smp",
+        command.args(["--target-dir", "target/loom", "--", "--format=pretty"]),
+    );
+}
+
+pub fn undefined_behaviour(report: &mut Report) {
+    let has_miri = Command::new("cargo")
+        .args(["+nightly", "miri", "--version"])
+        .stderr(Stdio::null())
+        .output();
+    if !has_miri.is_ok_and(|output| output.status.success()) {
+        return report.skip("all crates", "cargo +nightly miri is not installed");
+    }
+    for name in ["percpu", "smp", "mm"] {
+        let mut command = Command::new("cargo");
+        command.args([
+            "+nightly",
+            "miri",
+            "test",
+            "--quiet",
+            "--lib",
+            "-p",
+            name,
+            "--target-dir",
+            "target/miri",
+        ]);
+        command.env(
+            "MIRIFLAGS",
+            "-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance",
+        );
+        run(report, name, command.args(["--", "--format=pretty"]));
+    }
+}
+
+/// The set-up script says what it would do, and both of its Rust paths can be chosen.
+pub fn setup(report: &mut Report) {
+    for path in ["rustup", "distribution"] {
+        report.test(path, || {
+            let out = format!("build/test/toolchain-{path}.mk");
+            let status = Command::new("qemu-configs/setup.sh")
+                .arg(&out)
+                .envs([("WEFT_NO_INSTALL", "1"), ("WEFT_RUST", path)])
+                .status()
+                .map_err(|error| error.to_string())?;
+            // 0: all there; 3: it has said what is missing.
+            match status.code() {
+                Some(0) if Path::new(&out).exists() => Ok(()),
+                Some(3) => Ok(()),
+                _ => Err(format!("{status}")),
+            }
+        });
+    }
+}
