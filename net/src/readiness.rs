@@ -56,6 +56,23 @@ impl Readiness {
         self.tell(ready.difference(before) | (ready & events));
     }
 
+    /// Adds `events` and tells about them even if they were there before.
+    pub fn raise(&self, events: Ready) {
+        self.ready.fetch_or(events.bits(), Ordering::AcqRel);
+        self.tell(events);
+    }
+
+    /// Sets or clears `events` alone; tells about those that are new.
+    pub fn set(&self, events: Ready, on: bool) {
+        let before = match on {
+            true => self.ready.fetch_or(events.bits(), Ordering::AcqRel),
+            false => self.ready.fetch_and(!events.bits(), Ordering::AcqRel),
+        };
+        if on {
+            self.tell(events.difference(Ready::from_bits_truncate(before)));
+        }
+    }
+
     fn tell(&self, events: Ready) {
         if !events.is_empty() {
             self.waiters.wake_all();

@@ -66,13 +66,7 @@ impl Network {
             .filter_map(|(_, listener)| listener)
         {
             let queues = (0, listener.waiting());
-            text += &line(
-                number,
-                listener.address,
-                NOWHERE,
-                LISTEN,
-                queues,
-            );
+            text += &line(number, listener.address, NOWHERE, LISTEN, queues);
             number += 1;
         }
         for interface in self.interfaces() {

@@ -347,9 +347,9 @@ impl Socket for TcpSocket {
             return self.ended(Err(Error::BrokenPipe));
         }
         let sent = fill(socket, data);
-        connection.publish(socket);
-        if matches!(sent, Ok(1..)) {
-            stack.drive(&self.network);
+        match sent {
+            Ok(1..) => stack.drive(&self.network),
+            _ => connection.publish(socket),
         }
         sent
     }

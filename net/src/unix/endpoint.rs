@@ -12,6 +12,7 @@ use crate::{
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering, fence};
 use smp::SpinLock;
 
 /// The largest backlog (net.core.somaxconn).
@@ -33,6 +34,9 @@ pub struct UnixSocket {
     state: SpinLock<State>,
     /// Senders (or connecting clients) that wait for room here.
     starved: SpinLock<Vec<Weak<UnixSocket>>>,
+    /// Whether someone may be on that list: looked at after room was made, set before the last
+    /// look at the room, with full fences between on both sides.
+    starving: AtomicBool,
     /// Held while readiness is computed and published, so that an older result never comes last.
     refreshing: SpinLock<()>,
 }
@@ -103,6 +107,7 @@ impl UnixSocket {
             queue: Queue::new(mode),
             state: SpinLock::new(state),
             starved: SpinLock::new(Vec::new()),
+            starving: AtomicBool::new(false),
             refreshing: SpinLock::new(()),
         });
         socket.refresh(Ready::empty());
@@ -157,9 +162,25 @@ impl UnixSocket {
                 starved.push(self.me.clone());
             }
             drop(starved);
+            target.starving.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
             ready = self.ready();
         }
         self.readiness.publish_event(ready, events);
+    }
+
+    /// A message has just been added to our queue.
+    fn received(&self) {
+        let _refreshing = self.refreshing.lock();
+        self.readiness.raise(Ready::READ);
+    }
+
+    /// A message has just been taken off our queue.
+    fn taken(&self) {
+        let refreshing = self.refreshing.lock();
+        self.readiness.set(Ready::READ, !self.queue.is_idle());
+        drop(refreshing);
+        self.feed_starved();
     }
 
     /// Where the room for our next send is.
@@ -219,6 +240,10 @@ impl UnixSocket {
 
     /// Room was made here, or there is nobody any more to make it.
     fn feed_starved(&self) {
+        fence(Ordering::SeqCst);
+        if !self.starving.swap(false, Ordering::Relaxed) {
+            return;
+        }
         let starved = core::mem::take(&mut *self.starved.lock());
         for sender in starved.iter().filter_map(Weak::upgrade) {
             sender.refresh(Ready::empty());
@@ -233,6 +258,23 @@ impl UnixSocket {
 
     fn unstick(&self) {
         self.state.lock().stuck_at = None;
+        self.refresh(Ready::empty());
+    }
+
+    /// What a send needs to know: the buffer limit, whether the last one found no room, the peer.
+    fn prepare_send(&self) -> Result<(usize, bool, Result<Option<Arc<UnixSocket>>>)> {
+        let mut state = self.state.lock();
+        if let Some(error) = state.error.take() {
+            return Err(error);
+        }
+        if state.mute {
+            return Err(Error::BrokenPipe);
+        }
+        let peer = match &state.link {
+            Link::Peer { socket, .. } => Ok(socket.upgrade()),
+            _ => Err(Error::NotConnected),
+        };
+        Ok((state.options.send_buffer, state.stuck_at.is_some(), peer))
     }
 
     /// The other end is gone; `lost` when it had not read everything.
@@ -334,8 +376,8 @@ impl UnixSocket {
         data: &mut dyn ByteSource,
         ancillary: &mut Ancillary,
         sender: Credentials,
+        limit: usize,
     ) -> Result<usize> {
-        let limit = self.state.lock().options.send_buffer;
         let wanted = match self.mode {
             Mode::Stream => data.remaining().min(STREAM_PIECE),
             Mode::Messages => data.remaining(),
@@ -359,14 +401,17 @@ impl UnixSocket {
         bytes.truncate(filled);
         let from = self.is_datagram().then(|| Address::Unix(self.address()));
         let ancillary = core::mem::take(ancillary);
-        target.queue.push(Queued {
+        let waiting = target.queue.push(Queued {
             bytes,
             taken: 0,
             from,
             sender,
             ancillary,
         })?;
-        target.refresh(Ready::READ);
+        target.received();
+        if waiting * 2 > limit {
+            self.refresh(Ready::empty());
+        }
         Ok(filled)
     }
 }
@@ -510,58 +555,54 @@ impl Socket for UnixSocket {
     }
 
     fn send(&self, data: &mut dyn ByteSource, message: Message<'_>) -> Result<usize> {
-        self.take_pending_error()?;
-        if self.state.lock().mute {
-            return Err(Error::BrokenPipe);
-        }
+        let (limit, stuck, peer) = self.prepare_send()?;
         let target = match (self.is_datagram(), message.to) {
             (true, to) => self.destination(to)?,
-            (false, Some(_)) if self.peer().is_ok() => return Err(Error::AlreadyConnected),
+            (false, Some(_)) if peer.is_ok() => return Err(Error::AlreadyConnected),
             (false, Some(_)) => return Err(Error::NotSupported),
-            (false, None) => self.peer()?.ok_or(Error::BrokenPipe)?,
+            (false, None) => peer?.ok_or(Error::BrokenPipe)?,
         };
         let mut ancillary = message.ancillary;
         let sender = ancillary.credentials.take().unwrap_or(self.creator);
         if self.mode == Mode::Stream && data.remaining() == 0 {
             return Ok(0);
         }
-        let mut sent = self.send_piece(&target, data, &mut ancillary, sender)?;
+        let mut sent = self.send_piece(&target, data, &mut ancillary, sender, limit)?;
         while self.mode == Mode::Stream && data.remaining() > 0 {
-            match self.send_piece(&target, data, &mut ancillary, sender) {
+            match self.send_piece(&target, data, &mut ancillary, sender, limit) {
                 Ok(count @ 1..) => sent += count,
                 _ => break,
             }
         }
-        if data.remaining() == 0 {
+        if stuck && data.remaining() == 0 {
             self.unstick();
         }
-        self.refresh(Ready::empty());
         Ok(sent)
     }
 
     fn receive(&self, data: &mut dyn ByteSink, peek: bool) -> Result<Received> {
-        if !self.is_datagram() && self.peer().is_err() {
-            return Err(if self.is_listening() {
-                Error::InvalidArgument
-            } else {
-                Error::NotConnected
-            });
-        }
+        let pass_credentials = {
+            let state = self.state.lock();
+            match &state.link {
+                Link::Listening { .. } => return Err(Error::InvalidArgument),
+                Link::None if !self.is_datagram() => return Err(Error::NotConnected),
+                _ => state.options.pass_credentials,
+            }
+        };
         if self.mode == Mode::Stream && data.remaining() == 0 {
             return Ok(Received::default());
         }
-        let empty = self.queue.level().messages == 0;
-        if empty {
+        let outcome = self.queue.receive(data, peek);
+        if matches!(outcome, Err(Error::WouldBlock) | Ok(None)) {
             self.take_pending_error()?;
         }
-        let (mut received, sender) = self.queue.receive(data, peek)?;
-        if self.options().pass_credentials && !(empty && received.full_length == 0) {
+        let Some((mut received, sender)) = outcome? else {
+            return Ok(Received::default());
+        };
+        if pass_credentials {
             received.ancillary.credentials = Some(sender);
         }
-        if !peek {
-            self.refresh(Ready::empty());
-            self.feed_starved();
-        }
+        self.taken();
         Ok(received)
     }
 

@@ -50,6 +50,8 @@ impl Message {
 #[derive(Default)]
 struct List {
     messages: VecDeque<Message>,
+    /// Of all messages together: bytes still to be received, and those with overhead.
+    bytes: usize,
     cost: usize,
     /// No more will come: the senders' side is closed.
     finished: bool,
@@ -85,7 +87,7 @@ impl Queue {
     pub fn level(&self) -> Level {
         let list = self.list.lock();
         Level {
-            bytes: list.messages.iter().map(Message::left).sum(),
+            bytes: list.bytes,
             messages: list.messages.len(),
             cost: list.cost,
             finished: list.finished,
@@ -97,7 +99,7 @@ impl Queue {
     pub fn next_length(&self) -> usize {
         let list = self.list.lock();
         match self.mode {
-            Mode::Stream => list.messages.iter().map(Message::left).sum(),
+            Mode::Stream => list.bytes,
             Mode::Messages => list.messages.front().map_or(0, Message::left),
         }
     }
@@ -121,8 +123,8 @@ impl Queue {
         }
     }
 
-    /// Adds a message, unless nobody will receive it.
-    pub fn push(&self, message: Message) -> Result<()> {
+    /// Adds a message, unless nobody will receive it. Returns the cost of all that waits now.
+    pub fn push(&self, message: Message) -> Result<usize> {
         let mut list = self.list.lock();
         if list.broken || list.finished {
             drop(list);
@@ -135,11 +137,19 @@ impl Queue {
         {
             last.bytes.extend_from_slice(&message.bytes);
             list.cost += message.bytes.len();
-            return Ok(());
+            list.bytes += message.bytes.len();
+            return Ok(list.cost);
         }
         list.cost += message.cost();
+        list.bytes += message.left();
         list.messages.push_back(message);
-        Ok(())
+        Ok(list.cost)
+    }
+
+    /// Whether a receive would have to wait.
+    pub fn is_idle(&self) -> bool {
+        let list = self.list.lock();
+        list.messages.is_empty() && !list.finished && !list.broken
     }
 
     /// Nothing more will be sent.
@@ -151,7 +161,7 @@ impl Queue {
     pub fn break_off(&self) {
         let mut list = self.list.lock();
         list.broken = true;
-        list.cost = 0;
+        (list.bytes, list.cost) = (0, 0);
         let messages = core::mem::take(&mut list.messages);
         drop(list);
         // May close files that were travelling: not under the lock.
@@ -162,7 +172,10 @@ impl Queue {
         let mut list = self.list.lock();
         let message = list.messages.pop_front();
         match &message {
-            Some(message) => list.cost -= message.cost(),
+            Some(message) => {
+                list.cost -= message.cost();
+                list.bytes -= message.left();
+            }
             None if list.finished || list.broken => {}
             None => return Err(Error::WouldBlock),
         }
@@ -173,16 +186,22 @@ impl Queue {
         let mut list = self.list.lock();
         if !list.broken {
             list.cost += message.cost();
+            list.bytes += message.left();
             list.messages.push_front(message);
         }
     }
 
     /// Receives into `data`: one message, or as much of a stream as fits. A stream receive ends
     /// before bytes that carry files or come from somebody else (unix(7)).
-    pub fn receive(&self, data: &mut dyn ByteSink, peek: bool) -> Result<(Received, Credentials)> {
+    /// `None` is the end.
+    pub fn receive(
+        &self,
+        data: &mut dyn ByteSink,
+        peek: bool,
+    ) -> Result<Option<(Received, Credentials)>> {
         let _reading = self.reading.lock();
         let Some(mut message) = self.take()? else {
-            return Ok((Received::default(), Credentials::NOBODY));
+            return Ok(None);
         };
         let sender = message.sender;
         let before = message.taken;
@@ -204,7 +223,7 @@ impl Queue {
                 received.full_length = stored;
             }
             self.put_back(message);
-            return Ok((received, sender));
+            return Ok(Some((received, sender)));
         }
         if self.mode == Mode::Stream {
             message.taken += stored;
@@ -216,7 +235,7 @@ impl Queue {
             }
             received.full_length = received.length;
         }
-        Ok((received, sender))
+        Ok(Some((received, sender)))
     }
 
     /// Goes on with the messages that a stream receive may run into.
