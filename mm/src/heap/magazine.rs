@@ -79,14 +79,3 @@ pub fn give(class: Class, object: *mut u8) {
     objects[length] = object;
     magazine.length.set(length + 1);
 }
-
-/// Returns this CPU's objects to the slabs.
-pub fn flush() {
-    let masked = irq::mask();
-    for class in Class::all() {
-        let magazine = &MAGAZINES.get(&masked)[class.index()];
-        // SAFETY: masked; the only reference in this function.
-        let objects = unsafe { magazine.objects() };
-        slab::give(class, &objects[..magazine.length.take()]);
-    }
-}

@@ -102,7 +102,7 @@ impl Partial {
         let state = info(slab);
         let offset = object.addr() - phys_map::frame_pointer(slab).addr();
         debug_assert!(
-            offset % class.size() == 0,
+            offset.is_multiple_of(class.size()),
             "freed {object:?}: not an object of {class:?}"
         );
         // SAFETY: the caller gave up the object, which is in this slab.

@@ -19,9 +19,8 @@ impl<'a> Table<'a> {
     #[inline]
     pub unsafe fn at(address: PhysAddr) -> Table<'a> {
         // SAFETY: a whole frame of RAM; entries are only ever accessed atomically.
-        Table {
-            entries: unsafe { &*phys_map::pointer(address).cast() },
-        }
+        let entries = unsafe { &*phys_map::pointer(address).cast() };
+        Table { entries }
     }
 
     /// A fresh empty table, not linked yet.

@@ -13,6 +13,12 @@ use core::ops::Range;
 const PAGES: usize = 64;
 const TABLES: usize = 16;
 
+/// No address: grows to cover what is added.
+const NOTHING: Range<usize> = Range {
+    start: usize::MAX,
+    end: 0,
+};
+
 pub struct Gather<'a> {
     context: &'a Context,
     /// Covers every address that owes a flush.
@@ -60,7 +66,7 @@ impl<'a> Gather<'a> {
     pub fn new(context: &'a Context) -> Self {
         Self {
             context,
-            range: usize::MAX..0,
+            range: NOTHING,
             pages: Frames::new(),
             tables: Frames::new(),
             released: 0,
@@ -98,7 +104,7 @@ impl<'a> Gather<'a> {
     fn flush(&mut self) {
         if !self.range.is_empty() {
             self.context.flush_pages(self.range.clone());
-            self.range = usize::MAX..0;
+            self.range = NOTHING;
         }
         self.released += self.pages.release();
         self.tables.release();
