@@ -75,8 +75,8 @@ fn resolve_abort(current: &Current, address: usize, fault: Fault) -> Option<SigI
         Err(space::Fault::NotAllowed) => Some(SigInfo::fault(Signal::SEGV, code::SEGV_ACCERR, address)),
         Err(space::Fault::Bus) => Some(SigInfo::fault(Signal::BUS, code::BUS_ADRERR, address)),
         Err(space::Fault::OutOfMemory) => {
-            log::error!("out of memory: {} [{}] is killed", current.thread().name(), current.pid());
-            Some(SigInfo::kernel(Signal::KILL))
+            process::oom::make_room(current);
+            None // the instruction is tried again
         }
     }
 }

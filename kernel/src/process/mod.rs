@@ -12,6 +12,7 @@ pub mod fork;
 pub mod futex;
 pub mod itimer;
 pub mod job_control;
+pub mod oom;
 pub mod pidfd;
 mod restart;
 pub mod rlimits;

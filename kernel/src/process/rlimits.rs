@@ -44,11 +44,12 @@ pub struct Rlimits([Limit; COUNT]);
 impl Rlimits {
     /// What init starts with.
     pub fn initial() -> Self {
+        let processes = super::table::max_tasks() as u64;
         let mut limits = [Limit { soft: INFINITY, hard: INFINITY }; COUNT];
         let mut set = |resource: Resource, soft, hard| limits[resource as usize] = Limit { soft, hard };
         set(Resource::Stack, 8 << 20, INFINITY);
         set(Resource::Core, 0, INFINITY);
-        set(Resource::Processes, 8192, 8192);
+        set(Resource::Processes, processes, processes);
         set(Resource::OpenFiles, 1024, 4096);
         set(Resource::LockedMemory, 8 << 20, 8 << 20);
         set(Resource::PendingSignals, 8192, 8192);

@@ -18,6 +18,13 @@ use smp::{SpinLock, ThreadRef};
 /// init's pid: parent of orphans.
 pub const INIT: u32 = 1;
 
+/// How many tasks this machine's memory is good for: about 128 KiB each. Past it, processes would
+/// only make each other run out of memory.
+pub fn max_tasks() -> usize {
+    const FRAMES_PER_TASK: usize = 32;
+    (mm::frame::total() / FRAMES_PER_TASK).max(1024)
+}
+
 static TREE: SpinLock<Tree> = SpinLock::new(Tree::new());
 
 /// Runs `action` with the tree locked: short, no sleeping, no dropping of big things.
@@ -83,15 +90,17 @@ impl Tree {
         self.entries.get_mut(&pid)
     }
 
-    pub fn entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        self.entries.iter().map(|(&pid, entry)| (pid, entry))
-    }
 
     /// Whether real user `uid` has `limit` tasks or more (RLIMIT_NPROC).
     pub fn has_tasks_over(&self, uid: u32, limit: u64) -> bool {
         // Counting one user's is only needed when all together are too many.
         let of_user = |task: &&Arc<Task>| task.credentials().uid == uid;
         self.tasks.len() as u64 >= limit && self.tasks.values().filter(of_user).count() as u64 >= limit
+    }
+
+    /// Whether the machine has as many tasks as its memory allows anybody.
+    pub fn is_full(&self) -> bool {
+        self.tasks.len() >= max_tasks()
     }
 
     pub fn insert_task(&mut self, task: Arc<Task>) {
@@ -216,6 +225,11 @@ pub fn task(tid: u32) -> Result<Arc<Task>> {
 /// All processes, zombies included, by pid.
 pub fn processes() -> Vec<Arc<Process>> {
     with(|tree| tree.entries.values().map(|entry| entry.process.clone()).collect())
+}
+
+/// The first process, by pid, that `matches`: called with the tree locked. Allocates nothing.
+pub(super) fn find_process(mut matches: impl FnMut(&Arc<Process>) -> bool) -> Option<Arc<Process>> {
+    with(|tree| tree.entries.values().map(|entry| &entry.process).find(|process| matches(process)).cloned())
 }
 
 /// The living members of a process group.

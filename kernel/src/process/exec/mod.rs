@@ -56,6 +56,9 @@ struct Prepared {
 
 /// execve(2): on success the caller's registers are those of the new program.
 pub fn execute(registers: &mut TrapFrame, request: Request) -> Result<()> {
+    if mm::frame::is_scarce() {
+        return Err(Errno::ENOMEM);
+    }
     let current = current();
     let prepared = prepare(current.process(), &current.credentials(), request)?;
     commit::leave_alone(&current)?;
