@@ -174,8 +174,14 @@ pub fn map_device(physical: u64, size: u64) -> *mut u8 {
 /// The `Tlb` port.
 pub struct HardwareTlb;
 
-/// Past this many pages one flush of everything is cheaper.
-const MAX_SINGLE_FLUSHES: usize = 64;
+/// Past this many pages, dropping everything is cheaper than page by page. A broadcast stops every
+/// CPU under emulation, and costs a round trip on hardware: few of them.
+const fn max_single_flushes(scope: Scope) -> usize {
+    match scope {
+        Scope::Local => 64,
+        Scope::Broadcast => 8,
+    }
+}
 
 macro_rules! tlbi {
     ($operation:literal, $scope:expr, $argument:expr) => {{
@@ -218,7 +224,7 @@ fn page_argument(address: usize, asid: u16) -> u64 {
 
 impl Tlb for HardwareTlb {
     fn flush_pages(&self, asid: u16, pages: Range<usize>, scope: Scope) {
-        if pages.len() > MAX_SINGLE_FLUSHES * PAGE_SIZE {
+        if pages.len() > max_single_flushes(scope) * PAGE_SIZE {
             return self.flush_asid(asid, scope);
         }
         before_flush(scope);
@@ -243,7 +249,7 @@ impl Tlb for HardwareTlb {
 
     fn flush_kernel(&self, pages: Range<usize>) {
         before_flush(Scope::Broadcast);
-        if pages.len() > MAX_SINGLE_FLUSHES * PAGE_SIZE {
+        if pages.len() > max_single_flushes(Scope::Broadcast) * PAGE_SIZE {
             // SAFETY: dropping translations is always allowed.
             unsafe { asm!("tlbi vmalle1is", options(nostack, preserves_flags)) };
         } else {
