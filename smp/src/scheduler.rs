@@ -23,9 +23,7 @@ use crate::runtime::{Runtime, Unparked};
 use crate::stats::{CpuStats, bump};
 use crate::switch::Reason;
 use crate::sync::mutate;
-use crate::thread::{
-    AffinityError, Phase, Policy, SpawnError, Thread, ThreadId, ThreadRef, ThreadSpec,
-};
+use crate::thread::{AffinityError, Phase, Policy, SpawnError, ThreadId, ThreadRef, ThreadSpec};
 use crate::topology::{CpuMask, Map};
 
 /// Schedules threads on the CPUs of one [`Platform`].
@@ -96,18 +94,17 @@ impl<P: Platform> Scheduler<P> {
     pub fn reap(&self) -> usize {
         let mut count = 0;
         for thread in self.graveyard.drain() {
-            // SAFETY: dead, and registered until the next line.
-            self.bereave(unsafe { &*thread });
+            // SAFETY: dead, and registered, hence alive, until `bereave` has seen it.
+            let thread = unsafe { ThreadRef::share(thread) };
+            self.bereave(&thread);
             count += 1;
         }
         count
     }
 
     /// Takes a thread that will never run (again) off the table, and what it owns with it.
-    fn bereave(&self, thread: &Thread) {
-        let Some(thread) = self.registry.remove(thread) else {
-            return;
-        };
+    fn bereave(&self, thread: &ThreadRef) {
+        drop(self.registry.remove(thread));
         let launch = thread.launch.with_mut(|launch| {
             // SAFETY: dead or never started, so the launch data is the caller's.
             let launch = unsafe { &mut *launch };
