@@ -6,6 +6,7 @@ use super::super::node::{
     NewNode, Node, NodeId, RenameMode, Timestamp, Visit,
 };
 use super::super::open_file::OpenFlags;
+use super::super::permission::{SET_GID, SET_UID};
 use super::super::{device, pipe};
 use super::Shared;
 use super::contents::Contents;
@@ -13,6 +14,7 @@ use super::directory::{Directory, Entries};
 use super::page;
 use crate::error::{Errno, Result};
 use crate::fs::clock;
+use crate::process::credentials::{Capabilities, Credentials};
 use crate::user_memory::{Sink, Source};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -167,6 +169,19 @@ impl Inode {
         let now = clock::now();
         let mut attributes = self.attributes.lock();
         (attributes.modified, attributes.changed) = (now, now);
+    }
+
+    /// A program changed by another than a privileged user no longer runs for its owner (write(2)).
+    fn drop_set_id(&self) {
+        const SET_ID: u16 = SET_UID | SET_GID;
+        let mut attributes = self.attributes.lock();
+        if attributes.permissions & SET_ID != 0 {
+            let current = crate::process::try_current();
+            let keeps = |who: Arc<Credentials>| who.has(Capabilities::FSETID);
+            if !current.is_none_or(|current| keeps(current.credentials())) {
+                attributes.permissions &= !SET_ID;
+            }
+        }
     }
 
     /// Its contents were read: as `relatime` does, only the first time since they were written.
@@ -433,6 +448,7 @@ impl File for Inode {
             .write(&self.shared, offset, source, mode.append)?;
         if count > 0 {
             self.touch();
+            self.drop_set_id();
         }
         Ok(count)
     }
