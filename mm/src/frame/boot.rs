@@ -134,3 +134,50 @@ pub fn outer_frames(range: &Range<PhysAddr>) -> Frames {
     let end = range.end.0.div_ceil(PAGE_SIZE as u64);
     (first as u32)..(end as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn bytes(range: Range<u64>) -> Range<PhysAddr> {
+        PhysAddr(range.start)..PhysAddr(range.end)
+    }
+
+    fn gaps(plan: &Plan, region: Frames) -> Vec<Frames> {
+        let mut found = Vec::new();
+        plan.gaps(region, &mut |gap| found.push(gap));
+        found
+    }
+
+    #[test]
+    fn reserved_memory_is_left_out_whole() {
+        let reserved = [
+            0x5800..0x6001,
+            0x1000..0x2000,
+            0x1800..0x3000,
+            0x9000..0x20000,
+        ];
+        let plan = Plan::new(&reserved.map(bytes));
+        assert_eq!(gaps(&plan, 1..16), [3..5, 7..9]);
+        assert_eq!(gaps(&plan, 4..5), [4..5]);
+        assert_eq!(gaps(&plan, 9..16), []);
+        assert_eq!(gaps(&plan, 32..40), [32..40]);
+    }
+
+    #[test]
+    fn the_array_goes_into_the_largest_gap() {
+        let plan = Plan::new(&[bytes(0x4000..0x5000)]);
+        let regions = || [1..8, 0x100..0x200].into_iter();
+        assert_eq!(plan.find_gap(regions(), 20), Some(0x100..0x114));
+        assert_eq!(plan.find_gap(regions(), 0x101), None);
+    }
+
+    #[test]
+    fn partial_frames_are_not_memory() {
+        assert_eq!(inner_frames(&bytes(0x1800..0x4800)), 2..4);
+        assert_eq!(inner_frames(&bytes(0..0x2000)), 1..2);
+        assert!(inner_frames(&bytes(0x1800..0x1900)).is_empty());
+        assert_eq!(outer_frames(&bytes(0x1800..0x4800)), 1..5);
+    }
+}
