@@ -37,13 +37,13 @@ pub fn user_fault(registers: &mut TrapFrame, fault: Fault) {
 pub fn resolve_user_fault(fault: Fault) -> bool {
     let memory = process::try_current().and_then(|current| current.process().memory());
     let access = if fault.is_write() { Access::Write } else { Access::Read };
-    memory.is_some_and(|memory| memory.handle_fault(fault.far as usize, access).is_ok())
+    memory.is_some_and(|memory| memory.handle_fault(fault.address(), access).is_ok())
 }
 
 /// Brings a page in, or says which signal the fault is.
 fn resolve(current: &Current, registers: &TrapFrame, fault: Fault) -> Option<SigInfo> {
     let pc = registers.pc as usize;
-    let address = fault.far as usize;
+    let address = fault.address();
     match fault.class() {
         FaultClass::DataAbort | FaultClass::InstructionAbort if fault.is_alignment() => {
             Some(SigInfo::fault(Signal::BUS, code::BUS_ADRALN, address))

@@ -45,6 +45,13 @@ impl Fault {
         }
     }
 
+    /// The address that faulted, without its tag: the top byte of a user address, which loads and
+    /// stores ignore (TCR_EL1.TBI0) but FAR_EL1 keeps.
+    pub fn address(self) -> usize {
+        let address = self.far as usize;
+        if address & 1 << 55 == 0 { address & ((1 << 56) - 1) } else { address }
+    }
+
     /// Whether the access was a write. A cache maintenance instruction counts as a read: the
     /// architecture reports it as a write, but it needs no write permission.
     pub fn is_write(self) -> bool {
@@ -85,5 +92,12 @@ mod tests {
         let fetch = Fault { esr: 0x8200_000f, far: 0 };
         assert!(fetch.is_execute() && fetch.is_permission());
         assert_eq!(Fault { esr: 0x5600_0000, far: 0 }.class(), FaultClass::SystemCall);
+    }
+
+    #[test]
+    fn tags_are_not_part_of_an_address() {
+        let address = |far| Fault { esr: 0, far }.address();
+        assert_eq!(address(0xab00_1234_5678_9abc), 0x1234_5678_9abc);
+        assert_eq!(address(0xffff_8000_0000_1000), 0xffff_8000_0000_1000);
     }
 }
