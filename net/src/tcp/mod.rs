@@ -3,9 +3,12 @@
 //! A [`Connection`] lives in its interface's stack, from the first SYN until it may be forgotten,
 //! which can be after its socket is gone. Socket and connection share a [`Channel`].
 
+mod connection;
 mod listener;
 mod socket;
 
+use connection::Fate;
+pub(crate) use connection::{Connection, Owner};
 pub(crate) use listener::Listener;
 pub use socket::TcpSocket;
 
@@ -16,25 +19,12 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddrV4;
-use core::sync::atomic::{AtomicBool, Ordering};
-use smoltcp::iface::SocketHandle;
-use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
+use core::sync::atomic::AtomicBool;
+use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
 use smoltcp::time::Duration;
 use smoltcp::wire::{IpAddress, IpEndpoint};
 use smp::SpinLock;
 
-/// Unanswered SYNs: Linux's six retries.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
-/// Half-open connections of a listener.
-const EMBRYO_TIMEOUT: Duration = Duration::from_secs(60);
-/// Unacknowledged data: Linux's fifteen retries.
-const DATA_TIMEOUT: Duration = Duration::from_secs(924);
-/// The peer's FIN after our socket is closed (tcp_fin_timeout).
-const FIN_TIMEOUT: Duration = Duration::from_secs(60);
-/// TIME-WAIT of closed sockets on loopback, where no packet is late: long enough for the last ACK.
-const LOOPBACK_TIME_WAIT_NS: u64 = 20_000_000;
-/// How long a closed connection may wait to get its reset out.
-const RESET_PATIENCE_NS: u64 = 2_000_000_000;
 /// From this many connections on, new ones get small buffers.
 const MANY_CONNECTIONS: usize = 32;
 const SMALL_BUFFER: usize = 16 * 1024;
@@ -70,43 +60,6 @@ pub(crate) struct Flow {
     pub id: u64,
     pub local: SocketAddrV4,
     pub remote: SocketAddrV4,
-}
-
-/// Who answers for a connection.
-pub(crate) enum Owner {
-    /// Not accepted yet. Counted as an embryo until established.
-    Listener {
-        listener: Arc<Listener>,
-        established: bool,
-    },
-    Socket,
-    /// Its socket is closed; it goes when TCP is done with it.
-    Nobody {
-        since_ns: u64,
-    },
-}
-
-/// A TCP connection in its stack.
-pub(crate) struct Connection {
-    pub handle: SocketHandle,
-    pub channel: Arc<Channel>,
-    pub owner: Owner,
-    /// As of the last look.
-    state: State,
-    received: usize,
-    time_wait_since_ns: Option<u64>,
-    forget_at_ns: Option<u64>,
-    /// Holds the local port of connections made from this side until they are forgotten.
-    _lease: Option<TcpLease>,
-    pub options: Options,
-    loopback: bool,
-}
-
-/// Whether a connection is still needed after a look at it.
-#[derive(PartialEq, Eq)]
-enum Fate {
-    Keep,
-    Forget,
 }
 
 /// A new smoltcp socket with buffers, or `NoBuffers`.
@@ -155,201 +108,6 @@ pub(crate) fn v4(endpoint: Option<IpEndpoint>) -> Option<SocketAddrV4> {
     let endpoint = endpoint?;
     let IpAddress::Ipv4(address) = endpoint.addr;
     Some(SocketAddrV4::new(address, endpoint.port))
-}
-
-impl Connection {
-    /// Adds `socket` to the stack as a connection; returns its number.
-    pub fn add(
-        stack: &mut Stack,
-        socket: Socket<'static>,
-        channel: Arc<Channel>,
-        owner: Owner,
-        options: Options,
-        lease: Option<TcpLease>,
-    ) -> u64 {
-        let connection = Self {
-            handle: stack.sockets.add(socket),
-            channel,
-            owner,
-            state: State::Closed,
-            loopback: stack.link.is_loopback(),
-            received: 0,
-            time_wait_since_ns: None,
-            forget_at_ns: None,
-            _lease: lease,
-            options,
-        };
-        let id = stack.fresh_id();
-        stack.connections.insert(id, connection);
-        id
-    }
-
-    /// Changes the options of the live connection.
-    pub fn set_options(&mut self, socket: &mut Socket<'_>, options: Options) {
-        self.options = options;
-        apply(socket, &options, self.loopback);
-    }
-
-    pub fn forget_at_ns(&self) -> Option<u64> {
-        self.forget_at_ns
-    }
-
-    /// Looks at the socket after the stack moved: notes state changes, publishes readiness.
-    fn look(&mut self, socket: &mut Socket<'static>, now_ns: u64) -> Fate {
-        let state = socket.state();
-        if state != self.state {
-            self.enter(state, socket, now_ns);
-        }
-        self.set_timeout(socket);
-        self.publish(socket);
-        self.fate(socket, now_ns)
-    }
-
-    fn enter(&mut self, state: State, socket: &mut Socket<'static>, now_ns: u64) {
-        let before = core::mem::replace(&mut self.state, state);
-        let quiet = matches!(
-            before,
-            State::Closed | State::LastAck | State::TimeWait | State::Closing
-        );
-        if state == State::Closed && !quiet {
-            // Not by a reset: those are noted before the stack's timers are looked at.
-            self.fail(Error::TimedOut);
-        }
-        if state == State::TimeWait {
-            self.time_wait_since_ns = Some(now_ns);
-            // The stack clears the socket when TIME-WAIT ends, read or not.
-            self.save_received(socket);
-        }
-        let opened = matches!(state, State::Established | State::CloseWait);
-        if opened
-            && let Owner::Listener {
-                listener,
-                established,
-            } = &mut self.owner
-            && !core::mem::replace(established, true)
-        {
-            listener.established();
-        }
-    }
-
-    fn save_received(&mut self, socket: &mut Socket<'static>) {
-        let mut late = self.channel.late.lock();
-        while socket.can_recv() {
-            let moved = socket.recv(|bytes| {
-                late.extend(bytes.iter());
-                (bytes.len(), bytes.len())
-            });
-            if !matches!(moved, Ok(1..)) {
-                return;
-            }
-        }
-    }
-
-    /// Records why the connection ended; the first reason stays.
-    pub fn fail(&self, error: Error) {
-        self.channel.error.lock().get_or_insert(error);
-    }
-
-    /// A reset arrived and closed the connection.
-    fn note_reset(&mut self, socket: &Socket<'static>) {
-        if socket.state() == State::Closed && self.state != State::Closed {
-            let refused = self.state == State::SynSent;
-            if !matches!(self.state, State::TimeWait | State::LastAck) {
-                self.fail(if refused {
-                    Error::ConnectionRefused
-                } else {
-                    Error::ConnectionReset
-                });
-            }
-            self.state = State::Closed;
-        }
-    }
-
-    /// smoltcp's timeout counts from the last packet received, idle connections included, so it is
-    /// only set while an answer is due.
-    fn set_timeout(&self, socket: &mut Socket<'static>) {
-        let options = &self.options;
-        let abandoned = matches!(self.owner, Owner::Nobody { .. });
-        let probes = options
-            .keep_idle_s
-            .saturating_add(options.keep_interval_s * options.keep_count);
-        let timeout = match socket.state() {
-            State::SynSent => Some(CONNECT_TIMEOUT),
-            State::SynReceived => Some(EMBRYO_TIMEOUT),
-            State::FinWait2 if abandoned => Some(FIN_TIMEOUT),
-            _ if socket.send_queue() > 0 => Some(DATA_TIMEOUT),
-            State::FinWait1 | State::Closing | State::LastAck => Some(FIN_TIMEOUT),
-            _ if options.keep_alive => Some(Duration::from_secs(u64::from(probes))),
-            _ => None,
-        };
-        socket.set_timeout(timeout);
-    }
-
-    /// Publishes what the socket is ready for; growing input is an event of its own.
-    pub fn publish(&mut self, socket: &Socket<'static>) {
-        if !matches!(self.owner, Owner::Socket) {
-            return;
-        }
-        let received = socket.recv_queue();
-        let grown = received > core::mem::replace(&mut self.received, received);
-        let events = if grown { Ready::READ } else { Ready::empty() };
-        self.channel
-            .readiness
-            .publish_event(self.ready(socket), events);
-    }
-
-    /// tcp_poll(): what poll(2) on Linux says.
-    fn ready(&self, socket: &Socket<'static>) -> Ready {
-        use State::*;
-        let state = socket.state();
-        let (mut ready, channel) = (Ready::empty(), &self.channel);
-        if matches!(state, SynSent | SynReceived | Listen) {
-            return ready;
-        }
-        let finished = matches!(state, CloseWait | LastAck | Closing | TimeWait | Closed)
-            || channel.deaf.load(Ordering::Relaxed);
-        let silent = !matches!(state, Established | CloseWait);
-        let room = socket.send_capacity() - socket.send_queue();
-        ready.set(
-            Ready::READ,
-            finished || socket.can_recv() || !channel.late.lock().is_empty(),
-        );
-        ready.set(Ready::READ_HANG_UP, finished);
-        ready.set(Ready::WRITE, silent || room * 3 >= socket.send_capacity());
-        ready.set(Ready::HANG_UP, finished && silent);
-        ready.set(Ready::ERROR, channel.error.lock().is_some());
-        ready
-    }
-
-    fn fate(&mut self, socket: &Socket<'static>, now_ns: u64) -> Fate {
-        let since_ns = match &self.owner {
-            Owner::Socket
-            | Owner::Listener {
-                established: true, ..
-            } => return Fate::Keep,
-            // A reset sent it back to listening, or it never left: our listeners live elsewhere.
-            Owner::Listener { listener, .. } => {
-                if !matches!(self.state, State::Listen | State::Closed) {
-                    return Fate::Keep;
-                }
-                listener.stillborn();
-                return Fate::Forget;
-            }
-            Owner::Nobody { since_ns } => *since_ns,
-        };
-        self.forget_at_ns = match self.state {
-            State::Closed if socket.remote_endpoint().is_none() => Some(now_ns),
-            State::Closed => Some(since_ns + RESET_PATIENCE_NS),
-            State::TimeWait if self.loopback => {
-                Some(self.time_wait_since_ns.unwrap_or(now_ns) + LOOPBACK_TIME_WAIT_NS)
-            }
-            _ => None,
-        };
-        match self.forget_at_ns {
-            Some(at_ns) if at_ns <= now_ns => Fate::Forget,
-            _ => Fate::Keep,
-        }
-    }
 }
 
 impl Stack {

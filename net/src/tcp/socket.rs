@@ -1,9 +1,11 @@
 //! The TCP socket that descriptors refer to.
 
-use super::{Channel, Connection, Flow, Listener, Owner, TcpLease, apply, new_socket, v4};
+mod opening;
+mod transfer;
+
+use super::{Channel, Connection, Flow, Listener, Owner, TcpLease, v4};
 use crate::network::Network;
 use crate::ports::Sharing;
-use crate::stack::Stack;
 use crate::{
     Accepted, Address, ByteSink, ByteSource, Error, Kind, Message, Options, Progress, Readiness,
     Ready, Received, Result, Shutdown, Socket,
@@ -13,6 +15,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::sync::atomic::Ordering;
 use smoltcp::socket::tcp::{self, State};
 use smp::{Mutex, SpinLock};
+use transfer::{drain, fill, take_late};
 
 /// Linux: an unconnected stream socket is writable and hung up.
 const UNCONNECTED: Ready = Ready::WRITE.union(Ready::HANG_UP);
@@ -86,99 +89,6 @@ impl TcpSocket {
         let mut stack = self.network.interfaces()[flow.interface].stack.lock();
         let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
         work(connection, socket)
-    }
-
-    /// Where a connection attempt stands; an ended one gives way to a new attempt.
-    fn check_attempt(&self) -> Result<()> {
-        let Ok(flow) = self.flow() else { return Ok(()) };
-        let state = self
-            .with_connection(|_, socket| Ok(socket.state()))
-            .unwrap_or(State::Closed);
-        match state {
-            State::SynSent | State::SynReceived => return Err(Error::AlreadyConnecting),
-            State::Closed | State::TimeWait => {}
-            _ => return Err(Error::AlreadyConnected),
-        }
-        if let Some(error) = self.take_error() {
-            return Err(error);
-        }
-        self.network
-            .with_stack(flow.interface, |stack| stack.abandon(flow.id, false));
-        *self.phase.lock() = Phase::Fresh(None);
-        Ok(())
-    }
-
-    /// Makes the connection on its stack and sends the SYN.
-    fn open(&self, remote: SocketAddrV4) -> Result<Flow> {
-        let mut lease = self.take_fresh()?;
-        let bound = lease.as_ref().map(|lease| *lease.address.ip());
-        let source = bound.filter(|address| !address.is_unspecified());
-        let route = self.network.route(*remote.ip())?;
-        let source = source.unwrap_or(route.source);
-        let interface = &self.network.interfaces()[route.interface];
-        if route.broadcast
-            || source.is_loopback() != interface.is_loopback() && source != route.source
-        {
-            return Err(Error::NetworkUnreachable);
-        }
-        let mut lease = match lease.take() {
-            Some(lease) => lease,
-            None => self.claim(SocketAddrV4::new(source, 0))?,
-        };
-        lease.narrow(source);
-        let local = SocketAddrV4::new(source, lease.address.port());
-        // Connecting to "any" address means this machine.
-        let ip = if remote.ip().is_unspecified() {
-            Ipv4Addr::LOCALHOST
-        } else {
-            *remote.ip()
-        };
-        let remote = SocketAddrV4::new(ip, remote.port());
-        let id = self.network.with_stack(route.interface, |stack| {
-            self.start(stack, local, remote, lease)
-        })?;
-        Ok(Flow {
-            interface: route.interface,
-            id,
-            local,
-            remote,
-        })
-    }
-
-    fn start(
-        &self,
-        stack: &mut Stack,
-        local: SocketAddrV4,
-        remote: SocketAddrV4,
-        lease: TcpLease,
-    ) -> Result<u64> {
-        let options = *self.options.lock();
-        let mut socket = new_socket(&options, stack.connections.len())?;
-        apply(&mut socket, &options, stack.link.is_loopback());
-        let (to, from) = ((*remote.ip(), remote.port()), (*local.ip(), local.port()));
-        socket
-            .connect(stack.interface.context(), to, from)
-            .map_err(|_| Error::AddressNotAvailable)?;
-        self.channel.readiness.publish(Ready::empty());
-        let (channel, lease) = (self.channel.clone(), Some(lease));
-        Ok(Connection::add(
-            stack,
-            socket,
-            channel,
-            Owner::Socket,
-            options,
-            lease,
-        ))
-    }
-
-    /// The outcome of an attempt right after it was started: loopback answers at once.
-    fn progress(&self) -> Result<Progress> {
-        let state = self.with_connection(|_, socket| Ok(socket.state()))?;
-        match state {
-            State::SynSent | State::SynReceived => Ok(Progress::InProgress),
-            State::Closed => Err(self.take_error().unwrap_or(Error::ConnectionRefused)),
-            _ => Ok(Progress::Done),
-        }
     }
 
     /// What a call on a connection that cannot do it any more reports: the pending error first.
@@ -443,62 +353,4 @@ impl Drop for TcpSocket {
             }
         }
     }
-}
-
-/// Moves bytes into the send buffer, which is a ring: at most two pieces.
-fn fill(socket: &mut tcp::Socket<'_>, data: &mut dyn ByteSource) -> Result<usize> {
-    let mut sent = 0;
-    while data.remaining() > 0 && socket.can_send() {
-        let moved = socket.send(|room| match data.take(room) {
-            Ok(count) => (count, Ok(count)),
-            Err(faulted) => (0, Err(faulted)),
-        });
-        match moved.map_err(|_| Error::BrokenPipe)? {
-            Ok(0) => break,
-            Ok(count) => sent += count,
-            Err(faulted) if sent == 0 => return Err(faulted.into()),
-            Err(_) => break,
-        }
-    }
-    if sent == 0 && data.remaining() > 0 {
-        Err(Error::WouldBlock)
-    } else {
-        Ok(sent)
-    }
-}
-
-/// Moves received bytes out, or copies them when peeking.
-fn drain(socket: &mut tcp::Socket<'_>, data: &mut dyn ByteSink, peek: bool) -> Result<usize> {
-    if peek {
-        let bytes = socket.peek(data.remaining()).unwrap_or(&[]);
-        return Ok(data.put(bytes)?);
-    }
-    let mut received = 0;
-    while data.remaining() > 0 && socket.can_recv() {
-        let moved = socket.recv(|bytes| match data.put(bytes) {
-            Ok(count) => (count, Ok(count)),
-            Err(faulted) => (0, Err(faulted)),
-        });
-        match moved {
-            Ok(Ok(count @ 1..)) => received += count,
-            Ok(Err(faulted)) if received == 0 => return Err(faulted.into()),
-            _ => break,
-        }
-    }
-    Ok(received)
-}
-
-/// Bytes that were saved when the connection was cleared. They are few: copied out and put back.
-fn take_late(channel: &Channel, data: &mut dyn ByteSink, peek: bool) -> Result<usize> {
-    let mut late = core::mem::take(&mut *channel.late.lock());
-    let moved = if late.is_empty() {
-        Ok(0)
-    } else {
-        data.put(late.make_contiguous())
-    };
-    if let (Ok(count), false) = (moved, peek) {
-        late.drain(..count);
-    }
-    *channel.late.lock() = late;
-    Ok(moved?)
 }

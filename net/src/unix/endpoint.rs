@@ -3,16 +3,21 @@
 //! Locks, outermost first: `refreshing`, then any of the leaves (`state`, a queue's list,
 //! `starved`), one at a time. Peers know each other by weak references only.
 
+mod connecting;
+mod room;
+mod sending;
+
 use super::names::Names;
-use super::queue::{Message as Queued, Mode, Queue, buffer};
+use super::queue::{Mode, Queue};
 use crate::{
-    Accepted, Address, Ancillary, ByteSink, ByteSource, Credentials, Error, Kind, Message, Options,
-    Progress, Readiness, Ready, Received, Result, Shutdown, Socket, UnixAddress,
+    Accepted, Address, ByteSink, ByteSource, Credentials, Error, Kind, Message, Options, Progress,
+    Readiness, Ready, Received, Result, Shutdown, Socket, UnixAddress,
 };
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering, fence};
+use core::sync::atomic::AtomicBool;
+use sending::Sending;
 use smp::SpinLock;
 
 /// The largest backlog (net.core.somaxconn).
@@ -147,272 +152,6 @@ impl UnixSocket {
             Link::Peer { socket, .. } => Ok(socket.upgrade()),
             _ => Err(Error::NotConnected),
         }
-    }
-
-    /// Computes and publishes readiness; `events` are told about even if they were there before.
-    fn refresh(&self, events: Ready) {
-        let _refreshing = self.refreshing.lock();
-        let mut ready = self.ready();
-        if !ready.contains(Ready::WRITE)
-            && let Some(target) = self.target()
-        {
-            // First on the list, then another look: room made meanwhile is seen or told about.
-            let mut starved = target.starved.lock();
-            if !starved.iter().any(|sender| sender.ptr_eq(&self.me)) {
-                starved.push(self.me.clone());
-            }
-            drop(starved);
-            target.starving.store(true, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
-            ready = self.ready();
-        }
-        self.readiness.publish_event(ready, events);
-    }
-
-    /// A message has just been added to our queue.
-    fn received(&self) {
-        let _refreshing = self.refreshing.lock();
-        self.readiness.raise(Ready::READ);
-    }
-
-    /// A message has just been taken off our queue.
-    fn taken(&self) {
-        let refreshing = self.refreshing.lock();
-        self.readiness.set(Ready::READ, !self.queue.is_idle());
-        drop(refreshing);
-        self.feed_starved();
-    }
-
-    /// Where the room for our next send is.
-    fn target(&self) -> Option<Arc<UnixSocket>> {
-        let state = self.state.lock();
-        match (&state.stuck_at, &state.link) {
-            (Some(stuck), _) => stuck.upgrade(),
-            (None, Link::Peer { socket, .. }) => socket.upgrade(),
-            _ => None,
-        }
-    }
-
-    fn ready(&self) -> Ready {
-        let level = self.queue.level();
-        let (mut ready, target) = (Ready::empty(), self.target());
-        let state = self.state.lock();
-        let (mute, limit, stuck) = (
-            state.mute,
-            state.options.send_buffer,
-            state.stuck_at.is_some(),
-        );
-        ready.set(Ready::ERROR, state.error.is_some());
-        let finished = level.finished || level.broken;
-        let connected = match &state.link {
-            Link::Listening { waiting, .. } => {
-                ready.set(Ready::READ, !waiting.is_empty());
-                return ready;
-            }
-            Link::None => self.is_datagram(),
-            Link::Peer { .. } => true,
-        };
-        drop(state);
-        ready.set(Ready::READ, level.messages > 0 || finished);
-        ready.set(Ready::READ_HANG_UP, finished);
-        ready.set(Ready::HANG_UP, !connected || finished && mute);
-        ready.set(
-            Ready::WRITE,
-            mute || target.is_none_or(|target| target.has_room(limit, stuck)),
-        );
-        ready
-    }
-
-    /// Whether a sender with this buffer limit should try (again).
-    fn has_room(&self, limit: usize, stuck: bool) -> bool {
-        if let Link::Listening { backlog, waiting } = &self.state.lock().link {
-            return waiting.len() <= *backlog;
-        }
-        let level = self.queue.level();
-        // One that found no room for a whole message waits until all is received: any fits then.
-        let low = if stuck && self.mode == Mode::Messages {
-            level.messages == 0
-        } else {
-            level.cost * 2 <= limit
-        };
-        low || level.finished || level.broken
-    }
-
-    /// Room was made here, or there is nobody any more to make it.
-    fn feed_starved(&self) {
-        fence(Ordering::SeqCst);
-        if !self.starving.swap(false, Ordering::Relaxed) {
-            return;
-        }
-        let starved = core::mem::take(&mut *self.starved.lock());
-        for sender in starved.iter().filter_map(Weak::upgrade) {
-            sender.refresh(Ready::empty());
-        }
-    }
-
-    fn stick(&self, target: &Arc<UnixSocket>) -> Error {
-        self.state.lock().stuck_at = Some(target.me.clone());
-        self.refresh(Ready::empty());
-        Error::WouldBlock
-    }
-
-    fn unstick(&self) {
-        self.state.lock().stuck_at = None;
-        self.refresh(Ready::empty());
-    }
-
-    /// What a send needs to know: the buffer limit, whether the last one found no room, the peer.
-    fn prepare_send(&self) -> Result<(usize, bool, Result<Option<Arc<UnixSocket>>>)> {
-        let mut state = self.state.lock();
-        if let Some(error) = state.error.take() {
-            return Err(error);
-        }
-        if state.mute {
-            return Err(Error::BrokenPipe);
-        }
-        let peer = match &state.link {
-            Link::Peer { socket, .. } => Ok(socket.upgrade()),
-            _ => Err(Error::NotConnected),
-        };
-        Ok((state.options.send_buffer, state.stuck_at.is_some(), peer))
-    }
-
-    /// The other end is gone; `lost` when it had not read everything.
-    fn peer_closed(&self, lost: bool) {
-        self.queue.finish();
-        {
-            let mut state = self.state.lock();
-            state.mute = true;
-            if lost {
-                state.error = Some(Error::ConnectionReset);
-            }
-        }
-        self.refresh(Ready::READ);
-        self.feed_starved();
-    }
-
-    fn connect_stream(&self, address: &UnixAddress) -> Result<Progress> {
-        let listener = self.names.find(address)?;
-        if listener.kind != self.kind {
-            return Err(Error::WrongType);
-        }
-        let me = self.me.upgrade().ok_or(Error::NotConnected)?;
-        if !matches!(self.state.lock().link, Link::None) {
-            return Err(Error::AlreadyConnected);
-        }
-        let link = Link::Peer {
-            socket: self.me.clone(),
-            address: self.address(),
-            credentials: self.creator,
-        };
-        let server = Self::linked(
-            self.names.clone(),
-            self.kind,
-            listener.creator,
-            listener.address(),
-            link,
-        );
-        listener
-            .enqueue(&server)
-            .inspect_err(|_| server.forget_peer())
-            .or_else(|error| match error {
-                Error::WouldBlock => Err(self.stick(&listener)),
-                error => Err(error),
-            })?;
-        self.unstick();
-        self.state.lock().link = me.link_to(&server);
-        self.refresh(Ready::empty());
-        // Only now may the server see it.
-        listener.refresh(Ready::READ);
-        Ok(Progress::Done)
-    }
-
-    /// The connection never came about: dropping this end must not reset the other.
-    fn forget_peer(&self) {
-        self.state.lock().link = Link::None;
-    }
-
-    fn enqueue(&self, server: &Arc<UnixSocket>) -> Result<()> {
-        match &mut self.state.lock().link {
-            Link::Listening { backlog, waiting } if waiting.len() > *backlog => {
-                Err(Error::WouldBlock)
-            }
-            Link::Listening { waiting, .. } => {
-                waiting.push_back(server.clone());
-                Ok(())
-            }
-            _ => Err(Error::ConnectionRefused),
-        }
-    }
-
-    /// Where a datagram goes.
-    fn destination(&self, to: Option<&Address>) -> Result<Arc<UnixSocket>> {
-        let target = match to {
-            Some(Address::Unix(address)) => self.names.find(address)?,
-            Some(_) => return Err(Error::WrongFamily),
-            None => self.peer()?.ok_or(Error::ConnectionRefused)?,
-        };
-        if target.kind != self.kind {
-            return Err(Error::WrongType);
-        }
-        match &target.state.lock().link {
-            Link::Peer { socket, .. } if !socket.ptr_eq(&self.me) => Err(Error::NotPermitted),
-            _ => Ok(()),
-        }?;
-        Ok(target)
-    }
-
-    fn take_pending_error(&self) -> Result<()> {
-        match self.state.lock().error.take() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    }
-
-    /// Sends one message, or one piece of a stream.
-    fn send_piece(
-        &self,
-        target: &Arc<UnixSocket>,
-        data: &mut dyn ByteSource,
-        ancillary: &mut Ancillary,
-        sender: Credentials,
-        limit: usize,
-    ) -> Result<usize> {
-        let wanted = match self.mode {
-            Mode::Stream => data.remaining().min(STREAM_PIECE),
-            Mode::Messages => data.remaining(),
-        };
-        let length = target
-            .queue
-            .room(wanted, limit)
-            .map_err(|error| match error {
-                Error::WouldBlock => self.stick(target),
-                error => error,
-            })?;
-        let mut bytes = buffer(length, self.mode)?;
-        let mut filled = 0;
-        while filled < length {
-            match data.take(&mut bytes[filled..]) {
-                Ok(count @ 1..) => filled += count,
-                Ok(0) | Err(_) if self.mode == Mode::Stream && filled > 0 => break,
-                Ok(0) | Err(_) => return Err(Error::Fault),
-            }
-        }
-        bytes.truncate(filled);
-        let from = self.is_datagram().then(|| Address::Unix(self.address()));
-        let ancillary = core::mem::take(ancillary);
-        let waiting = target.queue.push(Queued {
-            bytes,
-            taken: 0,
-            from,
-            sender,
-            ancillary,
-        })?;
-        target.received();
-        if waiting * 2 > limit {
-            self.refresh(Ready::empty());
-        }
-        Ok(filled)
     }
 }
 
@@ -555,7 +294,7 @@ impl Socket for UnixSocket {
     }
 
     fn send(&self, data: &mut dyn ByteSource, message: Message<'_>) -> Result<usize> {
-        let (limit, stuck, peer) = self.prepare_send()?;
+        let Sending { limit, stuck, peer } = self.prepare_send()?;
         let target = match (self.is_datagram(), message.to) {
             (true, to) => self.destination(to)?,
             (false, Some(_)) if peer.is_ok() => return Err(Error::AlreadyConnected),

@@ -3,6 +3,7 @@
 use super::UnixSocket;
 use crate::{Error, Result, UnixAddress};
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -64,8 +65,8 @@ impl Names {
             let name = format!("{:05x}", table.next_automatic).into_bytes();
             table.next_automatic = (table.next_automatic + 1) % NAMES;
             let key = Key::Abstract(name.clone());
-            if !table.bound.contains_key(&key) {
-                table.bound.insert(key, Arc::downgrade(socket));
+            if let Entry::Vacant(free) = table.bound.entry(key) {
+                free.insert(Arc::downgrade(socket));
                 return Ok(UnixAddress::Abstract(name));
             }
         }

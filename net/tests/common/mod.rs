@@ -95,7 +95,7 @@ impl Random {
     }
 
     pub fn below(&mut self, end: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(end) >> 32) as u32
+        (((self.next() >> 32) * u64::from(end)) >> 32) as u32
     }
 
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
