@@ -8,11 +8,24 @@ use crate::error::{Errno, Result};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use bitflags::bitflags;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use smp::SpinLock;
 
 /// The longest path (PATH_MAX, with its NUL).
 pub const PATH_MAX: usize = 4096;
+
+bitflags! {
+    /// What a mount forbids; the values are those of mount(2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct MountFlags: u32 {
+        const READ_ONLY = 1;
+        /// Set-user-id and set-group-id bits of programs do nothing.
+        const NO_SET_ID = 2;
+        const NO_DEVICES = 4;
+        const NO_EXECUTE = 8;
+    }
+}
 
 /// A file system (or a part of it: a bind mount) at a place in the tree.
 pub struct Mount {
@@ -23,18 +36,22 @@ pub struct Mount {
     pub place: Option<Location>,
     /// The device or whatever else mount(2) was given as source.
     pub source: String,
-    read_only: AtomicBool,
+    flags: AtomicU32,
     /// How many mounts are on directories of this one: a walk skips the table when none is.
     covered: AtomicUsize,
 }
 
 impl Mount {
-    pub fn read_only(&self) -> bool {
-        self.read_only.load(Ordering::Relaxed)
+    pub fn flags(&self) -> MountFlags {
+        MountFlags::from_bits_truncate(self.flags.load(Ordering::Relaxed))
     }
 
-    pub fn set_read_only(&self, read_only: bool) {
-        self.read_only.store(read_only, Ordering::Relaxed);
+    pub fn set_flags(&self, flags: MountFlags) {
+        self.flags.store(flags.bits(), Ordering::Relaxed);
+    }
+
+    pub fn read_only(&self) -> bool {
+        self.flags().contains(MountFlags::READ_ONLY)
     }
 }
 
@@ -190,14 +207,14 @@ pub fn detached(
     source: String,
 ) -> Arc<Mount> {
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    let (read_only, covered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (flags, covered) = (AtomicU32::new(0), AtomicUsize::new(0));
     Arc::new(Mount {
         id,
         file_system,
         root,
         place,
         source,
-        read_only,
+        flags,
         covered,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::epoll::Watchers;
 use super::file::{File, IoMode};
-use super::mount::Location;
+use super::mount::{Location, MountFlags};
 use super::node::{DeviceNumber, FileType, Metadata, Node, NodeId};
 use crate::error::{Errno, Result};
 use crate::user_memory::{Sink, Source};
@@ -163,6 +163,12 @@ impl OpenFile {
             changed: now,
             born: now,
         }
+    }
+
+    /// Whether execve(2) heeds the set-id bits of this program.
+    pub fn may_set_id(&self) -> bool {
+        let forbids = |opened: &Opened| opened.place.mount.flags().contains(MountFlags::NO_SET_ID);
+        !self.opened.as_ref().is_some_and(forbids)
     }
 
     /// Its path seen from `root`, as /proc/<pid>/fd/N shows it: a removed file is marked so.

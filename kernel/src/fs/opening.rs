@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::file::File;
-use super::mount::Location;
+use super::mount::{Location, MountFlags};
 use super::node::{FileType, Metadata, NewNode, Node};
 use super::open_file::{OpenFile, OpenFlags, Opened};
 use super::operations::Base;
@@ -127,6 +127,13 @@ impl Caller {
             Access::WRITE,
             flags.writable() || flags.contains(OpenFlags::TRUNC),
         );
+        let device = matches!(
+            metadata.file_type,
+            FileType::CharDevice | FileType::BlockDevice
+        );
+        if device && place.mount.flags().contains(MountFlags::NO_DEVICES) {
+            return Err(Errno::EACCES);
+        }
         // Devices and FIFOs are written to, not the file system they are named in.
         let changes = matches!(metadata.file_type, FileType::Regular | FileType::Directory);
         if changes && wanted.contains(Access::WRITE) && place.mount.read_only() {
@@ -158,6 +165,9 @@ impl Caller {
 
     /// As [`open_program`](Self::open_program) for an open file (`AT_EMPTY_PATH`).
     pub fn check_program(&self, place: &Location) -> Result<()> {
+        if place.mount.flags().contains(MountFlags::NO_EXECUTE) {
+            return Err(Errno::EACCES);
+        }
         let metadata = place.node.metadata();
         match metadata.file_type {
             FileType::Regular => permission::check(&self.credentials, &metadata, Access::EXECUTE),

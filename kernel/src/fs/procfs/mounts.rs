@@ -2,7 +2,7 @@
 
 use super::subject::Subject;
 use crate::error::Result;
-use crate::fs::mount::{self, Location, Mount};
+use crate::fs::mount::{self, Location, Mount, MountFlags};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -38,8 +38,18 @@ fn escape(path: &[u8]) -> String {
     path.iter().map(one).collect()
 }
 
-fn options(mount: &Mount) -> &'static str {
-    if mount.read_only() { "ro" } else { "rw" }
+fn options(mount: &Mount) -> String {
+    let flags = mount.flags();
+    let access = if mount.read_only() { "ro" } else { "rw" };
+    let further = [
+        (MountFlags::NO_SET_ID, ",nosuid"),
+        (MountFlags::NO_DEVICES, ",nodev"),
+        (MountFlags::NO_EXECUTE, ",noexec"),
+    ];
+    let set = further.iter().filter(|(flag, _)| flags.contains(*flag));
+    core::iter::once(access)
+        .chain(set.map(|(_, name)| *name))
+        .collect()
 }
 
 pub fn mounts(subject: &Subject) -> Result<String> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Errno;
-use crate::fs::mount::Location;
+use crate::fs::mount::{Location, MountFlags};
 use crate::fs::node::FileType;
 use crate::fs::path::{Rules, resolve};
 
@@ -176,4 +176,34 @@ fn searching_needs_permission() {
     assert_eq!(find(&user, "/secret/f"), Err(Errno::EACCES));
     assert_eq!(write(&user, "/new", b"").err(), Some(Errno::EACCES));
     assert!(write(&user, "/tmp/new", b"").is_ok());
+}
+
+#[test]
+fn mounts_forbid_what_they_are_told_to() {
+    let caller = caller();
+    mkdir(&caller, "/mnt").unwrap();
+    let place = caller.find(None, b"/mnt", true).unwrap();
+    let inner = TmpFs::new("tmpfs", CAPACITY, 0o755);
+    let mounted = mount::attach(inner.clone(), inner.root(), Some(place), "inner".into()).unwrap();
+    write(&caller, "/mnt/program", b"x").unwrap();
+    let program = caller.find(None, b"/mnt/program", true).unwrap();
+    caller.change_mode(&program, 0o755).unwrap();
+    let number = NewNode::CharDevice(crate::fs::DeviceNumber::new(1, 3));
+    caller.make(None, b"/mnt/null", number, 0o666).unwrap();
+    assert!(caller.open_program(None, b"/mnt/program", true).is_ok());
+
+    mounted.mount.set_flags(MountFlags::all());
+    let flags = OpenFlags::RDWR;
+    let open = |path: &[u8]| caller.open(None, path, flags, 0).err();
+    assert_eq!(open(b"/mnt/null"), Some(Errno::EACCES));
+    assert_eq!(open(b"/mnt/program"), Some(Errno::EROFS));
+    assert_eq!(caller.unlink(None, b"/mnt/program"), Err(Errno::EROFS));
+    assert_eq!(
+        caller.open_program(None, b"/mnt/program", true).err(),
+        Some(Errno::EACCES)
+    );
+    let file = caller
+        .open(None, b"/mnt/program", OpenFlags::RDONLY, 0)
+        .unwrap();
+    assert!(!file.may_set_id());
 }

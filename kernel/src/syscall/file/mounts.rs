@@ -3,6 +3,7 @@
 use super::path_at;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
+use crate::fs::mount::{MountFlags, PATH_MAX};
 use crate::fs::{Caller, Location, mount, new_file_system};
 use crate::process::credentials::Capabilities;
 use crate::syscall::Calls;
@@ -15,11 +16,11 @@ pub const CALLS: &Calls = &[
     (__NR_mount as usize, mount_call),
 ];
 
-const READ_ONLY: usize = 1;
 const REMOUNT: usize = 32;
 const BIND: usize = 4096;
-/// MS_MOVE, MS_UNBINDABLE, MS_SLAVE, MS_SHARED: there is no propagation to set up.
-const UNSUPPORTED: usize = 8192 | 1 << 17 | 1 << 19 | 1 << 20;
+const RECURSIVE: usize = 16384;
+/// MS_MANDLOCK, MS_NOSYMFOLLOW, MS_MOVE, MS_UNBINDABLE, MS_SLAVE, MS_SHARED.
+const UNSUPPORTED: usize = 64 | 256 | 8192 | 1 << 17 | 1 << 19 | 1 << 20;
 /// MS_PRIVATE: what every mount is anyway.
 const PRIVATE: usize = 1 << 18;
 
@@ -36,7 +37,7 @@ fn mount_call(frame: &mut TrapFrame) -> Result<usize> {
     let caller = privileged()?;
     let flags = frame.argument(3);
     let target = caller.find(None, &path_at(frame, 1)?, true)?;
-    if flags & UNSUPPORTED != 0 {
+    if flags & UNSUPPORTED != 0 || flags & (BIND | RECURSIVE) == BIND | RECURSIVE {
         return Err(Errno::EINVAL);
     }
     if flags & REMOUNT != 0 {
@@ -54,15 +55,19 @@ fn mount_call(frame: &mut TrapFrame) -> Result<usize> {
     } else {
         mount_new(frame, target)?
     };
-    mounted.mount.set_read_only(flags & READ_ONLY != 0);
+    mounted.mount.set_flags(forbidden(flags));
     Ok(0)
+}
+
+fn forbidden(flags: usize) -> MountFlags {
+    MountFlags::from_bits_truncate(flags as u32)
 }
 
 fn remount(target: &Location, flags: usize) -> Result<usize> {
     if !target.is_mount_root() {
         return Err(Errno::EINVAL);
     }
-    target.mount.set_read_only(flags & READ_ONLY != 0);
+    target.mount.set_flags(forbidden(flags));
     Ok(0)
 }
 
@@ -79,7 +84,11 @@ fn bind(caller: &Caller, frame: &TrapFrame, target: Location) -> Result<Location
 
 fn mount_new(frame: &TrapFrame, target: Location) -> Result<Location> {
     let kind = read_c_string(frame.argument(2), 64)?;
-    let file_system = new_file_system(&kind)?;
+    let options = match UserPtr::<u8>::new(frame.argument(4)).optional() {
+        Some(options) => read_c_string(options.address(), PATH_MAX - 1)?,
+        None => String::new(),
+    };
+    let file_system = new_file_system(&kind, &options)?;
     let source = match UserPtr::<u8>::new(frame.argument(0)).optional() {
         Some(source) => String::from_utf8_lossy(&read_c_bytes(source.address(), 255)?).into_owned(),
         None => kind,

@@ -228,7 +228,7 @@ impl Statfs {
             id: [place.node.id().device as u32, 0],
             name_length: crate::fs::node::NAME_MAX as u64,
             fragment_size: space.block_size,
-            flags: VALID | u64::from(place.mount.read_only()),
+            flags: VALID | u64::from(place.mount.flags().bits()),
             spare: [0; 4],
         }
     }
