@@ -14,6 +14,9 @@ const TCP_NODELAY: u32 = 1;
 const TCP_KEEPIDLE: u32 = 4;
 const TCP_KEEPINTVL: u32 = 5;
 const TCP_KEEPCNT: u32 = 6;
+/// MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL; MAX_TCP_KEEPCNT.
+const MAX_KEEP_SECONDS: i32 = 32767;
+const MAX_KEEP_COUNT: i32 = 127;
 /// Linux doubles the sizes it is given, for its bookkeeping, and shows the doubled ones.
 const BUFFER_FACTOR: usize = 2;
 
@@ -99,24 +102,22 @@ fn set_socket(file: &SocketFile, name: u32, address: usize, length: usize) -> Re
 
 fn set_tcp(file: &SocketFile, name: u32, address: usize, length: usize) -> Result<()> {
     let value = int(address, length)?;
-    let positive = || {
-        u32::try_from(value)
-            .ok()
-            .filter(|value| *value > 0)
-            .ok_or(Errno::EINVAL)
+    let up_to = |limit: i32| match value {
+        1.. if value <= limit => Ok(value as u32),
+        _ => Err(Errno::EINVAL),
     };
     match name {
         TCP_NODELAY => update(file, |options| options.no_delay = value != 0),
         TCP_KEEPIDLE => {
-            let seconds = positive()?;
+            let seconds = up_to(MAX_KEEP_SECONDS)?;
             update(file, |options| options.keep_idle_s = seconds)
         }
         TCP_KEEPINTVL => {
-            let seconds = positive()?;
+            let seconds = up_to(MAX_KEEP_SECONDS)?;
             update(file, |options| options.keep_interval_s = seconds)
         }
         TCP_KEEPCNT => {
-            let count = positive()?;
+            let count = up_to(MAX_KEEP_COUNT)?;
             update(file, |options| options.keep_count = count)
         }
         _ => Err(Errno::ENOPROTOOPT),
