@@ -52,9 +52,7 @@ pub fn unit_tests(report: &mut Report) {
         "--target-dir",
         "target",
     ]);
-    CRATES
-        .iter()
-        .for_each(|name| drop(command.args(["-p", name])));
+    command.args(CRATES.iter().flat_map(|name| ["-p", name]));
     run(report, "crates", command.args(["--", "--format=pretty"]));
     let mut command = cargo();
     command.current_dir("user").args([

@@ -235,7 +235,7 @@ fn login_shell(system: &mut System) -> Outcome {
     let mut terminal = system.terminal("")?;
     terminal.expect("# ")?;
     terminal.send("echo $((40+2))-answer\r")?;
-    terminal.expect("\n42-answer")?;
+    terminal.expect("42-answer")?;
     terminal.send("ls / | wc -l; exit 9\r")?;
     equal(terminal.wait()?.code(), Some(9))
 }

@@ -74,7 +74,14 @@ impl Terminal {
                 return Ok(());
             }
             match self.output.recv_timeout(super::guest::HANG_TIMEOUT) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => {
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    // Line editors ask where the cursor is; a terminal answers.
+                    for _ in text.matches("\x1b[6n") {
+                        self.send("\x1b[1;1R")?;
+                    }
+                    self.seen.push_str(&text);
+                }
                 Err(_) => return Err(format!("{text:?} did not come, but {:?}", self.seen)),
             }
         }
