@@ -93,14 +93,17 @@ pub fn clone(registers: &TrapFrame, args: &CloneArgs) -> Result<u32> {
 }
 
 fn check_limit(current: &Current) -> Result<()> {
+    if table::is_full() {
+        return Err(Errno::EAGAIN);
+    }
     if mm::frame::is_scarce() {
         return Err(Errno::ENOMEM);
     }
     let credentials = current.credentials();
     let limit = current.process().rlimit(Resource::Processes);
-    let (over, full) = table::with(|tree| (tree.has_tasks_over(credentials.uid, limit), tree.is_full()));
     let privileged = credentials.has(Capabilities::SYS_RESOURCE) || credentials.has(Capabilities::SYS_ADMIN);
-    if full || (over && !privileged) { Err(Errno::EAGAIN) } else { Ok(()) }
+    let over = table::with(|tree| tree.tasks_of(credentials.uid)) as u64 >= limit;
+    if over && !privileged { Err(Errno::EAGAIN) } else { Ok(()) }
 }
 
 /// A scheduler thread with the caller's name, niceness, policy and CPUs. Its entry captures

@@ -13,6 +13,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use smp::{SpinLock, ThreadRef};
 
 /// init's pid: parent of orphans.
@@ -24,6 +25,15 @@ pub fn max_tasks() -> usize {
     const FRAMES_PER_TASK: usize = 32;
     (mm::frame::total() / FRAMES_PER_TASK).max(1024)
 }
+
+/// Whether the machine has as many tasks as its memory is good for. Takes no lock: a fork bomb asks
+/// this all the time.
+pub fn is_full() -> bool {
+    TASKS.load(Ordering::Relaxed) >= max_tasks()
+}
+
+/// The number of entries of `Tree::tasks`.
+static TASKS: AtomicUsize = AtomicUsize::new(0);
 
 static TREE: SpinLock<Tree> = SpinLock::new(Tree::new());
 
@@ -37,6 +47,8 @@ pub(super) struct Tree {
     tasks: BTreeMap<u32, Arc<Task>>,
     entries: BTreeMap<u32, Entry>,
     groups: BTreeMap<u32, Group>,
+    /// Tasks by real user.
+    users: BTreeMap<u32, usize>,
 }
 
 /// A process's place in the tree.
@@ -79,7 +91,7 @@ struct Group {
 
 impl Tree {
     const fn new() -> Self {
-        Self { tasks: BTreeMap::new(), entries: BTreeMap::new(), groups: BTreeMap::new() }
+        Self { tasks: BTreeMap::new(), entries: BTreeMap::new(), groups: BTreeMap::new(), users: BTreeMap::new() }
     }
 
     pub fn entry(&self, pid: u32) -> Option<&Entry> {
@@ -91,24 +103,38 @@ impl Tree {
     }
 
 
-    /// Whether real user `uid` has `limit` tasks or more (RLIMIT_NPROC).
-    pub fn has_tasks_over(&self, uid: u32, limit: u64) -> bool {
-        // Counting one user's is only needed when all together are too many.
-        let of_user = |task: &&Arc<Task>| task.credentials().uid == uid;
-        self.tasks.len() as u64 >= limit && self.tasks.values().filter(of_user).count() as u64 >= limit
-    }
-
-    /// Whether the machine has as many tasks as its memory allows anybody.
-    pub fn is_full(&self) -> bool {
-        self.tasks.len() >= max_tasks()
+    /// How many tasks act for real user `uid` (RLIMIT_NPROC).
+    pub fn tasks_of(&self, uid: u32) -> usize {
+        self.users.get(&uid).copied().unwrap_or(0)
     }
 
     pub fn insert_task(&mut self, task: Arc<Task>) {
+        self.charge(&task);
         self.tasks.insert(task.tid(), task);
+        TASKS.store(self.tasks.len(), Ordering::Relaxed);
     }
 
     pub fn remove_task(&mut self, tid: u32) -> Option<Arc<Task>> {
-        self.tasks.remove(&tid)
+        let task = self.tasks.remove(&tid)?;
+        self.discharge(&task);
+        TASKS.store(self.tasks.len(), Ordering::Relaxed);
+        Some(task)
+    }
+
+    fn charge(&mut self, task: &Task) {
+        let uid = task.credentials().uid;
+        task.charged_to.store(uid, Ordering::Relaxed);
+        *self.users.entry(uid).or_default() += 1;
+    }
+
+    fn discharge(&mut self, task: &Task) {
+        let uid = task.charged_to.load(Ordering::Relaxed);
+        if let Some(count) = self.users.get_mut(&uid) {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(&uid);
+            }
+        }
     }
 
     /// Adds a process to its parent's children and to its group.
@@ -128,7 +154,7 @@ impl Tree {
             parent.children.retain(|&child| child != pid);
         }
         self.leave_group(pid, entry.group);
-        Some((entry, self.tasks.remove(&pid)))
+        Some((entry, self.remove_task(pid)))
     }
 
     /// Gives all children of `pid` to `new_parent`; returns those that are zombies already.
@@ -247,11 +273,16 @@ pub fn is_orphaned_group(group: u32) -> bool {
     with(|tree| tree.is_orphaned(group, None))
 }
 
-/// Records whom a process acts for (its leader's real user), for its parent to read after its end.
-pub fn set_uid(pid: u32, uid: u32) {
+/// Takes note of a task's real user after a change: for RLIMIT_NPROC, and if it is the leader for
+/// its parent to read after its end.
+pub(crate) fn user_changed(task: &Task) {
     with(|tree| {
-        if let Some(entry) = tree.entry_mut(pid) {
-            entry.uid = uid;
+        tree.discharge(task);
+        tree.charge(task);
+        if task.tid() == task.process().pid()
+            && let Some(entry) = tree.entry_mut(task.tid())
+        {
+            entry.uid = task.credentials().uid;
         }
     });
 }

@@ -54,6 +54,8 @@ pub struct Task {
     pub(crate) restart: SpinLock<Option<Restart>>,
     /// The low byte of exit(2)'s argument: the process's status if this is its last thread.
     pub(super) exit_code: AtomicU8,
+    /// The real user it counts for; the process tree's.
+    pub(super) charged_to: AtomicU32,
     /// What a new thread starts its user life with, until it takes it.
     pub(super) start: SpinLock<Option<Box<Start>>>,
 }
@@ -92,6 +94,7 @@ impl Task {
             robust_list: AtomicUsize::new(0),
             restart: SpinLock::new(None),
             exit_code: AtomicU8::new(0),
+            charged_to: AtomicU32::new(0),
             start: SpinLock::new(parts.start),
         })
     }

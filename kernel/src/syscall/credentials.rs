@@ -38,9 +38,8 @@ fn change(edit: impl FnOnce(&mut Credentials, &Credentials) -> Result<()>) -> Re
     let before = current.credentials();
     let mut after = (*before).clone();
     edit(&mut after, &before)?;
-    let uid = after.uid;
     current.set_credentials(after);
-    table::set_uid(current.pid(), uid);
+    table::user_changed(&current);
     Ok(0)
 }
 

@@ -117,15 +117,16 @@ fn unshare_files(current: &Current) {
 }
 
 fn take_on_credentials(current: &Current, credentials: Credentials) {
-    let uid = credentials.uid;
     current.set_credentials(credentials);
-    table::set_uid(current.pid(), uid);
+    table::user_changed(current);
 }
 
 /// Set-user-id and set-group-id programs act for their owner (execve(2)).
 pub fn credentials_for(before: &Credentials, file: &OpenFile) -> Credentials {
     let mut after = before.clone();
-    if let Some(node) = file.node() {
+    if file.may_set_id()
+        && let Some(node) = file.node()
+    {
         let metadata = node.metadata();
         if metadata.permissions & SET_UID != 0 {
             after.euid = metadata.uid;
