@@ -15,7 +15,7 @@ use crate::realtime::RealtimeQueue;
 use crate::shelf::Shelf;
 use crate::sleep::SleepQueue;
 use crate::stats::CpuStats;
-use crate::thread::{Thread, ThreadId};
+use crate::thread::{Thread, ThreadId, ThreadRef};
 
 /// One CPU, on cache lines of its own.
 #[repr(align(128))]
@@ -95,7 +95,7 @@ pub(crate) enum Tail {
 
 impl Cpu {
     pub fn new(cpu: CpuId) -> Self {
-        let idle = Arc::new(Thread::new_idle(cpu));
+        let idle = ThreadRef::new(Thread::new_idle(cpu)).0;
         Self {
             shared: Shared {
                 control: ControlWord::new(),

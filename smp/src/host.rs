@@ -1,6 +1,5 @@
 //! The runtime of host tests: every thread is a std thread, and blocking really blocks.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::cell::RefCell;
@@ -68,7 +67,7 @@ fn adopt(thread: ThreadRef) {
 fn new_thread(spec: ThreadSpec) -> ThreadRef {
     let tid = spec.tid.unwrap_or_else(|| NEXT_TID.fetch_add(1, Relaxed));
     let id = ThreadId { tid, generation: 1 };
-    ThreadRef(Arc::new(Thread::new(id, spec)))
+    ThreadRef::new(Thread::new(id, spec))
 }
 
 /// The one timer of the host machine, served by a std thread.

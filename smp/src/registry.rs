@@ -68,7 +68,7 @@ impl Registry {
     /// A new thread with a name of its own, entered in the table.
     pub fn create(&self, spec: ThreadSpec) -> Result<ThreadRef, SpawnError> {
         let id = self.reserve(spec.tid)?;
-        let thread = ThreadRef(Arc::new(Thread::new(id, spec)));
+        let thread = ThreadRef::new(Thread::new(id, spec));
         let _irqs = irqs_off();
         let mut threads = self.threads.lock();
         if threads.by_tid.contains_key(&id.tid) {

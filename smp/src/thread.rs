@@ -160,10 +160,19 @@ impl ThreadRef {
     /// # Safety
     /// The thread is alive, and in an `Arc`.
     pub(crate) unsafe fn share(thread: *const Thread) -> Self {
-        // SAFETY: says the caller.
+        // SAFETY: alive, says the caller.
+        let thread = unsafe { &*thread }.this.load(Relaxed);
+        // SAFETY: alive and in the `Arc` that `thread` points into.
         unsafe { Arc::increment_strong_count(thread) };
         // SAFETY: the count just added.
         unsafe { Self::from_raw(thread) }
+    }
+
+    pub(crate) fn new(thread: Thread) -> Self {
+        let thread = Arc::new(thread);
+        let this = Arc::as_ptr(&thread).cast_mut();
+        thread.this.store(this, Relaxed);
+        Self(thread)
     }
 
     /// # Safety
@@ -196,6 +205,9 @@ impl ThreadRef {
 /// A thread. Its fields are grouped by who may touch them.
 pub struct Thread {
     id: ThreadId,
+    /// This value as its `Arc` sees it: a pointer made from a plain reference does not reach the
+    /// counts beside the value.
+    this: core::sync::atomic::AtomicPtr<Thread>,
     // Any CPU; each is a protocol of its own.
     pub(crate) state: State,
     pub(crate) ready_link: AtomicPtr<Thread>,
@@ -287,6 +299,7 @@ impl Thread {
         let affinity = spec.affinity.unwrap_or(CpuSet::ALL);
         Self {
             id,
+            this: core::sync::atomic::AtomicPtr::new(ptr::null_mut()),
             state,
             ready_link: AtomicPtr::new(ptr::null_mut()),
             control_link: AtomicPtr::new(ptr::null_mut()),

@@ -35,6 +35,7 @@ fn one_thread_runs_and_ends() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn hogs_share_one_cpu_by_weight() {
     let mut machine = Machine::new(1, 1);
     let a = machine.hog(spec());
@@ -48,6 +49,7 @@ fn hogs_share_one_cpu_by_weight() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn two_hogs_a_cpu_are_fair() {
     let mut machine = Machine::new(4, 4);
     let hogs: Vec<_> = (0..8).map(|_| machine.hog(spec())).collect();
@@ -62,6 +64,7 @@ fn two_hogs_a_cpu_are_fair() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn sixteen_hogs_spread_over_four_cpus() {
     let mut machine = Machine::new(4, 4);
     let hogs: Vec<_> = (0..16).map(|_| machine.hog(spec())).collect();
@@ -79,7 +82,8 @@ fn sixteen_hogs_spread_over_four_cpus() {
 
 #[test]
 fn a_burst_reaches_every_cpu_at_once() {
-    for cpu_count in [2, 4, 64] {
+    let cpu_counts: &[usize] = if cfg!(miri) { &[2] } else { &[2, 4, 64] };
+    for &cpu_count in cpu_counts {
         let mut machine = Machine::new(cpu_count, 8);
         let children =
             (1..=2 * cpu_count as u32).map(|n| Step::Spawn(100 + n, vec![Step::Run(20 * MS)]));
@@ -102,6 +106,7 @@ fn a_burst_reaches_every_cpu_at_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn affinity_moves_a_running_thread_at_once_and_for_good() {
     let mut machine = Machine::new(4, 4);
     let hogs: Vec<_> = (0..8).map(|_| machine.hog(spec())).collect();
@@ -121,6 +126,7 @@ fn affinity_moves_a_running_thread_at_once_and_for_good() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn restricted_threads_spread_over_the_cpus_they_may_use() {
     let mut machine = Machine::new(4, 4);
     let hogs: Vec<_> = (0..6)
@@ -161,6 +167,7 @@ fn no_tick_when_idle_or_alone() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn a_sleeper_is_served_quickly_among_hogs() {
     let mut machine = Machine::new(1, 1);
     (0..4).for_each(|_| drop(machine.hog(spec())));
@@ -178,6 +185,7 @@ fn a_sleeper_is_served_quickly_among_hogs() {
 
 #[test]
 fn ping_pong_loses_no_wake() {
+    let rounds = if cfg!(miri) { 9 } else { 999 };
     for cpu_count in [1, 2] {
         let mut machine = Machine::new(cpu_count, 2);
         let rally = |other| {
@@ -185,7 +193,7 @@ fn ping_pong_loses_no_wake() {
                 Step::Park,
                 Step::Run(US),
                 Step::Wake(other),
-                Step::Repeat(999),
+                Step::Repeat(rounds),
             ]
         };
         machine.spawn(spec().tid(11), rally(12));
@@ -197,6 +205,7 @@ fn ping_pong_loses_no_wake() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn yield_takes_turns() {
     let mut machine = Machine::new(1, 1);
     let turns = vec![Step::Run(10 * US), Step::Yield, Step::Repeat(1_000_000)];
@@ -213,6 +222,7 @@ fn yield_takes_turns() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn thousands_of_threads_come_and_go() {
     let mut machine = Machine::new(8, 4);
     for n in 0..4096 {
@@ -225,6 +235,7 @@ fn thousands_of_threads_come_and_go() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn real_time_runs_first_and_spreads() {
     let mut machine = Machine::new(2, 2);
     (0..4).for_each(|_| drop(machine.hog(spec())));
@@ -247,6 +258,7 @@ fn real_time_runs_first_and_spreads() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn round_robin_takes_turns_and_fifo_does_not() {
     let mut machine = Machine::new(1, 1);
     let turns: Vec<_> = (0..2)
@@ -271,6 +283,7 @@ fn round_robin_takes_turns_and_fifo_does_not() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn a_real_time_runaway_leaves_a_twentieth() {
     let mut machine = Machine::new(1, 1);
     let fair = machine.hog(spec());
@@ -296,11 +309,11 @@ impl Random {
 
 #[test]
 fn chaos_loses_nobody() {
-    for seed in 1..=20 {
+    for seed in 1..=if cfg!(miri) { 1 } else { 20 } {
         let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ seed);
         let cpu_count = [1, 2, 3, 4, 8][random.below(5) as usize];
         let mut machine = Machine::new(cpu_count, 2);
-        let count = 40;
+        let count = if cfg!(miri) { 8 } else { 40 };
         for n in 0..count {
             let steps: Vec<_> = (0..30)
                 .map(|_| match random.below(10) {
