@@ -119,8 +119,6 @@ try_distribution() {
 export CARGO := /usr/bin/cargo
 export RUSTC := /usr/bin/rustc
 export RUSTC_BOOTSTRAP := 1
-# A cargo that is called through rustup's name must not find rust-toolchain.toml.
-export RUSTUP_TOOLCHAIN :=
 KERNEL_TARGET := $kernel_target
 KERNEL_FLAGS  := -Zbuild-std=core,alloc,compiler_builtins -Zbuild-std-features=compiler-builtins-mem
 USER_TARGET   := aarch64-unknown-linux-gnu

@@ -53,6 +53,13 @@ impl Terminal {
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                // Line editors ask where the cursor is; a terminal answers.
+                for _ in buffer[..count]
+                    .windows(4)
+                    .filter(|bytes| bytes == b"\x1b[6n")
+                {
+                    let _ = reader.write_all(b"\x1b[1;1R");
+                }
                 if sender.send(buffer[..count].to_vec()).is_err() {
                     break;
                 }
@@ -74,14 +81,7 @@ impl Terminal {
                 return Ok(());
             }
             match self.output.recv_timeout(super::guest::HANG_TIMEOUT) {
-                Ok(bytes) => {
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    // Line editors ask where the cursor is; a terminal answers.
-                    for _ in text.matches("\x1b[6n") {
-                        self.send("\x1b[1;1R")?;
-                    }
-                    self.seen.push_str(&text);
-                }
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
                 Err(_) => return Err(format!("{text:?} did not come, but {:?}", self.seen)),
             }
         }
