@@ -156,6 +156,23 @@ fn half_close_leaves_the_other_half() {
 }
 
 #[test]
+fn closing_both_halves_is_no_error() {
+    let network = lonely();
+    let (listener, port) = listen(&network, Ipv4Addr::LOCALHOST, 1);
+    let client = network.socket(Kind::Tcp).unwrap();
+    connect(&*client, &at(Ipv4Addr::LOCALHOST, port)).unwrap();
+    let server = accept(&*listener);
+    for end in [&server, &client] {
+        end.shutdown(Shutdown::Write).unwrap();
+    }
+    for end in [&server, &client] {
+        assert_eq!(end.take_error(), None);
+        assert!(end.readiness().ready().contains(Ready::HANG_UP));
+        assert_eq!(receive(&**end, &mut [0; 4]).unwrap().length, 0);
+    }
+}
+
+#[test]
 fn unread_data_and_linger_zero_reset_the_peer() {
     for linger in [false, true] {
         let network = lonely();

@@ -42,7 +42,7 @@ pub(crate) struct Connection {
     pub channel: Arc<Channel>,
     pub owner: Owner,
     /// As of the last look.
-    pub(super) state: State,
+    state: State,
     received: usize,
     time_wait_since_ns: Option<u64>,
     forget_at_ns: Option<u64>,
@@ -150,6 +150,12 @@ impl Connection {
     /// Records why the connection ended; the first reason stays.
     pub fn fail(&self, error: Error) {
         self.channel.error.lock().get_or_insert(error);
+    }
+
+    /// This side has closed: what becomes of the connection from here on is no failure, even if it
+    /// is over before the next look.
+    pub(super) fn note_close(&mut self, socket: &Socket<'static>) {
+        self.state = socket.state();
     }
 
     /// A reset arrived and closed the connection.

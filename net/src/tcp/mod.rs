@@ -179,7 +179,7 @@ impl Stack {
             } else {
                 socket.close();
             }
-            connection.state = socket.state();
+            connection.note_close(socket);
         }
     }
 }

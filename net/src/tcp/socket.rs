@@ -317,6 +317,7 @@ impl Socket for TcpSocket {
             }
             if how.writes() {
                 socket.close();
+                connection.note_close(socket);
             }
             connection.publish(socket);
             Ok(())
