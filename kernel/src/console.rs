@@ -10,9 +10,10 @@ mod keys;
 mod pl011;
 mod ring;
 
+use crate::arch;
 use crate::machine::Device;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use pl011::Pl011;
 use ring::Ring;
 use smp::{SpinLock, WaitQueue};
@@ -23,8 +24,9 @@ pub use kernel_log::{init_log, read_log};
 static UART: Once<Pl011> = Once::new();
 /// Held while a line or a terminal's bytes are sent, so that no two are mixed.
 static OUTPUT: SpinLock<()> = SpinLock::new(());
-/// A panic prints past whoever holds [`OUTPUT`]: that CPU is stopped.
-static SEIZED: AtomicBool = AtomicBool::new(false);
+/// The CPU that panicked: it alone prints, past whoever holds [`OUTPUT`].
+static SEIZED_BY: AtomicUsize = AtomicUsize::new(NOBODY);
+const NOBODY: usize = usize::MAX;
 
 static INPUT: SpinLock<Ring<1024>> = SpinLock::new(Ring::new());
 static TYPED: WaitQueue = WaitQueue::new();
@@ -53,16 +55,31 @@ pub fn write(bytes: &[u8]) {
 /// Sends bytes that nothing may come between: a line.
 fn write_whole(bytes: &[u8]) {
     let Some(uart) = UART.get() else { return };
-    if SEIZED.load(Ordering::Acquire) {
+    let seized_by = || SEIZED_BY.load(Ordering::Acquire);
+    if seized_by() == percpu::cpu_id().index() {
         return uart.send(bytes);
     }
     let _output = OUTPUT.lock();
-    uart.send(bytes);
+    if seized_by() == NOBODY {
+        uart.send(bytes);
+    }
 }
 
-/// From now on output goes past the lock: a panic, after the other CPUs were told to stop.
+/// From now on only this CPU prints, whatever becomes of the lock: a panic. A line that another
+/// CPU is sending may end first.
 pub fn seize() {
-    SEIZED.store(true, Ordering::Release);
+    const PATIENCE_NS: u64 = 100_000_000;
+    let end = arch::now_ns() + PATIENCE_NS;
+    loop {
+        if let Some(output) = OUTPUT.try_lock() {
+            SEIZED_BY.store(percpu::cpu_id().index(), Ordering::Release);
+            return drop(output);
+        }
+        if arch::now_ns() > end {
+            return SEIZED_BY.store(percpu::cpu_id().index(), Ordering::Release);
+        }
+        percpu::spin_hint();
+    }
 }
 
 /// Waits for typed characters and takes as many as fit.

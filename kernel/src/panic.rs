@@ -1,13 +1,14 @@
 //! The end: stop the other CPUs, say what happened once and untorn, and stay down.
 
 use crate::arch::TrapFrame;
-use crate::arch::aarch64::{backtrace, cpu, gic};
+use crate::arch::aarch64::{backtrace, cpu, gic, timer};
 use crate::console::{self, Raw};
 use crate::irq::sgi;
 use crate::symbols::Symbol;
 use core::fmt::Write;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use percpu::{CpuId, cpu_local};
 
 const NOBODY: usize = usize::MAX;
 
@@ -31,9 +32,36 @@ macro_rules! say {
     ($($text:tt)*) => { let _ = writeln!(Raw, $($text)*); };
 }
 
+cpu_local! {
+    /// The frame record of a stopped CPU, for its backtrace; 0 while it runs.
+    static STOPPED_AT: AtomicU64 = AtomicU64::new(0);
+}
+
 /// The handler of the SGI that a panicking CPU sends.
 pub fn stop_this_cpu() -> ! {
+    STOPPED_AT.any().store(backtrace::own_record(), Ordering::Release);
     cpu::halt()
+}
+
+/// Where the other CPUs were. One that does not answer for a while has its interrupts masked.
+fn say_other_cpus() {
+    const PATIENCE_NS: u64 = 200_000_000;
+    let (own, end) = (percpu::cpu_id(), timer::now_ns() + PATIENCE_NS);
+    for cpu in (0..percpu::MAX_CPUS).map(CpuId::new).filter(|cpu| *cpu != own && percpu::is_present(*cpu)) {
+        let stopped_at = || STOPPED_AT.remote(cpu).load(Ordering::Acquire);
+        while stopped_at() == 0 && timer::now_ns() < end {
+            percpu::spin_hint();
+        }
+        match stopped_at() {
+            0 => {
+                say!("CPU {} does not answer", cpu.index());
+            }
+            record => {
+                say!("CPU {}:", cpu.index());
+                backtrace::from_record(record, say_address);
+            }
+        }
+    }
 }
 
 #[panic_handler]
@@ -77,8 +105,9 @@ fn say_address(address: u64) {
     say!("  {}", Symbol(address));
 }
 
-/// A line that test runners look for, then silence.
+/// The others, then a line that test runners look for, then silence.
 fn finish() -> ! {
+    say_other_cpus();
     say!("kernel panic: halted");
     cpu::halt()
 }

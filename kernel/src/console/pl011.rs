@@ -48,7 +48,7 @@ impl Pl011 {
     pub fn send(&self, bytes: &[u8]) {
         for byte in bytes {
             while self.read(FR) & FR_TRANSMIT_FULL != 0 {
-                core::hint::spin_loop();
+                percpu::spin_hint();
             }
             self.write(DR, u32::from(*byte));
         }

@@ -67,7 +67,7 @@ impl Litmus {
     fn meet(&self, count: u32) {
         self.arrived.0.fetch_add(1, Ordering::AcqRel);
         while self.arrived.0.load(Ordering::Acquire) < 2 * count {
-            core::hint::spin_loop();
+            percpu::spin_hint();
         }
     }
 

@@ -14,7 +14,7 @@ fn only(cpu: CpuId) -> CpuSet {
 fn spin_for(duration_ns: u64) {
     let end = smp::now_ns() + duration_ns;
     while smp::now_ns() < end {
-        core::hint::spin_loop();
+        percpu::spin_hint();
     }
 }
 
@@ -38,7 +38,7 @@ pub fn spinning_threads_are_preempted() -> Outcome {
         let (hog_stop, cpu) = (stop.clone(), percpu::cpu_id());
         let hog = ThreadSpec::new("hog", move || {
             while !hog_stop.load(Ordering::Relaxed) {
-                core::hint::spin_loop();
+                percpu::spin_hint();
             }
         });
         let hog = smp::spawn(hog.affinity(only(cpu))).expect("memory for a thread");

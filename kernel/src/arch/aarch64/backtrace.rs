@@ -17,11 +17,22 @@ const MAX_FRAMES: usize = 48;
 /// Length of a call instruction: the return address minus this is the call.
 const CALL: u64 = 4;
 
-/// Calls `visit` with the call instruction in each caller of this function, innermost first.
-pub fn here(visit: impl FnMut(u64)) {
+/// The frame record of the function this is inlined into.
+#[inline(always)]
+pub fn own_record() -> u64 {
     let record: u64;
     // SAFETY: reads the frame pointer.
     unsafe { asm!("mov {}, x29", out(reg) record, options(nomem, nostack, preserves_flags)) };
+    record
+}
+
+/// Calls `visit` with the call instruction in each caller of this function, innermost first.
+pub fn here(visit: impl FnMut(u64)) {
+    walk(own_record(), visit);
+}
+
+/// As [`here`], for another CPU that has stopped and left its frame record.
+pub fn from_record(record: u64, visit: impl FnMut(u64)) {
     walk(record, visit);
 }
 
