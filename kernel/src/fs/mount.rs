@@ -130,7 +130,10 @@ impl Location {
                 continue;
             }
             let parent = here.node.parent().ok_or(Errno::ENOENT)?;
-            let name = name_of(&*parent, here.node.id().inode)?;
+            let name = match here.node.name() {
+                Some(name) => name,
+                None => name_of(&*parent, here.node.id().inode)?,
+            };
             length += 1 + name.len();
             if length > PATH_MAX {
                 return Err(Errno::ENAMETOOLONG);

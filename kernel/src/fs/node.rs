@@ -210,6 +210,11 @@ pub trait Node: Any + Send + Sync {
         None
     }
 
+    /// What its parent calls this directory, if it knows; otherwise the parent is looked through.
+    fn name(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     fn create(&self, _name: &[u8], _what: NewNode<'_>, _by: Creation) -> Result<Arc<dyn Node>> {
         Err(self.no_change())
     }

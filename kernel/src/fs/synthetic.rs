@@ -193,17 +193,23 @@ pub struct SyntheticNode {
     device: u64,
     number: u64,
     made: Made,
-    parent: Option<Arc<SyntheticNode>>,
+    /// Where it was looked up; `None` for the root.
+    place: Option<(Arc<SyntheticNode>, Vec<u8>)>,
     itself: Weak<SyntheticNode>,
 }
 
 impl SyntheticNode {
-    fn new(device: u64, number: u64, made: Made, parent: Option<Arc<SyntheticNode>>) -> Arc<Self> {
+    fn new(
+        device: u64,
+        number: u64,
+        made: Made,
+        place: Option<(Arc<SyntheticNode>, Vec<u8>)>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|itself| Self {
             device,
             number,
             made,
-            parent,
+            place,
             itself: itself.clone(),
         })
     }
@@ -276,22 +282,26 @@ impl Node for SyntheticNode {
             self.device,
             self.child_number(name),
             made,
-            Some(self.itself()),
+            Some((self.itself(), name.to_vec())),
         );
         Ok(node)
     }
 
     fn parent(&self) -> Option<Arc<dyn Node>> {
-        let parent = self.parent.clone()?;
+        let (parent, _) = self.place.clone()?;
         Some(parent)
+    }
+
+    fn name(&self) -> Option<Vec<u8>> {
+        self.place.as_ref().map(|(_, name)| name.clone())
     }
 
     fn readdir(&self, from: u64, visit: &mut dyn FnMut(Entry<'_>) -> Visit) -> Result<()> {
         let directory = self.directory()?;
         let above = self
-            .parent
+            .place
             .as_ref()
-            .map_or(self.number, |parent| parent.number);
+            .map_or(self.number, |(parent, _)| parent.number);
         let dots: [(&[u8], u64); 2] = [(b".", self.number), (b"..", above)];
         for (index, (name, inode)) in (0u64..).zip(dots) {
             let entry = Entry {

@@ -36,25 +36,38 @@ impl AddressSpace {
         pages
     }
 
-    /// Sizes for /proc/<pid>/{stat,statm,status}, in pages.
     /// Pages resident now; takes no lock.
     pub fn resident_pages(&self) -> usize {
         self.resident.load(Relaxed)
     }
 
+    /// Sizes for /proc/<pid>/status, in pages.
     pub fn usage(&self) -> Usage {
         let map = self.map.read();
+        let mut last_tables = 0;
+        let _ = visit_last_tables(self.table(&map), 0..crate::USER_END, |_, _, _| {
+            last_tables += 1;
+            ControlFlow::<()>::Continue(())
+        });
+        Usage {
+            table_pages: 1 + last_tables,
+            ..self.sizes(&map)
+        }
+    }
+
+    /// As [`usage`](Self::usage) without a walk through the tables, which stay uncounted: for
+    /// /proc/<pid>/{stat,statm}, which ps and top read of every process.
+    pub fn brief_usage(&self) -> Usage {
+        self.sizes(&self.map.read())
+    }
+
+    fn sizes(&self, map: &super::Map) -> Usage {
         let sum = |wanted: &dyn Fn(&Area) -> bool| {
             let areas = map.areas.iter().filter(|(_, area)| wanted(area));
             areas
                 .map(|(start, area)| (area.end - start) / PAGE_SIZE)
                 .sum()
         };
-        let mut last_tables = 0;
-        let _ = visit_last_tables(self.table(&map), 0..crate::USER_END, |_, _, _| {
-            last_tables += 1;
-            ControlFlow::<()>::Continue(())
-        });
         Usage {
             virtual_pages: map.areas.pages,
             resident_pages: self.resident.load(Relaxed),
@@ -62,7 +75,7 @@ impl AddressSpace {
             data_pages: sum(&is_data),
             stack_pages: sum(&|area| area.flags.contains(MapFlags::GROWS_DOWN)),
             locked_pages: sum(&|area| area.flags.contains(MapFlags::LOCKED)),
-            table_pages: 1 + last_tables,
+            table_pages: 0,
         }
     }
 }

@@ -126,9 +126,10 @@ impl Subject {
         self.process.as_ref()?.memory()
     }
 
+    /// Sizes of its memory, without those of its page tables.
     pub fn usage(&self) -> Usage {
         self.memory()
-            .map(|memory| memory.usage())
+            .map(|memory| memory.brief_usage())
             .unwrap_or_default()
     }
 

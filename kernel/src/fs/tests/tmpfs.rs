@@ -210,6 +210,8 @@ fn exchange_and_keep() {
     let both = |mode| caller.rename((None, b"/d"), (None, b"/tmp/f"), mode);
     assert_eq!(both(RenameMode::KeepTarget), Err(Errno::EEXIST));
     both(RenameMode::Exchange).unwrap();
+    let moved = caller.find(None, b"/tmp/f", true).unwrap();
+    assert_eq!(moved.path(&caller.root).unwrap(), b"/tmp/f");
     assert_eq!(read(&caller, "/d").unwrap(), b"f");
     assert_eq!(
         caller

@@ -83,6 +83,12 @@ impl Contents {
         self.pages.lock().size
     }
 
+    /// The size, and how many pages there are.
+    pub fn sizes(&self) -> (u64, usize) {
+        let pages = self.pages.lock();
+        (pages.size, pages.by_index.len())
+    }
+
     pub fn page_count(&self) -> usize {
         self.pages.lock().by_index.len()
     }

@@ -18,8 +18,15 @@ const FIRST: u64 = 2;
 
 pub struct Directory {
     pub entries: Mutex<Entries>,
+    place: SpinLock<Place>,
+}
+
+/// Where a directory is. Changes with the tree held, but for a new directory's.
+struct Place {
     /// Dangling in the root.
-    pub parent: SpinLock<Weak<Inode>>,
+    parent: Weak<Inode>,
+    /// Empty in the root and once it is removed.
+    name: Name,
 }
 
 pub struct Entries {
@@ -40,16 +47,30 @@ impl Directory {
         };
         Self {
             entries: Mutex::new(entries),
-            parent: SpinLock::new(Weak::new()),
+            place: SpinLock::new(Place {
+                parent: Weak::new(),
+                name: Name::from([]),
+            }),
         }
     }
 
     pub fn parent(&self) -> Option<Arc<Inode>> {
-        self.parent.lock().upgrade()
+        self.place.lock().parent.upgrade()
     }
 
-    pub fn set_parent(&self, parent: &Arc<Inode>) {
-        let _old = core::mem::replace(&mut *self.parent.lock(), Arc::downgrade(parent));
+    /// What its parent calls it; `None` for a root or once it is removed.
+    pub fn name(&self) -> Option<Name> {
+        let name = self.place.lock().name.clone();
+        (!name.is_empty()).then_some(name)
+    }
+
+    pub fn set_place(&self, parent: &Arc<Inode>, name: &[u8]) {
+        let (parent, name) = (Arc::downgrade(parent), Name::from(name));
+        let _old = core::mem::replace(&mut *self.place.lock(), Place { parent, name });
+    }
+
+    pub fn forget_name(&self) {
+        let _old = core::mem::replace(&mut self.place.lock().name, Name::from([]));
     }
 }
 

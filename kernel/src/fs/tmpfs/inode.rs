@@ -192,20 +192,17 @@ impl Inode {
         }
     }
 
-    fn size(&self) -> u64 {
+    /// Size in bytes and in blocks of 512.
+    fn sizes(&self) -> (u64, u64) {
         match &self.body {
-            Body::Regular(contents) => contents.size(),
+            Body::Regular(contents) => {
+                let (size, pages) = contents.sizes();
+                (size, pages as u64 * (page::SIZE as u64 / 512))
+            }
             // As Linux's tmpfs: 20 bytes an entry.
-            Body::Directory(directory) => (directory.entries.lock().len() as u64 + 2) * 20,
-            Body::Symlink(text) => text.len() as u64,
-            Body::Special(..) => 0,
-        }
-    }
-
-    fn blocks(&self) -> u64 {
-        match &self.body {
-            Body::Regular(contents) => contents.page_count() as u64 * (page::SIZE as u64 / 512),
-            _ => 0,
+            Body::Directory(directory) => ((directory.entries.lock().len() as u64 + 2) * 20, 0),
+            Body::Symlink(text) => (text.len() as u64, 0),
+            Body::Special(..) => (0, 0),
         }
     }
 
@@ -245,6 +242,7 @@ impl Node for Inode {
 
     fn metadata(&self) -> Metadata {
         let attributes = *self.attributes.lock();
+        let (size, blocks) = self.sizes();
         Metadata {
             id: self.id(),
             file_type: self.kind,
@@ -253,8 +251,8 @@ impl Node for Inode {
             uid: attributes.uid,
             gid: attributes.gid,
             device: self.device_number(),
-            size: self.size(),
-            blocks: self.blocks(),
+            size,
+            blocks,
             block_size: page::SIZE as u32,
             accessed: attributes.accessed,
             modified: attributes.modified,
@@ -273,6 +271,10 @@ impl Node for Inode {
         Some(parent)
     }
 
+    fn name(&self) -> Option<Vec<u8>> {
+        Some(self.directory().ok()?.name()?.to_vec())
+    }
+
     fn create(&self, name: &[u8], what: NewNode<'_>, by: Creation) -> Result<Arc<dyn Node>> {
         let mut entries = self.entries()?;
         let (kind, body) = Body::of(what);
@@ -283,7 +285,7 @@ impl Node for Inode {
         }
         let node = Inode::new(self.shared.clone(), number, kind, by, body);
         if let Body::Directory(directory) = &node.body {
-            directory.set_parent(&self.itself());
+            directory.set_place(&self.itself(), name);
         }
         entries.insert(name, node.clone())?;
         drop(entries);

@@ -15,6 +15,7 @@ pub fn rmdir(parent: &Inode, name: &[u8]) -> Result<()> {
     victim.entries()?.retire()?;
     // Nobody else removes directories meanwhile: the tree is held.
     let removed = parent.entries()?.remove(name);
+    victim.directory()?.forget_name();
     victim.change_links(-2);
     parent.change_links(-1);
     parent.touch();
@@ -48,7 +49,7 @@ pub fn rename(
             (None, _) => {}
         }
         if move_entry(from, name, to, new_name, &moved, target.as_ref())? == Step::Done {
-            account_move(from, to, &moved, target.as_deref());
+            account_move(from, to, new_name, &moved, target.as_deref());
             return Ok(());
         }
     }
@@ -176,16 +177,23 @@ fn holds(entries: &Entries, name: &[u8], node: Option<&Arc<Inode>>) -> bool {
 }
 
 /// Link counts, times and parents after a move.
-fn account_move(from: &Inode, to: &Inode, moved: &Arc<Inode>, replaced: Option<&Inode>) {
+fn account_move(
+    from: &Inode,
+    to: &Inode,
+    new_name: &[u8],
+    moved: &Arc<Inode>,
+    replaced: Option<&Inode>,
+) {
     if moved.kind() == FileType::Directory {
         from.change_links(-1);
         to.change_links(1);
-        set_parent(moved, to);
+        set_place(moved, to, new_name);
     }
     if let Some(old) = replaced {
         let directory = old.kind() == FileType::Directory;
         old.change_links(if directory { -2 } else { -1 });
-        if directory {
+        if let Ok(directory) = old.directory() {
+            directory.forget_name();
             to.change_links(-1);
         }
     }
@@ -209,11 +217,11 @@ fn exchange(
     pair.from.replace(name, target.clone());
     pair.to().replace(new_name, moved.clone());
     drop(pair);
-    for (node, old, new) in [(moved, from, to), (target, to, from)] {
+    for (node, old, new, name) in [(moved, from, to, new_name), (target, to, from, name)] {
         if node.kind() == FileType::Directory {
             old.change_links(-1);
             new.change_links(1);
-            set_parent(node, new);
+            set_place(node, new, name);
         }
         node.change_links(0);
     }
@@ -222,8 +230,8 @@ fn exchange(
     Ok(())
 }
 
-fn set_parent(node: &Inode, parent: &Inode) {
+fn set_place(node: &Inode, parent: &Inode, name: &[u8]) {
     if let Ok(directory) = node.directory() {
-        directory.set_parent(&parent.itself());
+        directory.set_place(&parent.itself(), name);
     }
 }
