@@ -5,7 +5,7 @@ use crate::error::{Errno, Result};
 use crate::fs::{File, FileType, IoMode, PollEvents};
 use crate::process::{self, SigInfo, Signal, signal};
 use crate::user_memory::{Sink, Source, UserPtr};
-use crate::wait;
+use crate::{time, wait};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -226,6 +226,31 @@ impl SocketFile {
 
     pub fn shutdown(&self, how: Shutdown) -> Result<()> {
         Ok(self.socket.shutdown(how)?)
+    }
+}
+
+impl SocketFile {
+    /// `SO_LINGER`: closing waits until everything sent has been acknowledged, for some seconds at
+    /// most, or until a signal comes.
+    fn linger(&self, seconds: u32) {
+        if self.shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        let deadline_ns = smp::now_ns().saturating_add(u64::from(seconds) * time::NANOSECONDS);
+        let waiters = &self.socket.readiness().waiters;
+        // Whatever ended the wait, what is left is sent in the background.
+        let _ = wait::interruptible(waiters, Some(deadline_ns), || {
+            (self.socket.unsent() == 0).then_some(())
+        });
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let seconds = self.socket.options().linger_s.unwrap_or(0);
+        if self.kind() == Kind::Tcp && seconds > 0 {
+            self.linger(seconds);
+        }
     }
 }
 

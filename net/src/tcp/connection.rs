@@ -99,11 +99,16 @@ impl Connection {
     /// Looks at the socket after the stack moved: notes state changes, publishes readiness.
     pub(super) fn look(&mut self, socket: &mut Socket<'static>, now_ns: u64) -> Fate {
         let state = socket.state();
-        if state != self.state {
+        let changed = state != self.state;
+        if changed {
             self.enter(state, socket, now_ns);
         }
         self.set_timeout(socket);
         self.publish(socket);
+        if changed {
+            // Not all that a change of state ends is readiness: a close may wait for its FIN.
+            self.channel.readiness.waiters.wake_all();
+        }
         self.fate(socket, now_ns)
     }
 

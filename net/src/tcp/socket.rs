@@ -332,8 +332,14 @@ impl Socket for TcpSocket {
     }
 
     fn unsent(&self) -> usize {
-        self.with_connection(|_, socket| Ok(socket.send_queue()))
-            .unwrap_or(0)
+        self.with_connection(|_, socket| {
+            let fin = matches!(
+                socket.state(),
+                State::FinWait1 | State::Closing | State::LastAck
+            );
+            Ok(socket.send_queue() + usize::from(fin))
+        })
+        .unwrap_or(0)
     }
 }
 

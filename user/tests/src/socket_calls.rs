@@ -41,6 +41,10 @@ pub const TESTS: &[Test] = &[
     ("socketcall.interrupted_receive", interrupted_receive),
     ("socketcall.receive_timeout", receive_timeout),
     ("socketcall.linger_resets", linger_resets),
+    (
+        "socketcall.linger_waits_for_the_peer",
+        linger_waits_for_the_peer,
+    ),
     ("socketcall.options_are_kept", options_are_kept),
     ("socketcall.interface_list", interface_list),
     ("socketcall.vectors", vectors),
@@ -694,6 +698,24 @@ fn linger_resets() -> Outcome {
     let error = client.read(&mut [0]).map_err(|error| error.raw_os_error());
     ensure_eq!(error, Err(Some(libc::ECONNRESET)));
     ensure_eq!(client.read(&mut [0])?, 0);
+    Ok(())
+}
+
+/// A close that lingers is over once the peer has everything, not when the time is.
+fn linger_waits_for_the_peer() -> Outcome {
+    let (mut client, server) = tcp_pair()?;
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 60,
+    };
+    set_option(&server, libc::SOL_SOCKET, libc::SO_LINGER, linger)?;
+    send(&server, &[7; 20_000], 0)?;
+    let start = Instant::now();
+    drop(server);
+    ensure!(start.elapsed() < Duration::from_secs(50));
+    let mut all = Vec::new();
+    client.read_to_end(&mut all)?;
+    ensure_eq!(all.len(), 20_000);
     Ok(())
 }
 
