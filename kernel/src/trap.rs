@@ -89,7 +89,7 @@ pub fn before_user_return(registers: &mut TrapFrame) {
         // Pairs with the fence of `Task::notify`: either the reason is seen here, or its sender
         // sees this thread running and interrupts this CPU, which is taken right after `eret`.
         fence(Ordering::SeqCst);
-        if process::attention_of_current().is_empty() {
+        if process::ready_for_user() {
             break;
         }
         // SAFETY: exception exit holds no guard and no lock.
@@ -99,7 +99,6 @@ pub fn before_user_return(registers: &mut TrapFrame) {
         }
         percpu::irq::mask_for_good();
     }
-    process::restore_user_registers();
 }
 
 #[derive(PartialEq, Eq)]

@@ -45,7 +45,8 @@ fn wind_up() {
     if last {
         finish(&current);
     }
-    if !last && current.tid() != current.pid() {
+    // The leader's stays until the process is waited for.
+    if current.tid() != current.pid() {
         drop(table::with(|tree| tree.remove_task(current.tid())));
     }
 }

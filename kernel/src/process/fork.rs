@@ -4,7 +4,7 @@ use super::session::Session;
 use super::signal::{AltStack, TaskSignals};
 use super::table::{self, Entry};
 use super::task::{Attention, Start, Task, TaskParts};
-use super::thread_group::Process;
+use super::thread_group::{Process, RunState};
 use super::{Capabilities, Current, Resource, current, pidfd};
 use crate::arch::{TrapFrame, UserState};
 use crate::error::{Errno, Result};
@@ -197,6 +197,9 @@ fn join_tree(current: &Current, args: &CloneArgs, task: &Arc<Task>) -> Result<()
         let mut state = task.process().state.lock();
         if state.is_exiting() || state.exec_pending || current.attention().contains(Attention::EXIT) {
             return Err(Errno::EAGAIN);
+        }
+        if matches!(state.run_state, RunState::Stopped(_)) {
+            task.raise(Attention::STOP);
         }
         state.threads.push(task.clone());
         drop(state);

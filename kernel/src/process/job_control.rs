@@ -30,10 +30,17 @@ pub fn stop(current: &Current, signal: Signal) {
 /// Waits until the process is continued or killed.
 pub fn wait_while_stopped(current: &Current) {
     let process = current.process();
-    let running = || (!matches!(process.state.lock().run_state, RunState::Stopped(_))).then_some(());
+    let running = || {
+        let state = process.state.lock();
+        let stopped = matches!(state.run_state, RunState::Stopped(_));
+        if !stopped {
+            // Under the lock: the next stop raises it again.
+            current.lower(Attention::STOP);
+        }
+        (!stopped).then_some(())
+    };
     // No deadline, so it cannot time out.
     let _ = process.thread_events.wait_until(None, running);
-    current.lower(Attention::STOP);
 }
 
 /// Tells the parent that the process goes on.

@@ -28,7 +28,7 @@ pub mod wait;
 pub use credentials::{Capabilities, Credentials};
 pub use restart::restart_with;
 pub use rlimits::Resource;
-pub(crate) use running::{attention_of_current, restore_user_registers};
+pub(crate) use running::{attention_of_current, ready_for_user};
 #[cfg(target_os = "none")]
 pub(crate) use running::before_switch;
 pub use session::{ControllingTerminal, Session};
@@ -47,7 +47,7 @@ use mm::AddressSpace;
 
 /// The calling user thread. Not to be sent anywhere: it is only right here.
 pub struct Current {
-    task: Arc<Task>,
+    task: running::Own,
     not_send: PhantomData<*const ()>,
 }
 

@@ -20,24 +20,26 @@ fn with<R>(pinned: &Pinned, action: impl FnOnce(&Task) -> R) -> Option<R> {
     unsafe { task.as_ref() }.map(action)
 }
 
-/// The calling thread's task; `None` in kernel threads.
+/// The calling thread's own reference to its task: on the machine it borrows the one that the
+/// thread's extension keeps for as long as the thread runs, and counts nothing.
 #[cfg(target_os = "none")]
-pub fn task() -> Option<Arc<Task>> {
+pub type Own = core::mem::ManuallyDrop<Arc<Task>>;
+#[cfg(not(target_os = "none"))]
+pub type Own = Arc<Task>;
+
+/// The calling thread's task; `None` in kernel threads. The result must stay in this thread.
+#[cfg(target_os = "none")]
+pub fn task() -> Option<Own> {
     let pinned = percpu::irq::mask();
     let task = TASK.get(&pinned).load(Ordering::Relaxed);
-    if task.is_null() {
-        return None;
-    }
-    // SAFETY: the pointer came from an `Arc` that is alive, as in `with`.
-    unsafe {
-        Arc::increment_strong_count(task);
-        Some(Arc::from_raw(task))
-    }
+    // SAFETY: the pointer came from an `Arc` that outlives the running thread, as in `with`; never
+    // dropping this one keeps the count as it is.
+    (!task.is_null()).then(|| core::mem::ManuallyDrop::new(unsafe { Arc::from_raw(task) }))
 }
 
 /// On the host nobody switches: the scheduler's own record is asked.
 #[cfg(not(target_os = "none"))]
-pub fn task() -> Option<Arc<Task>> {
+pub fn task() -> Option<Own> {
     smp::current().extension::<Task>()
 }
 
@@ -47,10 +49,18 @@ pub fn attention_of_current() -> Attention {
     with(&pinned, Task::attention).unwrap_or(Attention::empty())
 }
 
-/// The last step before user mode, IRQs masked: the FP/SIMD registers are the thread's own.
-pub fn restore_user_registers() {
+/// With IRQs masked and nothing to attend to: makes the FP/SIMD registers the thread's own, the
+/// last step before user mode. `false` if there is something.
+pub fn ready_for_user() -> bool {
     let pinned = percpu::irq::mask();
-    with(&pinned, |task| task.user.before_user_return(&pinned));
+    let ready = |task: &Task| {
+        let ready = task.attention().is_empty();
+        if ready {
+            task.user.before_user_return(&pinned);
+        }
+        ready
+    };
+    with(&pinned, ready).unwrap_or(true)
 }
 
 /// This CPU leaves thread `_prev` for `next`. IRQs masked.

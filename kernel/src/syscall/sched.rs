@@ -150,7 +150,7 @@ fn encode(policy: Policy) -> (u32, u32) {
 }
 
 fn decode(policy: u32, priority: u32) -> Result<Policy> {
-    match (policy & !SCHED_RESET_ON_FORK, priority) {
+    match (policy, priority) {
         (SCHED_NORMAL, 0) => Ok(Policy::Normal),
         (SCHED_BATCH, 0) => Ok(Policy::Batch),
         (SCHED_IDLE, 0) => Ok(Policy::Idle),
