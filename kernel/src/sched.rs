@@ -46,20 +46,24 @@ impl Platform for Hardware {
         Topology { cluster: cpus.map(|cpu| cluster(cpu.mpidr, &mut clusters)).collect() }
     }
 
+    #[inline(always)]
     fn cpu(&self) -> CpuId {
         percpu::cpu_id()
     }
 
+    #[inline(always)]
     fn now_ns(&self) -> u64 {
         timer::now_ns()
     }
 
+    #[inline(always)]
     fn irq_save(&self) -> bool {
         let were_unmasked = !percpu::irq::is_masked();
         percpu::irq::mask_for_good();
         were_unmasked
     }
 
+    #[inline(always)]
     fn irq_restore(&self, were_unmasked: bool) {
         if were_unmasked {
             // SAFETY: undoes the caller's own `irq_save`.
@@ -71,6 +75,7 @@ impl Platform for Hardware {
         gic::send_sgi(cpu, sgi::RESCHEDULE);
     }
 
+    #[inline(always)]
     fn set_timer(&self, deadline_ns: Option<u64>) {
         timer::set_deadline(deadline_ns);
     }
@@ -86,11 +91,13 @@ impl Platform for Hardware {
         percpu::irq::mask_for_good();
     }
 
+    #[inline(always)]
     fn set_need_resched(&self, needed: bool) {
         let masked = percpu::irq::mask();
         if needed { preempt::request(&masked) } else { preempt::clear_request(&masked) }
     }
 
+    #[inline(always)]
     fn is_preemptible(&self) -> bool {
         preempt::count(&percpu::irq::mask()) == 0
     }

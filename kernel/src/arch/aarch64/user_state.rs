@@ -38,6 +38,7 @@ impl FpState {
         Self { registers: UnsafeCell::new(registers), loaded_on: AtomicU32::new(NOWHERE) }
     }
 
+    #[inline]
     fn is_live(&self, pinned: &Pinned) -> bool {
         FP_OWNER.get(pinned).load(Ordering::Relaxed) == core::ptr::from_ref(self).addr()
             && self.loaded_on.load(Ordering::Relaxed) == u32::from(percpu::cpu_id().index() as u16)
@@ -53,6 +54,7 @@ impl FpState {
     }
 
     /// Makes this CPU's registers this thread's.
+    #[inline]
     pub fn load(&self, pinned: &Pinned) {
         if !self.is_live(pinned) {
             // SAFETY: this thread runs here, so nobody else uses `registers`.
@@ -136,6 +138,7 @@ impl UserState {
     }
 
     /// The last step before user mode, with IRQs masked: FP/SIMD registers.
+    #[inline]
     pub fn before_user_return(&self, pinned: &Pinned) {
         self.fp.load(pinned);
     }
