@@ -16,7 +16,8 @@ use intrusive_collections::{KeyAdapter, RBTree, RBTreeLink, UnsafeRef, intrusive
 use percpu::CpuId;
 
 use crate::held::Held;
-use crate::shelf::{SLOTS, Shelf, Token};
+use crate::offers::Offers;
+use crate::shelf::{SLOTS, Shelf};
 use crate::thread::{Body, Thread, Waiting};
 
 /// The unit weight, that of nice 0.
@@ -72,7 +73,11 @@ impl Share {
         }
     }
 
+    #[inline]
     fn virtual_ns(&self, real_ns: u64) -> u64 {
+        if u64::from(self.weight) == UNIT {
+            return real_ns;
+        }
         real_ns * UNIT / u64::from(self.weight)
     }
 
@@ -106,14 +111,6 @@ enum Source {
     Kept,
 }
 
-/// The owner's copy of an offer: what it may know without holding the thread.
-struct Offer {
-    token: Token,
-    thread: *const Thread,
-    start: u64,
-    deadline: u64,
-}
-
 intrusive_adapter!(ShareTree = UnsafeRef<Thread>: Thread { fair_link => RBTreeLink });
 
 impl<'a> KeyAdapter<'a> for ShareTree {
@@ -137,11 +134,9 @@ pub(crate) struct FairQueue {
     cpu: CpuId,
     movable: RBTree<ShareTree>,
     kept: RBTree<ShareTree>,
-    offers: [Option<Offer>; SLOTS],
-    offered: usize,
+    offers: Offers,
     in_trees: usize,
     clock: u64,
-    seq: u16,
 }
 
 impl FairQueue {
@@ -150,21 +145,19 @@ impl FairQueue {
             cpu,
             movable: RBTree::new(ShareTree::new()),
             kept: RBTree::new(ShareTree::new()),
-            offers: [const { None }; SLOTS],
-            offered: 0,
+            offers: Offers::new(),
             in_trees: 0,
             clock: CLOCK_START,
-            seq: 0,
         }
     }
 
     pub fn len(&self) -> usize {
-        self.offered + self.in_trees
+        self.offers.len() + self.in_trees
     }
 
     /// Whether anything is offered.
     pub fn has_offers(&self) -> bool {
-        self.offered > 0
+        self.offers.len() > 0
     }
 
     /// Remembers what the thread is owed, so that another queue can honour it.
@@ -186,9 +179,8 @@ impl FairQueue {
 
     /// Queues an attached thread: in a free slot if it may be offered, else in a tree.
     pub fn insert(&mut self, thread: Held, shelf: &Shelf, movable: bool) {
-        let free = self.offers.iter().position(Option::is_none);
-        if let (Some(slot), true) = (free, movable) {
-            return self.offer(thread, shelf, slot);
+        if movable && !self.offers.is_full() {
+            return self.offer(thread, shelf);
         }
         let (tree, place) = match movable {
             true => (&mut self.movable, Waiting::Movable),
@@ -200,63 +192,38 @@ impl FairQueue {
         self.in_trees += 1;
     }
 
-    fn offer(&mut self, thread: Held, shelf: &Shelf, slot: usize) {
-        let (start, deadline, key) = thread.body(|body| {
-            self.detach(body);
-            (body.share.start, body.share.deadline, body.key)
-        });
-        let token = Token::new(key, self.seq, thread.id());
-        self.seq = self.seq.wrapping_add(1);
-        let thread = thread.into_raw();
-        self.offers[slot] = Some(Offer {
-            token,
-            thread,
-            start,
-            deadline,
-        });
-        self.offered += 1;
-        shelf.publish(slot, token);
+    fn offer(&mut self, thread: Held, shelf: &Shelf) {
+        // For the thief: what the thread is owed here.
+        thread.body(|body| self.detach(body));
+        self.offers.put(thread, shelf);
     }
 
     /// Fills free slots with the most urgent movable threads.
     pub fn refill(&mut self, shelf: &Shelf) {
-        while self.offered < SLOTS && !self.movable.is_empty() {
+        while !self.movable.is_empty() && !self.offers.is_full() {
             let thread = self.take_first(Waiting::Movable);
-            let slot = self.offers.iter().position(Option::is_none);
-            self.offer(thread, shelf, slot.expect("fewer offers than slots"));
+            self.offer(thread, shelf);
         }
     }
 
     /// Forgets offers that others claimed.
+    #[inline]
     pub fn reconcile(&mut self, shelf: &Shelf) {
-        if self.offered == 0 {
-            return;
-        }
-        for (slot, offer) in self.offers.iter_mut().enumerate() {
-            if offer.as_ref().is_some_and(|o| !shelf.holds(slot, o.token)) {
-                *offer = None;
-                self.offered -= 1;
-            }
-        }
+        self.offers.reconcile(shelf);
     }
 
+    #[inline]
     fn first(&self) -> Option<(u64, Source)> {
-        let slots = self.offers.iter().enumerate().filter_map(|(slot, offer)| {
-            offer
-                .as_ref()
-                .map(|offer| (offer.deadline, Source::Slot(slot)))
-        });
         let head = |tree: &RBTree<ShareTree>, source| {
-            tree.front()
-                .get()
-                .map(|thread| (start_and_deadline(thread).1, source))
+            let first = tree.front().get();
+            first.map(|thread| (start_and_deadline(thread).1, source))
         };
+        let offered = self.offers.first();
+        let offered = offered.map(|(deadline, slot)| (deadline, Source::Slot(slot)));
         let movable = head(&self.movable, Source::Movable);
         let kept = head(&self.kept, Source::Kept);
-        slots
-            .chain(movable)
-            .chain(kept)
-            .min_by_key(|(deadline, _)| *deadline)
+        let all = [offered, movable, kept].into_iter().flatten();
+        all.min_by_key(|(deadline, _)| *deadline)
     }
 
     /// The earliest deadline that waits.
@@ -269,7 +236,7 @@ impl FairQueue {
         loop {
             let (_, source) = self.first()?;
             let taken = match source {
-                Source::Slot(slot) => self.unoffer(shelf, slot),
+                Source::Slot(slot) => self.offers.take(slot, shelf),
                 Source::Movable => Some(self.take_first(Waiting::Movable)),
                 Source::Kept => Some(self.take_first(Waiting::Kept)),
             };
@@ -279,21 +246,9 @@ impl FairQueue {
         }
     }
 
-    /// Takes back an offer, unless somebody claimed it.
-    fn unoffer(&mut self, shelf: &Shelf, slot: usize) -> Option<Held> {
-        let offer = self.offers[slot].take()?;
-        self.offered -= 1;
-        // SAFETY: claimed by its exact token, so the thread is alive and this CPU holds it.
-        shelf
-            .claim(slot, offer.token)
-            .then(|| unsafe { Held::assume(offer.thread) })
-    }
-
     /// Takes back the offer of one particular thread, if it was offered and nobody claimed it.
     pub fn withdraw(&mut self, thread: &Thread, shelf: &Shelf) -> Option<Held> {
-        let mut offers = self.offers.iter();
-        let slot = offers.position(|o| o.as_ref().is_some_and(|o| o.token.names(thread.id())))?;
-        self.unoffer(shelf, slot)
+        self.offers.withdraw(thread.id(), shelf)
     }
 
     /// Takes a thread that may run on `target`, from the end of the queue if there is a choice.
@@ -303,10 +258,8 @@ impl FairQueue {
             // SAFETY: it is the last of this very tree.
             return Some(unsafe { self.unlink(&*thread, Waiting::Movable) });
         }
-        for slot in (0..SLOTS).rev() {
-            if let Some(thread) = self.unoffer(shelf, slot) {
-                return Some(thread);
-            }
+        if let Some(thread) = self.offers.take_any(shelf) {
+            return Some(thread);
         }
         let fits = |thread: &&Thread| thread.is_restricted() && thread.may_run_on(target);
         let thread = ptr::from_ref(self.kept.iter().take(SLOTS).find(fits)?);
@@ -346,13 +299,13 @@ impl FairQueue {
 
     /// Moves the virtual clock to the least start among those waiting and `running`.
     pub fn advance(&mut self, running: Option<u64>) {
-        let offers = self.offers.iter().flatten().map(|offer| offer.start);
         let heads = [&self.movable, &self.kept].map(|tree| tree.front().get());
         let heads = heads
             .into_iter()
             .flatten()
             .map(|thread| start_and_deadline(thread).0);
-        if let Some(least) = offers.chain(heads).chain(running).min() {
+        let offered = self.offers.least_start();
+        if let Some(least) = heads.chain(offered).chain(running).min() {
             self.clock = self.clock.max(least);
         }
     }
