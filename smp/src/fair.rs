@@ -15,10 +15,11 @@ use core::ptr;
 use intrusive_collections::{KeyAdapter, RBTree, RBTreeLink, UnsafeRef, intrusive_adapter};
 use percpu::CpuId;
 
+use crate::body::Body;
 use crate::held::Held;
 use crate::offers::Offers;
 use crate::shelf::{SLOTS, Shelf};
-use crate::thread::{Body, Thread, Waiting};
+use crate::thread::{Thread, Waiting};
 
 /// The unit weight, that of nice 0.
 const UNIT: u64 = 1024;

@@ -6,7 +6,8 @@
 
 use core::ops::Deref;
 
-use crate::thread::{Body, Thread};
+use crate::body::Body;
+use crate::thread::Thread;
 
 #[must_use = "a held thread that is dropped never runs again"]
 pub(crate) struct Held(*const Thread);

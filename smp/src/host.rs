@@ -12,8 +12,9 @@ use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
 use crate::runtime::{Runtime, Unparked};
+use crate::spec::{AffinityError, Policy, SpawnError, ThreadSpec};
 use crate::stats::CpuStats;
-use crate::thread::{AffinityError, Policy, SpawnError, Thread, ThreadId, ThreadRef, ThreadSpec};
+use crate::thread::{Thread, ThreadId, ThreadRef};
 
 /// Every live thread by number, and how to wake it.
 static THREADS: Mutex<BTreeMap<u32, HostThread>> = Mutex::new(BTreeMap::new());

@@ -17,6 +17,7 @@ extern crate std;
 
 pub mod account;
 mod affinity;
+mod body;
 mod control_word;
 mod cpu;
 mod fair;
@@ -27,6 +28,7 @@ mod host;
 mod idle;
 mod inbox;
 mod join;
+mod offers;
 mod owner;
 mod placement;
 pub mod platform;
@@ -37,6 +39,7 @@ pub mod runtime;
 pub mod scheduler;
 mod shelf;
 mod sleep;
+pub mod spec;
 mod state;
 pub mod stats;
 mod steal;
@@ -70,6 +73,5 @@ pub use runtime::{
 };
 pub use scheduler::Scheduler;
 pub use stats::{CpuStats, ThreadStats};
-pub use thread::{
-    AffinityError, Phase, Policy, SpawnError, Thread, ThreadId, ThreadRef, ThreadSpec,
-};
+pub use spec::{AffinityError, Policy, SpawnError, ThreadSpec};
+pub use thread::{Phase, Thread, ThreadId, ThreadRef};

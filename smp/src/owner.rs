@@ -4,10 +4,11 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use percpu::CpuId;
 
+use crate::body::Body;
 use crate::cpu::{Cpu, Local};
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
-use crate::thread::{Body, Thread};
+use crate::thread::Thread;
 
 /// The calling CPU with IRQs masked. One at a time per CPU, never across a switch.
 pub(crate) struct Owner<'a, P: Platform> {

@@ -9,7 +9,8 @@ use core::any::Any;
 
 use percpu::CpuId;
 
-use crate::thread::{SpawnError, Thread};
+use crate::spec::SpawnError;
+use crate::thread::Thread;
 
 /// What the scheduler needs from the machine.
 ///

@@ -15,8 +15,9 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::held::Held;
 use crate::shelf::{TID_LIMIT, Token};
+use crate::spec::{SpawnError, ThreadSpec};
 use crate::sync::{Lock, irqs_off};
-use crate::thread::{SpawnError, Thread, ThreadId, ThreadRef, ThreadSpec};
+use crate::thread::{Thread, ThreadId, ThreadRef};
 
 const CHUNK: usize = 1024;
 type Chunk = [AtomicPtr<Thread>; CHUNK];

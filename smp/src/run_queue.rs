@@ -6,9 +6,10 @@ use crate::affinity::settle;
 use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
+use crate::spec::Policy;
 use crate::stats::bump;
 use crate::sync::{Ordering, fence, mutate};
-use crate::thread::{Policy, ThreadRef, Waiting};
+use crate::thread::{ThreadRef, Waiting};
 use crate::{control_word, fair};
 
 impl<P: Platform> Owner<'_, P> {

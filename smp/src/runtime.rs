@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
+use crate::spec::{AffinityError, Policy, SpawnError, ThreadSpec};
 use crate::stats::CpuStats;
-use crate::thread::{AffinityError, Policy, SpawnError, ThreadId, ThreadRef, ThreadSpec};
+use crate::thread::{ThreadId, ThreadRef};
 
 /// Why [`park`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

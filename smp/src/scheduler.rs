@@ -20,10 +20,11 @@ use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::registry::Registry;
 use crate::runtime::{Runtime, Unparked};
+use crate::spec::{AffinityError, Policy, SpawnError, ThreadSpec};
 use crate::stats::{CpuStats, bump};
 use crate::switch::Reason;
 use crate::sync::mutate;
-use crate::thread::{AffinityError, Phase, Policy, SpawnError, ThreadId, ThreadRef, ThreadSpec};
+use crate::thread::{Phase, ThreadId, ThreadRef};
 use crate::topology::{CpuMask, Map};
 
 /// Schedules threads on the CPUs of one [`Platform`].

@@ -13,12 +13,12 @@ use core::sync::atomic::{AtomicI8, AtomicU16, AtomicU32, AtomicUsize, Ordering::
 use intrusive_collections::{LinkedListLink, RBTreeLink};
 use percpu::{CpuId, CpuSet};
 
-use crate::fair::{self, Share};
+use crate::body::Body;
 use crate::join::Joiners;
 use crate::platform::KernelStack;
-use crate::realtime;
 use crate::runtime::runtime;
 use crate::sleep::SleepEntry;
+use crate::spec::{AffinityError, Policy, ThreadSpec};
 use crate::state::State;
 use crate::stats::{ThreadCounters, ThreadStats};
 use crate::sync::{AtomicBool, AtomicPtr, Lock, Ordering, UnsafeCell, irqs_off};
@@ -28,22 +28,6 @@ use crate::sync::{AtomicBool, AtomicPtr, Lock, Ordering, UnsafeCell, irqs_off};
 pub struct ThreadId {
     pub tid: u32,
     pub generation: u32,
-}
-
-/// The scheduling class of a thread. The nice value is kept beside it, as Linux does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// Fair shares by nice value.
-    #[default]
-    Normal,
-    /// Fair, but a wake never preempts.
-    Batch,
-    /// Fair with the least possible weight.
-    Idle,
-    /// Real time, priority 1..=99, runs until it blocks.
-    Fifo(u8),
-    /// Real time, priority 1..=99, equals take turns.
-    RoundRobin(u8),
 }
 
 /// Where a thread is in its life.
@@ -56,75 +40,6 @@ pub enum Phase {
     Blocked,
     Ready,
     Dead,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpawnError {
-    OutOfMemory,
-    /// No free thread number, or the one asked for is in use.
-    NoThreadId,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AffinityError {
-    /// No CPU of the set is online.
-    NoCpuAllowed,
-}
-
-/// What a thread starts with.
-pub struct ThreadSpec {
-    pub name: String,
-    pub entry: Box<dyn FnOnce() + Send>,
-    /// `None`: every CPU.
-    pub affinity: Option<CpuSet>,
-    pub policy: Policy,
-    pub nice: i8,
-    /// What the kernel hangs on the thread (its task).
-    pub extension: Option<Arc<dyn Any + Send + Sync>>,
-    /// `None`: [`Platform::new_stack`](crate::Platform::new_stack).
-    pub stack: Option<KernelStack>,
-    /// A number to insist on; `None`: the next free one.
-    pub tid: Option<u32>,
-}
-
-impl ThreadSpec {
-    pub fn new(name: impl Into<String>, entry: impl FnOnce() + Send + 'static) -> Self {
-        Self {
-            name: name.into(),
-            entry: Box::new(entry),
-            affinity: None,
-            policy: Policy::Normal,
-            nice: 0,
-            extension: None,
-            stack: None,
-            tid: None,
-        }
-    }
-
-    pub fn affinity(mut self, set: CpuSet) -> Self {
-        self.affinity = Some(set);
-        self
-    }
-
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    pub fn nice(mut self, nice: i8) -> Self {
-        self.nice = nice;
-        self
-    }
-
-    pub fn extension(mut self, extension: Arc<dyn Any + Send + Sync>) -> Self {
-        self.extension = Some(extension);
-        self
-    }
-
-    pub fn tid(mut self, tid: u32) -> Self {
-        self.tid = Some(tid);
-        self
-    }
 }
 
 /// A counted reference to a [`Thread`]; equality is identity.
@@ -232,29 +147,6 @@ pub struct Thread {
     context: AtomicUsize,
     // Its creator, then itself, then the reaper.
     pub(crate) launch: UnsafeCell<Launch>,
-}
-
-/// What the scheduler keeps about a thread; see [`Held::body`](crate::held::Held::body).
-#[derive(Debug)]
-pub(crate) struct Body {
-    pub share: Share,
-    /// 0 for the fair class.
-    pub priority: u8,
-    /// A real-time thread takes turns; what is left of its turn.
-    pub turn_left_ns: Option<u64>,
-    pub policy: Policy,
-    /// Urgency among offers, the smaller the sooner.
-    pub key: u8,
-    /// When it became ready or went to sleep.
-    pub since_ns: u64,
-    /// How long it slept before the wake that made it ready.
-    pub slept_ns: u64,
-    /// It gave up the rest of its turn.
-    pub yielded: bool,
-    /// Taken from another CPU and has not run since: not to be offered again.
-    pub stolen: bool,
-    /// The CPU it ran on last.
-    pub ran_on: Option<CpuId>,
 }
 
 /// What a thread is started from and stands on. Touched by its creator before it is first
@@ -464,83 +356,6 @@ impl Thread {
             2 => Some(Waiting::Kept),
             3 => Some(Waiting::Realtime((word >> 8) as u8)),
             _ => None,
-        }
-    }
-}
-
-impl Body {
-    fn new(policy: Policy, nice: i8) -> Self {
-        let mut body = Self {
-            share: Share::new(1),
-            priority: 0,
-            turn_left_ns: None,
-            policy,
-            key: 0,
-            since_ns: 0,
-            slept_ns: 0,
-            yielded: false,
-            stolen: false,
-            ran_on: None,
-        };
-        body.settle(policy, nice);
-        body
-    }
-
-    /// Takes over a changed nice value.
-    pub fn renice(&mut self, nice: i8) {
-        self.share.weight = fair::weight(nice, self.policy == Policy::Idle);
-        self.key = (nice + 20) as u8;
-    }
-
-    pub fn charge_turn(&mut self, run_ns: u64) {
-        self.turn_left_ns = self.turn_left_ns.map(|left| left.saturating_sub(run_ns));
-    }
-
-    pub fn turn_is_over(&self) -> bool {
-        self.turn_left_ns == Some(0)
-    }
-
-    /// Back in the queue: whether before its equals, for a turn that was interrupted.
-    pub fn begin_turn(&mut self) -> bool {
-        let over = self.turn_is_over();
-        if over {
-            self.turn_left_ns = Some(realtime::TURN_NS);
-        }
-        !core::mem::take(&mut self.yielded) && !over
-    }
-
-    /// Takes over the parameters of the thread.
-    pub fn settle(&mut self, policy: Policy, nice: i8) {
-        self.policy = policy;
-        self.renice(nice);
-        let priority = match policy {
-            Policy::Fifo(priority) | Policy::RoundRobin(priority) => priority,
-            _ => 0,
-        };
-        self.priority = priority.min(realtime::MAX_PRIORITY);
-        let turns = matches!(policy, Policy::RoundRobin(_));
-        self.turn_left_ns = turns.then_some(realtime::TURN_NS);
-    }
-}
-
-impl Policy {
-    fn encode(self) -> u16 {
-        match self {
-            Policy::Normal => 0,
-            Policy::Batch => 1,
-            Policy::Idle => 2,
-            Policy::Fifo(priority) => 0x100 | u16::from(priority),
-            Policy::RoundRobin(priority) => 0x200 | u16::from(priority),
-        }
-    }
-
-    fn decode(word: u16) -> Self {
-        match (word >> 8, word as u8) {
-            (0, 1) => Policy::Batch,
-            (0, 2) => Policy::Idle,
-            (1, priority) => Policy::Fifo(priority),
-            (2, priority) => Policy::RoundRobin(priority),
-            _ => Policy::Normal,
         }
     }
 }

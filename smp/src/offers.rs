@@ -1,0 +1,120 @@
+//! What the owner of a shelf remembers of its offers.
+//!
+//! A thread on the shelf may be claimed, run and freed at any moment, so the owner must not look
+//! at it. It keeps a copy of what orders threads, and learns from the slot whether it still holds.
+
+use crate::held::Held;
+use crate::shelf::{SLOTS, Shelf, Token};
+use crate::thread::{Thread, ThreadId};
+
+struct Offer {
+    token: Token,
+    thread: *const Thread,
+    start: u64,
+    deadline: u64,
+}
+
+/// The owner's copy of its shelf.
+pub(crate) struct Offers {
+    slots: [Option<Offer>; SLOTS],
+    /// Bit n: slot n is in use, as far as the owner knows.
+    occupied: u32,
+    seq: u16,
+}
+
+impl Offers {
+    pub fn new() -> Self {
+        Self {
+            slots: [const { None }; SLOTS],
+            occupied: 0,
+            seq: 0,
+        }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.occupied.count_ones() as usize
+    }
+
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.occupied == (1 << SLOTS) - 1
+    }
+
+    /// Offers a thread; there is a free slot.
+    pub fn put(&mut self, thread: Held, shelf: &Shelf) {
+        let slot = self.occupied.trailing_ones() as usize;
+        let (start, deadline, key) =
+            thread.body(|body| (body.share.start(), body.share.deadline(), body.key));
+        let token = Token::new(key, self.seq, thread.id());
+        self.seq = self.seq.wrapping_add(1);
+        let thread = thread.into_raw();
+        self.slots[slot] = Some(Offer {
+            token,
+            thread,
+            start,
+            deadline,
+        });
+        self.occupied |= 1 << slot;
+        shelf.publish(slot, token);
+    }
+
+    /// Takes an offer back, unless somebody claimed it.
+    pub fn take(&mut self, slot: usize, shelf: &Shelf) -> Option<Held> {
+        let offer = self.slots[slot].take()?;
+        self.occupied &= !(1 << slot);
+        // SAFETY: claimed by its exact token, so the thread is alive and this CPU holds it.
+        shelf
+            .claim(slot, offer.token)
+            .then(|| unsafe { Held::assume(offer.thread) })
+    }
+
+    /// Takes back the offer of one particular thread.
+    pub fn withdraw(&mut self, id: ThreadId, shelf: &Shelf) -> Option<Held> {
+        let (slot, _) = self.iter().find(|(_, offer)| offer.token.names(id))?;
+        self.take(slot, shelf)
+    }
+
+    /// Takes back whatever is still there.
+    pub fn take_any(&mut self, shelf: &Shelf) -> Option<Held> {
+        (0..SLOTS).rev().find_map(|slot| self.take(slot, shelf))
+    }
+
+    /// Forgets offers that others claimed.
+    #[inline]
+    pub fn reconcile(&mut self, shelf: &Shelf) {
+        let mut left = self.occupied;
+        while left != 0 {
+            let slot = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let holds = |offer: &Offer| shelf.holds(slot, offer.token);
+            if !self.slots[slot].as_ref().is_some_and(holds) {
+                self.slots[slot] = None;
+                self.occupied &= !(1 << slot);
+            }
+        }
+    }
+
+    /// The earliest deadline on offer, and its slot.
+    #[inline]
+    pub fn first(&self) -> Option<(u64, usize)> {
+        self.iter()
+            .map(|(slot, offer)| (offer.deadline, slot))
+            .min()
+    }
+
+    #[inline]
+    pub fn least_start(&self) -> Option<u64> {
+        self.iter().map(|(_, offer)| offer.start).min()
+    }
+
+    #[inline]
+    fn iter(&self) -> impl Iterator<Item = (usize, &Offer)> {
+        let mut left = self.occupied;
+        core::iter::from_fn(move || {
+            let slot = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some((slot, self.slots[slot].as_ref()?))
+        })
+    }
+}
