@@ -104,7 +104,7 @@ impl Cache {
 #[cold]
 fn refill(cache: &Cache, purpose: Purpose, masked: &IrqGuard) -> Option<()> {
     // A refill takes a batch, which must not come out of the reserve.
-    if purpose == Purpose::User && available() < RESERVE.load(Relaxed) + BATCH {
+    if purpose == Purpose::User && !has_spare() {
         LOW.store(true, Relaxed);
         return None;
     }
@@ -167,6 +167,11 @@ pub fn drain() {
             .iter()
             .for_each(|&frame| buddy.give(FrameNumber(frame), 0));
     }
+}
+
+/// Whether more than the kernel's reserve is free.
+pub fn has_spare() -> bool {
+    available() >= RESERVE.load(Relaxed) + BATCH
 }
 
 /// Free frames outside the caches.

@@ -148,6 +148,16 @@ pub(crate) fn zero_frame() -> Result<FrameNumber, OutOfMemory> {
         .copied()
 }
 
+/// Fails while only the kernel's reserve is left: to be asked before the kernel allocates on its
+/// heap on behalf of a user program, where a failure of the allocation itself would be fatal.
+pub fn check_user() -> Result<(), OutOfMemory> {
+    if cache::has_spare() {
+        Ok(())
+    } else {
+        Err(OutOfMemory)
+    }
+}
+
 /// Frames of RAM, used or not.
 pub fn total() -> usize {
     TOTAL.load(Relaxed)

@@ -93,7 +93,8 @@ impl Stack {
 
     fn map(&self, kernel: &mut Kernel) -> Result<(), OutOfMemory> {
         for page in self.pages() {
-            let frame = frame::alloc()?;
+            // Mostly for user threads: not out of the reserve.
+            let frame = frame::alloc_user()?;
             kernel
                 .table
                 .map(page, frame.address(), PAGE_SIZE, KernelAccess::ReadWrite)?;

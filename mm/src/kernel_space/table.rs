@@ -2,7 +2,7 @@
 
 use crate::OutOfMemory;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
-use crate::page_table::{Entry, MemoryType, Table, index, level_shift, load, store};
+use crate::page_table::{Entry, Half, MemoryType, Table, index, level_shift, load, store};
 
 /// What a kernel mapping may be used for. Never both written and executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +38,7 @@ pub struct KernelTable {
 impl KernelTable {
     pub fn new() -> Result<Self, OutOfMemory> {
         Ok(Self {
-            root: Table::alloc()?,
+            root: Table::alloc(Half::Kernel)?,
         })
     }
 
@@ -76,7 +76,7 @@ impl KernelTable {
     fn map_one(&mut self, virt: usize, level: usize, entry: Entry) -> Result<(), OutOfMemory> {
         let mut table = self.top();
         for above in 0..level {
-            table = table.next_or_make(index(virt, above))?;
+            table = table.next_or_make(index(virt, above), Half::Kernel)?;
         }
         let slot = table.slot(index(virt, level));
         assert!(

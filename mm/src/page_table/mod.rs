@@ -10,7 +10,7 @@ mod table;
 
 pub use entry::{Entry, MemoryType, Rights};
 pub(crate) use range::{Hole, free_tables, visit_last_tables, visit_pages};
-pub(crate) use table::{Table, free_table, load, release_page, store};
+pub(crate) use table::{Half, Table, free_table, load, release_page, store};
 
 /// The memory types that table entries refer to: MAIR_EL1 on every CPU.
 /// 0 Device-nGnRnE, 1 Normal write-back, 2 Normal non-cacheable, 3 Device-nGnRE.

@@ -7,6 +7,13 @@ use crate::{frame, phys_map};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+/// Whose addresses a table translates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Half {
+    User,
+    Kernel,
+}
+
 /// A table that is alive: its owner (address space, kernel table) keeps it so for `'a`.
 #[derive(Clone, Copy)]
 pub struct Table<'a> {
@@ -23,10 +30,13 @@ impl<'a> Table<'a> {
         Table { entries }
     }
 
-    /// A fresh empty table, not linked yet.
-    pub fn alloc() -> Result<PhysAddr, OutOfMemory> {
-        // Not from the reserve: tables grow with what a user program touches.
-        Ok(frame::alloc_user_zeroed()?.into_number().address())
+    /// A fresh empty table, not linked yet. Those of user programs leave the kernel its reserve.
+    pub fn alloc(half: Half) -> Result<PhysAddr, OutOfMemory> {
+        let frame = match half {
+            Half::User => frame::alloc_user_zeroed()?,
+            Half::Kernel => frame::alloc_zeroed()?,
+        };
+        Ok(frame.into_number().address())
     }
 
     #[inline]
@@ -51,7 +61,7 @@ impl<'a> Table<'a> {
     }
 
     /// As [`Self::next`], made if missing. The caller is the only one who links tables now.
-    pub fn next_or_make(self, index: usize) -> Result<Table<'a>, OutOfMemory> {
+    pub fn next_or_make(self, index: usize, half: Half) -> Result<Table<'a>, OutOfMemory> {
         if let Some(table) = self.next(index) {
             return Ok(table);
         }
@@ -59,7 +69,7 @@ impl<'a> Table<'a> {
             self.load(index).is_empty(),
             "a block where a table should be"
         );
-        let address = Self::alloc()?;
+        let address = Self::alloc(half)?;
         store(&self.entries[index], Entry::table(address));
         // SAFETY: just made and linked.
         Ok(unsafe { Table::at(address) })
@@ -75,16 +85,16 @@ impl<'a> Table<'a> {
         Some(table.slot(index(address, 3)))
     }
 
-    /// The last-level entry of `address`, with its tables made. Only one maker at a time.
+    /// The last-level entry of a user `address`, with its tables made. One maker at a time.
     pub fn make_page(self, address: usize) -> Result<&'a AtomicU64, OutOfMemory> {
         Ok(self.make_last_table(address)?.slot(index(address, 3)))
     }
 
-    /// The last-level table that translates `address`.
+    /// The last-level table that translates a user `address`.
     pub fn make_last_table(self, address: usize) -> Result<Table<'a>, OutOfMemory> {
-        self.next_or_make(index(address, 0))?
-            .next_or_make(index(address, 1))?
-            .next_or_make(index(address, 2))
+        self.next_or_make(index(address, 0), Half::User)?
+            .next_or_make(index(address, 1), Half::User)?
+            .next_or_make(index(address, 2), Half::User)
     }
 
     /// The first entry of `range` that is not empty. Tables are sparse, so empty ones are passed

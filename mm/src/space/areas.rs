@@ -3,6 +3,7 @@
 use super::area::Area;
 use super::sorted::{Place, Sorted};
 use super::types::{Backing, MapFlags};
+use crate::OutOfMemory;
 use crate::addr::{PAGE_SIZE, USER_END, USER_START};
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -36,7 +37,9 @@ impl Removed {
         match backing {
             Backing::Anonymous | Backing::Physical(_) => {}
             source if self.one.is_none() => self.one = Some(source),
-            source => self.more.push(source),
+            source if self.more.try_reserve(1).is_ok() => self.more.push(source),
+            // Hardly ever: dropped here after all.
+            _ => {}
         }
     }
 }
@@ -52,6 +55,26 @@ impl Areas {
 
     pub fn len(&self) -> usize {
         self.by_start.len()
+    }
+
+    /// Sets memory aside for one change: two cuts and an insertion.
+    pub fn prepare(&mut self) -> Result<(), OutOfMemory> {
+        self.by_start.prepare()
+    }
+
+    /// As [`Self::prepare`] for taking `range` out, which needs nothing if no area is cut.
+    pub fn prepare_take(&mut self, range: &Range<usize>) -> Result<(), OutOfMemory> {
+        let inside = |at: usize| self.find(at).is_some_and(|(start, _)| start < at);
+        match inside(range.start) || inside(range.end) {
+            true => self.prepare(),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether taking `range` out would cut one area in two.
+    pub fn splits_area(&self, range: &Range<usize>) -> bool {
+        let around = self.find(range.start);
+        around.is_some_and(|(start, area)| start < range.start && range.end < area.end)
     }
 
     /// The area that holds `address`, and its start.

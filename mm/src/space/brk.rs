@@ -20,6 +20,9 @@ impl AddressSpace {
         let Some((old_top, new_top)) = aligned.filter(|_| end >= brk.start) else {
             return brk.end;
         };
+        if map.areas.prepare().is_err() {
+            return brk.end;
+        }
         if new_top < old_top {
             let mut removed = Removed::default();
             self.remove(&mut map, new_top..old_top, &mut removed);

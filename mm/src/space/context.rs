@@ -11,7 +11,7 @@ use crate::OutOfMemory;
 use crate::addr::{PAGE_SIZE, PhysAddr};
 use crate::frame::zero_frame;
 use crate::lock::SpinLock;
-use crate::page_table::{Table, free_table};
+use crate::page_table::{Half, Table, free_table};
 use crate::tlb::{Scope, tlb};
 use alloc::sync::Arc;
 use core::cell::{Cell, RefCell};
@@ -62,7 +62,7 @@ impl Context {
             ran_on: RanOn::Nowhere,
         };
         Ok(Arc::new(Self {
-            root: Table::alloc()?,
+            root: Table::alloc(Half::User)?,
             state: SpinLock::new(state),
         }))
     }

@@ -44,6 +44,7 @@ impl AddressSpace {
                 flags: area.flags.difference(MapFlags::LOCKED),
                 ..area.clone()
             };
+            child_map.areas.prepare()?;
             child_map.areas.insert(start, copy);
             // Shared pages come back from their source.
             if !area.is_shared() && !area.flags.contains(MapFlags::WIPE_ON_FORK) {

@@ -25,6 +25,7 @@ impl AddressSpace {
             label: request.label,
         };
         let mut map = self.map.write();
+        map.areas.prepare()?;
         let future = map.lock_future;
         if future != Locking::Off {
             area.flags |= MapFlags::LOCKED;
@@ -61,10 +62,10 @@ impl AddressSpace {
     pub fn unmap(&self, start: usize, length: usize) -> Result<(), SpaceError> {
         let range = user_pages(start, length).ok_or(SpaceError::Invalid)?;
         let mut map = self.map.write();
-        // Cutting a hole into one area makes two.
-        if map.areas.len() >= MAX_AREAS {
+        if map.areas.len() >= MAX_AREAS && map.areas.splits_area(&range) {
             return Err(SpaceError::NoMemory);
         }
+        map.areas.prepare_take(&range)?;
         let mut removed = Removed::default();
         self.remove(&mut map, range, &mut removed);
         map.generation += 1;

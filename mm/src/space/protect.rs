@@ -22,6 +22,7 @@ impl AddressSpace {
             return Err(SpaceError::Denied);
         }
         drop(areas);
+        map.areas.prepare()?;
         map.areas.change(range.clone(), |area| area.prot = prot);
         map.generation += 1;
         self.apply_protection(&map, range);

@@ -25,6 +25,7 @@ impl AddressSpace {
             .filter(|&length| length > 0)
             .ok_or(SpaceError::Invalid)?;
         let mut map = self.map.write();
+        map.areas.prepare()?;
         map.generation += 1;
         let mut removed = Removed::default();
         let outcome = self.remap_locked(&mut map, old, length, to, &mut removed);
@@ -68,6 +69,7 @@ impl AddressSpace {
             }
             self.check_growth(map, &old, length, &piece)?;
             self.remove(map, target.clone(), removed);
+            map.areas.prepare()?;
             return self.move_pages(map, old, target, piece, removed);
         }
         if length <= old.len() {

@@ -1,16 +1,23 @@
 //! A sorted map in chunks: few, large, contiguous pieces, so that lookups are binary searches over
 //! plain arrays and neighbours are next to each other. Holds up to tens of thousands of values.
 //!
-//! A [`Place`] names an element until the next insertion or removal.
+//! A [`Place`] names an element until the next insertion or removal. Memory for insertions is
+//! set aside beforehand by [`Sorted::prepare`], the only step that can fail.
 
+use crate::{OutOfMemory, frame};
 use alloc::vec::Vec;
 
 /// Elements that a chunk may hold. One that is full is cut in two.
 const CAPACITY: usize = 32;
 
+/// Insertions that one `prepare` is good for.
+pub const PREPARED: usize = 3;
+
 pub struct Sorted<T> {
-    /// In order of their keys; none is empty.
+    /// In order of their keys; none is empty (but a lone one may be).
     chunks: Vec<Chunk<T>>,
+    /// Empty ones for insertions to come.
+    spare: Vec<Chunk<T>>,
     length: usize,
 }
 
@@ -26,16 +33,53 @@ pub struct Place {
     index: usize,
 }
 
+impl<T> Chunk<T> {
+    fn new() -> Result<Self, OutOfMemory> {
+        frame::check_user()?;
+        let mut chunk = Self {
+            keys: Vec::new(),
+            values: Vec::new(),
+        };
+        chunk
+            .keys
+            .try_reserve_exact(CAPACITY)
+            .map_err(|_| OutOfMemory)?;
+        chunk
+            .values
+            .try_reserve_exact(CAPACITY)
+            .map_err(|_| OutOfMemory)?;
+        Ok(chunk)
+    }
+}
+
 impl<T> Sorted<T> {
     pub const fn new() -> Self {
         Self {
             chunks: Vec::new(),
+            spare: Vec::new(),
             length: 0,
         }
     }
 
     pub fn len(&self) -> usize {
         self.length
+    }
+
+    /// Sets memory aside for the next [`PREPARED`] insertions.
+    pub fn prepare(&mut self) -> Result<(), OutOfMemory> {
+        if self.chunks.len() == 1 && self.length + PREPARED <= CAPACITY {
+            return Ok(());
+        }
+        self.chunks.try_reserve(PREPARED).map_err(|_| OutOfMemory)?;
+        if self.chunks.is_empty() {
+            self.chunks.push(Chunk::new()?);
+            return Ok(());
+        }
+        self.spare.try_reserve(PREPARED).map_err(|_| OutOfMemory)?;
+        while self.spare.len() < PREPARED {
+            self.spare.push(Chunk::new()?);
+        }
+        Ok(())
     }
 
     /// The last element whose key is at most `key`.
@@ -122,7 +166,7 @@ impl<T> Sorted<T> {
         self.chunks[place.chunk].keys[place.index] = key;
     }
 
-    /// Adds an element whose key is new.
+    /// Adds an element whose key is new. Memory has been prepared.
     pub fn insert(&mut self, key: usize, value: T) {
         self.length += 1;
         let place = match self.floor(key) {
@@ -132,12 +176,6 @@ impl<T> Sorted<T> {
             },
             None => Place { chunk: 0, index: 0 },
         };
-        if self.chunks.is_empty() {
-            self.chunks.push(Chunk {
-                keys: Vec::new(),
-                values: Vec::new(),
-            });
-        }
         let place = self.make_room(place);
         let chunk = &mut self.chunks[place.chunk];
         chunk.keys.insert(place.index, key);
@@ -146,15 +184,17 @@ impl<T> Sorted<T> {
 
     /// Where an insertion at `place` goes once its chunk is not full.
     fn make_room(&mut self, place: Place) -> Place {
-        let chunk = &mut self.chunks[place.chunk];
-        if chunk.keys.len() < CAPACITY {
+        if self.chunks[place.chunk].keys.len() < CAPACITY {
             return place;
         }
         let half = CAPACITY / 2;
-        let upper = Chunk {
-            keys: chunk.keys.split_off(half),
-            values: chunk.values.split_off(half),
-        };
+        let mut upper = self
+            .spare
+            .pop()
+            .expect("an insertion that was not prepared");
+        let full = &mut self.chunks[place.chunk];
+        upper.keys.extend(full.keys.drain(half..));
+        upper.values.extend(full.values.drain(half..));
         self.chunks.insert(place.chunk + 1, upper);
         match place.index <= half {
             true => place,
@@ -201,6 +241,7 @@ mod tests {
     /// Every lookup against the standard map, through growth and shrinkage.
     #[test]
     fn agrees_with_the_standard_map() {
+        crate::testing::install();
         let rounds = if cfg!(miri) { 300 } else { 20_000 };
         let (mut sorted, mut model) = (Sorted::new(), BTreeMap::new());
         let mut state = 12345u64;
@@ -221,6 +262,7 @@ mod tests {
                     assert_eq!(next.map(|place| sorted.key(place)), expected);
                 }
                 None if growing || random(4) == 0 => {
+                    sorted.prepare().unwrap();
                     sorted.insert(key, round);
                     model.insert(key, round);
                 }
