@@ -8,13 +8,17 @@ CMD       ?=
 export SSH_PORT HTTP_PORT
 
 # How to build on this computer (which cargo, which targets) is found out once by setup.sh.
--include build/toolchain.mk
+TOOLCHAIN ?= build/toolchain.mk
+TARGET    ?= target
+ifneq ($(filter-out help clean ssh,$(or $(MAKECMDGOALS),help)),)
+-include $(TOOLCHAIN)
+endif
 CARGO         ?= cargo
 KERNEL_TARGET ?= aarch64-unknown-none-softfloat
 USER_TARGET   ?= aarch64-unknown-linux-musl
 
-KERNEL_ELF := target/$(KERNEL_TARGET)/kernel/weft
-PROGRAMS   := user/target/$(USER_TARGET)/release
+KERNEL_ELF := $(TARGET)/$(KERNEL_TARGET)/kernel/weft
+PROGRAMS   := user/$(TARGET)/$(USER_TARGET)/release
 LAUNCH     := target/debug/launch
 RUN         = $(LAUNCH) run --kernel build/Image --initrd build/initramfs.cpio
 
@@ -51,34 +55,34 @@ clean:
 
 # --- what is booted ---------------------------------------------------------------------
 
-setup: build/toolchain.mk
-build/toolchain.mk: qemu-configs/setup.sh rust-toolchain.toml
+setup: $(TOOLCHAIN)
+$(TOOLCHAIN): qemu-configs/setup.sh rust-toolchain.toml
 	@mkdir -p build
 	@qemu-configs/setup.sh $@
 
 image: build/Image build/initramfs.cpio
 
 # cargo decides what is out of date; these two always ask it.
-kernel: build/toolchain.mk
+kernel: $(TOOLCHAIN)
 	@echo "== kernel"
-	@$(CARGO) build $(KERNEL_FLAGS) -p kernel --bin weft --profile kernel --target $(KERNEL_TARGET) --target-dir target
+	@$(CARGO) build $(KERNEL_FLAGS) -p kernel --bin weft --profile kernel --target $(KERNEL_TARGET) --target-dir $(TARGET)
 
-programs: build/toolchain.mk
+programs: $(TOOLCHAIN)
 	@echo "== user programs"
-	@cd user && $(CARGO) build $(USER_FLAGS) --release --target $(USER_TARGET) --target-dir target
+	@cd user && $(CARGO) build $(USER_FLAGS) --release --target $(USER_TARGET) --target-dir $(TARGET) $(PACKAGES)
 
-$(LAUNCH): build/toolchain.mk $(wildcard qemu-configs/src/*.rs qemu-configs/src/*/*.rs qemu-configs/Cargo.toml)
+$(LAUNCH): $(TOOLCHAIN) $(wildcard qemu-configs/src/*.rs qemu-configs/src/*/*.rs qemu-configs/Cargo.toml)
 	@echo "== launcher"
 	@$(CARGO) build -p qemu-configs --target-dir target && touch $@
 
 build/Image: kernel $(LAUNCH)
 	@$(LAUNCH) image --elf $(KERNEL_ELF) --out $@
 
-build/busybox: build/toolchain.mk user/fetch-busybox.sh
+build/busybox: $(TOOLCHAIN) user/fetch-busybox.sh
 	@user/fetch-busybox.sh build && touch $@
 
 .PHONY: build/ssh
-build/ssh: build/toolchain.mk
+build/ssh: $(TOOLCHAIN)
 	@qemu-configs/keys.sh $@
 
 build/initramfs.cpio: programs build/busybox build/ssh $(LAUNCH)

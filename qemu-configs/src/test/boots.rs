@@ -1,6 +1,6 @@
 //! The machines that are booted, and the tests that run on them.
 
-use super::guest::{Guest, Variant};
+use super::guest::{Guest, KERNEL, Variant};
 use super::lines::Lines;
 use super::report::Report;
 
@@ -23,19 +23,20 @@ const USER_TESTED: &[&str] = &["virt-1", "virt-2-gicv2", "virt-4", "virt-4-max",
 
 pub fn self_tests(report: &mut Report) {
     for machine in SELF_TESTED {
-        run(report, "selftest", machine, "weft.selftest");
+        image(report, "selftest", KERNEL, machine, "weft.selftest");
     }
 }
 
 pub fn user_tests(report: &mut Report) {
     for machine in USER_TESTED {
-        run(report, "user", machine, "-- /bin/tests");
+        image(report, "user", KERNEL, machine, "-- /bin/tests");
     }
 }
 
 /// One boot that prints test lines and powers off; each line is a test of its own here.
-fn run(report: &mut Report, kind: &str, machine: &str, append: &str) {
+pub fn image(report: &mut Report, kind: &str, kernel: &str, machine: &str, append: &str) {
     let variant = Variant {
+        kernel: kernel.into(),
         append: append.into(),
         ..Variant::default()
     };

@@ -27,7 +27,7 @@ fn said_clearly(name: &str, initramfs: &[u8]) -> Result<(), String> {
     let path = PathBuf::from(format!("build/test/{name}.cpio"));
     std::fs::write(&path, initramfs).map_err(|error| error.to_string())?;
     let variant = Variant {
-        initrd: Some(path),
+        initrd: path,
         ..Variant::default()
     };
     let mut guest = Guest::boot(&format!("faults-{name}"), "virt-2", variant)?;

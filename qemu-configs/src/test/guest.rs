@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+pub const KERNEL: &str = "build/Image";
+
 /// Silence for this long is a hang, on a host that is busy too.
 pub const HANG_TIMEOUT: Duration = Duration::from_secs(180);
 
@@ -21,10 +23,20 @@ pub struct Guest {
 }
 
 /// What differs from an ordinary boot.
-#[derive(Default)]
 pub struct Variant {
+    pub kernel: PathBuf,
     pub append: String,
-    pub initrd: Option<PathBuf>,
+    pub initrd: PathBuf,
+}
+
+impl Default for Variant {
+    fn default() -> Self {
+        Self {
+            kernel: KERNEL.into(),
+            append: String::new(),
+            initrd: "build/initramfs.cpio".into(),
+        }
+    }
 }
 
 /// A port nobody uses at the moment.
@@ -42,8 +54,8 @@ impl Guest {
     pub fn boot(name: &str, machine: &str, variant: Variant) -> Result<Self, String> {
         let (ssh_port, http_port) = (free_port()?, free_port()?);
         let boot = qemu::Boot {
-            kernel: "build/Image".into(),
-            initrd: Some(variant.initrd.unwrap_or("build/initramfs.cpio".into())),
+            kernel: variant.kernel,
+            initrd: Some(variant.initrd),
             append: variant.append,
             ssh_port: Some(ssh_port),
             http_port: Some(http_port),

@@ -2,7 +2,6 @@
 
 use super::lines::Lines;
 use super::report::Report;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 const CRATES: [&str; 6] = ["percpu", "smp", "mm", "net", "kernel", "qemu-configs"];
@@ -137,25 +136,5 @@ pub fn undefined_behaviour(report: &mut Report) {
             "-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance",
         );
         run(report, name, command.args(["--", "--format=pretty"]));
-    }
-}
-
-/// The set-up script says what it would do, and both of its Rust paths can be chosen.
-pub fn setup(report: &mut Report) {
-    for path in ["rustup", "distribution"] {
-        report.test(path, || {
-            let out = format!("build/test/toolchain-{path}.mk");
-            let status = Command::new("qemu-configs/setup.sh")
-                .arg(&out)
-                .envs([("WEFT_NO_INSTALL", "1"), ("WEFT_RUST", path)])
-                .status()
-                .map_err(|error| error.to_string())?;
-            // 0: all there; 3: it has said what is missing.
-            match status.code() {
-                Some(0) if Path::new(&out).exists() => Ok(()),
-                Some(3) => Ok(()),
-                _ => Err(format!("{status}")),
-            }
-        });
     }
 }

@@ -10,6 +10,7 @@ mod guest;
 mod host;
 mod lines;
 mod report;
+mod setup;
 mod ssh;
 mod terminal;
 
@@ -26,8 +27,8 @@ struct Stage {
 const STAGES: &[Stage] = &[
     Stage {
         name: "setup",
-        what: "the set-up script on both Rust paths",
-        run: host::setup,
+        what: "the set-up script, and both of its ways to Rust",
+        run: setup::all,
     },
     Stage {
         name: "host",
