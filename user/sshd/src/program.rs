@@ -12,6 +12,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+/// Runs single commands: small and quick to start. Logins get the shell of /etc/passwd.
+const COMMAND_SHELL: &str = "/bin/sh";
 const DEFAULT_PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
 
 /// What the client said before it asked for a shell or a command.
@@ -49,8 +51,18 @@ pub fn start(request: &Request, peer: SocketAddr) -> Result<Program> {
 
 fn shell(request: &Request, peer: SocketAddr) -> Command {
     let (home, shell) = person();
-    let name = shell.rsplit('/').next().unwrap_or("sh").to_string();
-    let mut command = Command::new(&shell);
+    let mut command = match &request.command {
+        Some(line) => {
+            let mut command = Command::new(COMMAND_SHELL);
+            command.arg("-c").arg(std::ffi::OsStr::from_bytes(line));
+            command
+        }
+        None => {
+            let mut command = Command::new(&shell);
+            command.arg0(format!("-{}", shell.rsplit('/').next().unwrap_or("sh")));
+            command
+        }
+    };
     command
         .env_clear()
         .env("PATH", DEFAULT_PATH)
@@ -62,10 +74,6 @@ fn shell(request: &Request, peer: SocketAddr) -> Command {
         ("SHELL", shell.as_str()),
     ]);
     command.env("SSH_CLIENT", format!("{} {} 22", peer.ip(), peer.port()));
-    match &request.command {
-        Some(line) => command.arg("-c").arg(std::ffi::OsStr::from_bytes(line)),
-        None => command.arg0(format!("-{name}")),
-    };
     if std::path::Path::new(&home).is_dir() {
         command.current_dir(home);
     }
