@@ -58,11 +58,6 @@ pub fn is_scarce() -> bool {
     available() < 2 * RESERVE.load(Relaxed)
 }
 
-/// Whether the last user program to ask was refused: one load.
-pub fn is_out() -> bool {
-    LOW.load(Relaxed)
-}
-
 /// Needs the heap.
 pub fn enable_depot() {
     DEPOT.call_once(|| ArrayQueue::new(DEPOT_BATCHES));
@@ -103,12 +98,10 @@ impl Cache {
 /// Makes sure that the cache holds a frame this purpose may take.
 #[cold]
 fn refill(cache: &Cache, purpose: Purpose, masked: &IrqGuard) -> Option<()> {
-    // A refill takes a batch, which must not come out of the reserve.
-    if purpose == Purpose::User && !has_spare() {
-        LOW.store(true, Relaxed);
+    let low = update_low();
+    if low && purpose == Purpose::User {
         return None;
     }
-    LOW.store(false, Relaxed);
     if cache.length.load(Relaxed) > 0 {
         return Some(());
     }
@@ -169,9 +162,20 @@ pub fn drain() {
     }
 }
 
-/// Whether more than the kernel's reserve is free.
+/// Whether more than the kernel's reserve is free. Cheap while it is.
+#[inline]
 pub fn has_spare() -> bool {
-    available() >= RESERVE.load(Relaxed) + BATCH
+    !LOW.load(Relaxed) || !update_low()
+}
+
+/// Looks whether only the reserve is left: whenever more than a few frames have been taken, and
+/// when somebody wants to know whether it still is so.
+#[cold]
+pub fn update_low() -> bool {
+    // A refill takes a batch, which must not come out of the reserve.
+    let low = available() < RESERVE.load(Relaxed) + BATCH;
+    LOW.store(low, Relaxed);
+    low
 }
 
 /// Free frames outside the caches.

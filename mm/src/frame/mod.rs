@@ -119,10 +119,12 @@ pub(crate) fn take_block(order: usize) -> Option<FrameNumber> {
         return cache::take(Purpose::Kernel);
     }
     let first = cache::BUDDY.lock().take(order);
-    first.or_else(|| {
+    let first = first.or_else(|| {
         cache::drain();
         cache::BUDDY.lock().take(order)
-    })
+    });
+    cache::update_low();
+    first
 }
 
 /// Takes back what [`take_block`] gave.
@@ -148,14 +150,18 @@ pub(crate) fn zero_frame() -> Result<FrameNumber, OutOfMemory> {
         .copied()
 }
 
-/// Fails while only the kernel's reserve is left: to be asked before the kernel allocates on its
-/// heap on behalf of a user program, where a failure of the allocation itself would be fatal.
-pub fn check_user() -> Result<(), OutOfMemory> {
-    if cache::has_spare() {
-        Ok(())
-    } else {
-        Err(OutOfMemory)
-    }
+/// Whether only the kernel's reserve is left: to be asked before the kernel allocates on its heap
+/// on behalf of a user program, where a failure of the allocation itself would be fatal. One load
+/// while there is memory.
+#[inline]
+pub fn is_out() -> bool {
+    !cache::has_spare()
+}
+
+/// Whether so little is left that the kernel should refuse what makes it allocate for a user
+/// program (processes, files); its own small allocations cannot fail gracefully.
+pub fn is_scarce() -> bool {
+    cache::is_scarce()
 }
 
 /// Frames of RAM, used or not.
@@ -163,19 +169,7 @@ pub fn total() -> usize {
     TOTAL.load(Relaxed)
 }
 
-/// Whether the last user program that asked for a frame was refused. Cheaper than [`is_scarce`],
-/// and later.
-pub fn is_out() -> bool {
-    cache::is_out()
-}
-
 /// Free frames now.
-/// Whether so little is left that the kernel should refuse what makes it allocate for a user
-/// program (processes, files); its own small allocations cannot fail gracefully.
-pub fn is_scarce() -> bool {
-    cache::is_scarce()
-}
-
 pub fn free() -> usize {
     cache::free()
 }

@@ -35,7 +35,9 @@ pub struct Place {
 
 impl<T> Chunk<T> {
     fn new() -> Result<Self, OutOfMemory> {
-        frame::check_user()?;
+        if frame::is_out() {
+            return Err(OutOfMemory);
+        }
         let mut chunk = Self {
             keys: Vec::new(),
             values: Vec::new(),
