@@ -1,6 +1,11 @@
 //! Timers that send signals: setitimer(2), alarm, and POSIX timers (timer_create(2)).
+//!
+//! A periodic timer whose signal is queued is parked: whoever takes the signal arms it again and
+//! counts what was missed. So a period shorter than an interrupt takes costs an interrupt per
+//! signal taken, and not the whole machine.
 
 use super::Process;
+use super::signal::info::code;
 use super::signal::{SigInfo, Signal, send};
 use super::table;
 use crate::error::{Errno, Result};
@@ -26,7 +31,26 @@ impl Setting {
         let next_ns = self.next_ns.saturating_add((missed + 1).saturating_mul(self.interval_ns));
         (Self { next_ns, ..self }, missed)
     }
+
+    /// As seen at `now_ns`: the next expiry is ahead even while a parked timer has missed some.
+    fn at(self, now_ns: u64) -> Self {
+        let behind = self.interval_ns != 0 && self.next_ns != 0 && self.next_ns <= now_ns;
+        if behind { self.advance(now_ns).0 } else { self }
+    }
 }
+
+/// A timer's setting, and whether it waits for its last signal to be taken.
+#[derive(Default)]
+struct State {
+    setting: Setting,
+    parked: bool,
+}
+
+/// A timer whose signal nobody will take, because it is ignored, fires no more often than this.
+const UNHEARD_PERIOD_NS: u64 = 10_000_000;
+
+/// `DELAYTIMER_MAX`: overruns are counted in an int.
+const MAX_OVERRUN: u64 = i32::MAX as u64;
 
 /// What a timer does when it fires.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +65,7 @@ pub enum Notice {
 
 struct Armed {
     timer: Timer,
-    state: Arc<SpinLock<Setting>>,
+    state: Arc<SpinLock<State>>,
     clock: i32,
 }
 
@@ -65,7 +89,7 @@ impl Armed {
     /// A timer of process `pid` that is not set. The process is looked up when it fires: a timer
     /// keeps nothing alive.
     fn new(process: &Arc<Process>, clock: i32, notice: Notice) -> Self {
-        let state = Arc::new(SpinLock::new(Setting::default()));
+        let state = Arc::new(SpinLock::new(State::default()));
         let owner = Arc::downgrade(process);
         let own_state = state.clone();
         let timer = Timer::new(move || {
@@ -77,43 +101,66 @@ impl Armed {
 
     fn set(&self, setting: Setting) -> Setting {
         self.timer.cancel();
-        let old = core::mem::replace(&mut *self.state.lock(), setting);
+        let old = core::mem::replace(&mut *self.state.lock(), State { setting, parked: false });
         if setting.next_ns != 0 {
             self.timer.arm(setting.next_ns);
         }
-        old
+        old.setting.at(smp::now_ns())
     }
 
     fn get(&self) -> Setting {
-        *self.state.lock()
+        self.state.lock().setting.at(smp::now_ns())
+    }
+
+    /// Arms a parked timer, not to fire before `earliest_ns`; returns how often it should have.
+    fn resume(&self, earliest_ns: u64) -> u64 {
+        let mut state = self.state.lock();
+        if !core::mem::take(&mut state.parked) {
+            return 0;
+        }
+        let due = state.setting.next_ns < earliest_ns;
+        let (next, missed) = if due { state.setting.advance(earliest_ns) } else { (state.setting, 0) };
+        state.setting = next;
+        self.timer.arm(next.next_ns);
+        missed + u64::from(due)
     }
 }
 
 /// In interrupt context.
-fn fire(process: &Arc<Process>, state: &SpinLock<Setting>, notice: Notice) {
-    let (next, missed) = {
+fn fire(process: &Arc<Process>, state: &SpinLock<State>, notice: Notice) {
+    let now_ns = smp::now_ns();
+    let missed = {
         let mut state = state.lock();
-        let now_ns = smp::now_ns();
-        if state.next_ns == 0 || now_ns < state.next_ns {
+        if state.setting.next_ns == 0 || now_ns < state.setting.next_ns {
             return; // set anew while this was on its way
         }
-        let (next, missed) = state.advance(now_ns);
-        *state = next;
-        (next, missed)
+        let (next, missed) = state.setting.advance(now_ns);
+        // Before the signal is sent: it may be taken at once, on another CPU.
+        *state = State { setting: next, parked: next.next_ns != 0 };
+        missed
     };
-    process.timers.rearm(notice, next);
-    match notice {
-        Notice::Alarm => {
-            let _ = send::send_to_process(process, SigInfo::kernel(Signal::ALRM));
+    let (id, queued) = match notice {
+        Notice::Alarm => (None, alarm(process)),
+        Notice::Posix { id, signal, value, thread } => {
+            (Some(id), notify(process, id, signal, value, thread, missed as u32))
         }
-        Notice::Posix { id, signal, value, thread } => notify(process, id, signal, value, thread, missed as u32),
-        Notice::None { .. } => {}
+        Notice::None { id } => (Some(id), false),
+    };
+    if !queued {
+        process.timers.resume(id, now_ns + UNHEARD_PERIOD_NS);
     }
 }
 
-fn notify(process: &Arc<Process>, id: u32, signal: Signal, value: u64, thread: Option<u32>, missed: u32) {
+/// Sends `SIGALRM`; whether it is pending now.
+fn alarm(process: &Arc<Process>) -> bool {
+    let _ = send::send_to_process(process, SigInfo::kernel(Signal::ALRM));
+    process.state.lock().pending.set().contains(Signal::ALRM)
+}
+
+/// Sends a POSIX timer's signal; whether it is queued now.
+fn notify(process: &Arc<Process>, id: u32, signal: Signal, value: u64, thread: Option<u32>, missed: u32) -> bool {
     if count_overrun(process, id, missed + 1) {
-        return;
+        return true;
     }
     let info = SigInfo::timer(signal, id, missed, value);
     let task = thread.and_then(|tid| table::task(tid).ok()).filter(|task| Arc::ptr_eq(task.process(), process));
@@ -123,6 +170,19 @@ fn notify(process: &Arc<Process>, id: u32, signal: Signal, value: u64, thread: O
         (Some(_), None) => Ok(()),
         (None, _) => send::send_to_process(process, info),
     };
+    count_overrun(process, id, 0)
+}
+
+/// A signal of the process is taken: the timer that sent it goes on, and the signal tells how
+/// often that timer has expired since.
+pub(super) fn taken(process: &Process, signal: Signal, info: &mut SigInfo) {
+    if signal == Signal::ALRM {
+        process.timers.resume(None, smp::now_ns());
+    }
+    if info.code == code::TIMER {
+        let missed = process.timers.resume(Some(info.pid()), smp::now_ns());
+        info.set_overrun(info.uid().saturating_add(missed.min(MAX_OVERRUN) as u32));
+    }
 }
 
 /// If the timer's last signal is still queued, only counts.
@@ -139,18 +199,20 @@ fn count_overrun(process: &Process, id: u32, more: u32) -> bool {
 }
 
 impl Timers {
-    fn rearm(&self, notice: Notice, next: Setting) {
-        if next.next_ns == 0 {
-            return;
-        }
+    /// [`Armed::resume`] for POSIX timer `id` or, if `None`, the interval timer.
+    fn resume(&self, id: Option<u32>, earliest_ns: u64) -> u64 {
         let inner = self.inner.lock();
-        let armed = match notice {
-            Notice::Alarm => inner.real.as_ref(),
-            Notice::Posix { id, .. } | Notice::None { id } => inner.posix.get(&id),
-        };
-        if let Some(armed) = armed {
-            armed.timer.arm(next.next_ns);
-        }
+        let armed = id.map_or(inner.real.as_ref(), |id| inner.posix.get(&id));
+        armed.map_or(0, |armed| armed.resume(earliest_ns))
+    }
+
+    /// Signals were forgotten: no timer may wait for them.
+    pub(super) fn resume_all(&self) {
+        let earliest_ns = smp::now_ns() + UNHEARD_PERIOD_NS;
+        let inner = self.inner.lock();
+        inner.real.iter().chain(inner.posix.values()).for_each(|armed| {
+            armed.resume(earliest_ns);
+        });
     }
 
     /// setitimer(ITIMER_REAL); returns the old setting.
@@ -214,5 +276,7 @@ mod tests {
         assert_eq!(setting.advance(100), (Setting { next_ns: 110, interval_ns: 10 }, 0));
         assert_eq!(setting.advance(135), (Setting { next_ns: 140, interval_ns: 10 }, 3));
         assert_eq!(Setting { next_ns: 100, interval_ns: 0 }.advance(500), (Setting::default(), 0));
+        assert_eq!(setting.at(99), setting);
+        assert_eq!(setting.at(135).next_ns, 140);
     }
 }

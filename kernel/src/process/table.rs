@@ -140,6 +140,7 @@ impl Tree {
     /// Adds a process to its parent's children and to its group.
     pub fn insert(&mut self, entry: Entry) {
         let pid = entry.process.pid();
+        entry.process.set_parent(entry.parent);
         if let Some(parent) = self.entries.get_mut(&entry.parent) {
             parent.children.push(pid);
         }
@@ -164,6 +165,7 @@ impl Tree {
         for child in &children {
             if let Some(entry) = self.entries.get_mut(child) {
                 entry.parent = new_parent;
+                entry.process.set_parent(new_parent);
             }
         }
         if let Some(parent) = self.entries.get_mut(&new_parent) {

@@ -10,7 +10,7 @@ use crate::fs::OpenFile;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use mm::AddressSpace;
 use smp::{Observers, SpinLock, WaitQueue};
 
@@ -18,6 +18,8 @@ use smp::{Observers, SpinLock, WaitQueue};
 pub struct Process {
     pid: u32,
     started_ns: u64,
+    /// The parent's pid, as the process tree last set it.
+    parent: AtomicU32,
     /// Replaced by execve, gone at exit.
     memory: SpinLock<Option<Arc<AddressSpace>>>,
     pub(super) state: SpinLock<ProcessState>,
@@ -119,6 +121,7 @@ impl Process {
         Arc::new(Self {
             pid,
             started_ns: smp::now_ns(),
+            parent: AtomicU32::new(0),
             memory: SpinLock::new(Some(memory)),
             state: SpinLock::new(state),
             limits: SpinLock::new(limits),
@@ -201,9 +204,13 @@ impl Process {
         table::leader_name(self.pid)
     }
 
-    /// 0 for init and for a process whose entry is gone.
+    /// 0 for init.
     pub fn parent_pid(&self) -> u32 {
-        table::with(|tree| tree.entry(self.pid).map_or(0, |entry| entry.parent))
+        self.parent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_parent(&self, pid: u32) {
+        self.parent.store(pid, Ordering::Relaxed);
     }
 
     pub fn group_id(&self) -> u32 {

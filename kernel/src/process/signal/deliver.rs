@@ -7,7 +7,7 @@ use crate::arch::TrapFrame;
 use crate::error::Errno;
 use crate::process::status::ExitStatus;
 use crate::process::task::Attention;
-use crate::process::{Current, job_control};
+use crate::process::{Current, itimer, job_control};
 
 /// The number of restart_syscall(2).
 const RESTART_SYSCALL: u64 = 128;
@@ -92,13 +92,15 @@ fn take(current: &Current) -> Option<(Signal, SigInfo, Disposition)> {
         own.pending.take(wanted).or_else(|| state.pending.take(wanted))
     };
     recalculate(&state, current);
-    let (signal, info) = taken?;
+    let (signal, mut info) = taken?;
     let disposition = state.actions.disposition(signal);
     if let Disposition::Handle(action) = disposition
         && action.flags().contains(ActionFlags::RESETHAND)
     {
         state.actions.set(signal, Action::default());
     }
+    drop(state);
+    itimer::taken(current.process(), signal, &mut info);
     Some((signal, info, disposition))
 }
 

@@ -24,7 +24,7 @@ pub use pending::Pending;
 pub use send::{force, send_to_group, send_to_process, send_to_thread};
 pub use set::{DefaultAction, Signal, SignalSet};
 
-use super::Current;
+use super::{Current, itimer};
 
 /// A thread's own part of signal state, guarded by `Task::signals`.
 #[derive(Default)]
@@ -63,6 +63,8 @@ pub fn exchange_action(current: &Current, signal: Signal, new: Option<Action>) -
                 task.signals.lock().pending.discard(gone);
                 send::recalculate(&state, task);
             }
+            drop(state);
+            current.process().timers.resume_all();
         }
     }
     old
@@ -88,5 +90,8 @@ pub fn take_pending(current: &Current, wanted: SignalSet) -> Option<(Signal, Sig
     let own = current.signals.lock().pending.take(wanted);
     let taken = own.or_else(|| state.pending.take(wanted));
     send::recalculate(&state, current);
-    taken
+    drop(state);
+    let (signal, mut info) = taken?;
+    itimer::taken(current.process(), signal, &mut info);
+    Some((signal, info))
 }
