@@ -24,10 +24,13 @@ extern "C" fn weft_boot_cpu(tree: *const u8, tree_physical: u64, image_physical:
     // Before anything locks: per-CPU data. The number is put right once the tree is read.
     set_boot_percpu(CpuId::new(0));
     console::init_log(log::LevelFilter::Info);
-    let image = Image { physical: image_physical };
+    let image = Image {
+        physical: image_physical,
+    };
     let tree = read_tree(tree);
     memory(tree, tree_physical, image); // frames, heap
-    let machine = machine::install(Machine::parse(tree).expect("a device tree that names the machine"));
+    let machine =
+        machine::install(Machine::parse(tree).expect("a device tree that names the machine"));
     final_table(machine, image); // W^X, no user half
     symbols::install(mmu::appended(image.region()));
     timer::init(); // the clock
@@ -95,7 +98,10 @@ fn user_space(machine: &'static Machine) {
     if machine.option("weft.trace").is_some() {
         crate::syscall::trace();
     }
-    let path = machine.option("init").filter(|path| !path.is_empty()).unwrap_or("/init");
+    let path = machine
+        .option("init")
+        .filter(|path| !path.is_empty())
+        .unwrap_or("/init");
     if let Err(error) = init::start(path, &[path], &["HOME=/", "TERM=linux"]) {
         log::error!("no first process: {error:?}");
     }
@@ -123,7 +129,11 @@ fn read_tree(tree: *const u8) -> &'static [u8] {
     const MAX_SIZE: usize = 2 << 20;
     // SAFETY: `boot.S` mapped 2 MiB from the block that holds the tree.
     let word = |index: usize| u32::from_be(unsafe { tree.cast::<u32>().add(index).read() });
-    let size = if word(0) == MAGIC { (word(1) as usize).min(MAX_SIZE) } else { 0 };
+    let size = if word(0) == MAGIC {
+        (word(1) as usize).min(MAX_SIZE)
+    } else {
+        0
+    };
     // SAFETY: as above; the header's size is bounded by what is mapped.
     unsafe { core::slice::from_raw_parts(tree, size) }
 }
@@ -136,11 +146,23 @@ fn memory(tree: &[u8], tree_physical: u64, image: Image) {
     }
     // SAFETY: once, by the boot CPU on the boot tables.
     let mut early = unsafe { EarlyMap::new(image.physical) };
-    map.ram.as_slice().iter().for_each(|region| early.add(*region));
+    map.ram
+        .as_slice()
+        .iter()
+        .for_each(|region| early.add(*region));
     early.finish();
     let mut reserved = map.reserved.clone();
-    let own = [image.region(), Region { base: tree_physical, size: tree.len() as u64 }];
-    assert!(own.iter().all(|region| reserved.add(*region)), "too many reserved regions");
+    let own = [
+        image.region(),
+        Region {
+            base: tree_physical,
+            size: tree.len() as u64,
+        },
+    ];
+    assert!(
+        own.iter().all(|region| reserved.add(*region)),
+        "too many reserved regions"
+    );
     with_ranges(map.ram.as_slice(), |ram| {
         with_ranges(reserved.as_slice(), |reserved| {
             // SAFETY: once, first of all uses of `mm`; the early map covers RAM, and what is in
@@ -172,7 +194,12 @@ fn final_table(machine: &Machine, image: Image) {
 fn describe(machine: &Machine, image: Image) {
     log::info!("Weft on {}, {} CPUs", machine.model, machine.cpus.len());
     for region in &machine.memory {
-        log::info!("memory {:#x}..{:#x}, {} MiB", region.base, region.end(), region.size >> 20);
+        log::info!(
+            "memory {:#x}..{:#x}, {} MiB",
+            region.base,
+            region.end(),
+            region.size >> 20
+        );
     }
     let taken = [("image", Some(image.region())), ("initrd", machine.initrd)];
     for (what, region) in taken {
@@ -204,7 +231,9 @@ static CPU_CAME: WaitQueue = WaitQueue::new();
 /// Starts every other CPU. Nothing waits for one: each takes threads when it is ready.
 fn start_secondaries(machine: &'static Machine) {
     let own = cpu::affinity();
-    let others = (0..machine.cpus.len()).map(CpuId::new).filter(|cpu| machine.mpidr(*cpu) != own);
+    let others = (0..machine.cpus.len())
+        .map(CpuId::new)
+        .filter(|cpu| machine.mpidr(*cpu) != own);
     for cpu in others {
         if let Err(error) = secondary::start(cpu) {
             log::error!("CPU {} does not start: {error:?}", cpu.index());

@@ -44,8 +44,14 @@ cpu_local! {
 /// Names the handler of an interrupt that each CPU enables for itself (`enable_private`).
 pub fn install(name: &str, intid: u32, handler: impl Fn() + Send + Sync + 'static) {
     let slot = &LINES[intid as usize];
-    assert!(!slot.is_completed(), "interrupt {intid} has a handler already");
-    slot.call_once(|| Line { name: name.into(), handler: Box::new(handler) });
+    assert!(
+        !slot.is_completed(),
+        "interrupt {intid} has a handler already"
+    );
+    slot.call_once(|| Line {
+        name: name.into(),
+        handler: Box::new(handler),
+    });
 }
 
 /// One line of /proc/interrupts.
@@ -58,16 +64,25 @@ pub struct LineCounts {
 
 /// Every line that has a handler.
 pub fn counts(cpus: usize) -> Vec<LineCounts> {
-    let named = LINES.iter().enumerate().filter_map(|(intid, line)| Some((intid, line.get()?)));
+    let named = LINES
+        .iter()
+        .enumerate()
+        .filter_map(|(intid, line)| Some((intid, line.get()?)));
     named
         .map(|(intid, line)| LineCounts {
             intid: intid as u32,
             name: &line.name,
-            counts: (0..cpus).map(|cpu| count_on(CpuId::new(cpu), intid)).collect(),
+            counts: (0..cpus)
+                .map(|cpu| count_on(CpuId::new(cpu), intid))
+                .collect(),
         })
         .collect()
 }
 
 fn count_on(cpu: CpuId, intid: usize) -> u32 {
-    if percpu::is_present(cpu) { COUNTS.remote(cpu)[intid].load(Ordering::Relaxed) } else { 0 }
+    if percpu::is_present(cpu) {
+        COUNTS.remote(cpu)[intid].load(Ordering::Relaxed)
+    } else {
+        0
+    }
 }

@@ -62,8 +62,14 @@ pub struct CpuNode {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GicVersion {
-    V2 { distributor: Region, cpu_interface: Region },
-    V3 { distributor: Region, redistributors: Vec<Region> },
+    V2 {
+        distributor: Region,
+        cpu_interface: Region,
+    },
+    V3 {
+        distributor: Region,
+        redistributors: Vec<Region>,
+    },
 }
 
 /// The interrupt controller.
@@ -125,7 +131,11 @@ impl Machine {
     pub fn option(&self, key: &str) -> Option<&str> {
         self.command_line.split_ascii_whitespace().find_map(|word| {
             let rest = word.strip_prefix(key)?;
-            if rest.is_empty() { Some("") } else { rest.strip_prefix('=') }
+            if rest.is_empty() {
+                Some("")
+            } else {
+                rest.strip_prefix('=')
+            }
         })
     }
 }

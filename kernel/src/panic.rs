@@ -20,7 +20,10 @@ static PANICKED: AtomicUsize = AtomicUsize::new(NOBODY);
 fn begin() {
     percpu::irq::mask_for_good();
     let own = percpu::cpu_id().index();
-    if PANICKED.compare_exchange(NOBODY, own, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+    if PANICKED
+        .compare_exchange(NOBODY, own, Ordering::AcqRel, Ordering::Relaxed)
+        .is_err()
+    {
         cpu::halt();
     }
     gic::send_sgi_others(sgi::STOP);
@@ -39,7 +42,9 @@ cpu_local! {
 
 /// The handler of the SGI that a panicking CPU sends.
 pub fn stop_this_cpu() -> ! {
-    STOPPED_AT.any().store(backtrace::own_record(), Ordering::Release);
+    STOPPED_AT
+        .any()
+        .store(backtrace::own_record(), Ordering::Release);
     cpu::halt()
 }
 
@@ -47,7 +52,10 @@ pub fn stop_this_cpu() -> ! {
 fn say_other_cpus() {
     const PATIENCE_NS: u64 = 200_000_000;
     let (own, end) = (percpu::cpu_id(), timer::now_ns() + PATIENCE_NS);
-    for cpu in (0..percpu::MAX_CPUS).map(CpuId::new).filter(|cpu| *cpu != own && percpu::is_present(*cpu)) {
+    for cpu in (0..percpu::MAX_CPUS)
+        .map(CpuId::new)
+        .filter(|cpu| *cpu != own && percpu::is_present(*cpu))
+    {
         let stopped_at = || STOPPED_AT.remote(cpu).load(Ordering::Acquire);
         while stopped_at() == 0 && timer::now_ns() < end {
             percpu::spin_hint();
@@ -67,12 +75,16 @@ fn say_other_cpus() {
 #[panic_handler]
 fn on_panic(info: &PanicInfo<'_>) -> ! {
     begin();
-    say!("\nkernel panic on CPU {}: {}", percpu::cpu_id().index(), info.message());
+    say!(
+        "\nkernel panic on CPU {}: {}",
+        percpu::cpu_id().index(),
+        info.message()
+    );
     if let Some(place) = info.location() {
         say!("at {place}");
     }
     say!("backtrace:");
-    backtrace::here(|address| say_address(address));
+    backtrace::here(say_address);
     say_thread();
     finish()
 }
@@ -81,7 +93,12 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
 pub fn exception(what: &str, frame: &TrapFrame) -> ! {
     begin();
     say!("\nkernel panic on CPU {}: {what}", percpu::cpu_id().index());
-    say!("esr {:#x} far {:#x} pstate {:#x}", frame.esr, frame.far, frame.pstate);
+    say!(
+        "esr {:#x} far {:#x} pstate {:#x}",
+        frame.esr,
+        frame.far,
+        frame.pstate
+    );
     say!("pc {} sp {:#x}", Symbol(frame.pc), frame.sp);
     for (index, pair) in frame.x.chunks(4).enumerate() {
         for (offset, value) in pair.iter().enumerate() {
@@ -90,7 +107,7 @@ pub fn exception(what: &str, frame: &TrapFrame) -> ! {
         say!("");
     }
     say!("backtrace:");
-    backtrace::of_frame(frame, |address| say_address(address));
+    backtrace::of_frame(frame, say_address);
     say_thread();
     finish()
 }

@@ -13,7 +13,9 @@ pub fn print(text: fmt::Arguments<'_>) {
 
 /// Every CPU's counters.
 pub fn cpus() {
-    print(format_args!("\nCPU  switches  forced  steals  moved in  IPIs in  ready  user ms  sys ms  irq ms  idle ms  runs\n"));
+    print(format_args!(
+        "\nCPU  switches  forced  steals  moved in  IPIs in  ready  user ms  sys ms  irq ms  idle ms  runs\n"
+    ));
     for cpu in smp::online_cpus().iter() {
         let stats = smp::cpu_stats(cpu);
         let ms = |ns: u64| ns / 1_000_000;
@@ -49,7 +51,9 @@ impl fmt::Display for Running {
 
 /// Every thread: phase, CPU, times, name.
 pub fn threads() {
-    print(format_args!("\n  tid  cpu  phase      run ms  wait ms  switches  moved  name\n"));
+    print(format_args!(
+        "\n  tid  cpu  phase      run ms  wait ms  switches  moved  name\n"
+    ));
     for thread in smp::threads() {
         let stats = thread.stats();
         print(format_args!(

@@ -26,7 +26,10 @@ pub fn init() {
 }
 
 extern "C" fn thread_main() -> ! {
-    SCHEDULER.get().expect("threads start after the scheduler").thread_main()
+    SCHEDULER
+        .get()
+        .expect("threads start after the scheduler")
+        .thread_main()
 }
 
 /// CPUs that differ only in Aff0 are close neighbours.
@@ -43,7 +46,9 @@ impl Platform for Hardware {
     fn topology(&self) -> Topology {
         let mut clusters = alloc::vec::Vec::new();
         let cpus = machine::get().cpus.iter();
-        Topology { cluster: cpus.map(|cpu| cluster(cpu.mpidr, &mut clusters)).collect() }
+        Topology {
+            cluster: cpus.map(|cpu| cluster(cpu.mpidr, &mut clusters)).collect(),
+        }
     }
 
     #[inline(always)]
@@ -94,7 +99,11 @@ impl Platform for Hardware {
     #[inline(always)]
     fn set_need_resched(&self, needed: bool) {
         let masked = percpu::irq::mask();
-        if needed { preempt::request(&masked) } else { preempt::clear_request(&masked) }
+        if needed {
+            preempt::request(&masked)
+        } else {
+            preempt::clear_request(&masked)
+        }
     }
 
     #[inline(always)]
@@ -116,6 +125,9 @@ impl Platform for Hardware {
         let stack = Stack::new().map_err(|_| SpawnError::OutOfMemory)?;
         // SAFETY: the stack is fresh, mapped and larger than the prepared frame.
         let initial_sp = unsafe { stack::prepare(stack.top().as_usize(), thread_main) };
-        Ok(KernelStack { owner: Box::new(stack), initial_sp })
+        Ok(KernelStack {
+            owner: Box::new(stack),
+            initial_sp,
+        })
     }
 }

@@ -17,11 +17,16 @@ pub use memory::overflow_was_wanted;
 /// Why a test failed.
 type Outcome = Result<(), &'static str>;
 
-const TESTS: &[(&str, fn() -> Outcome)] = &[
+type Test = (&'static str, fn() -> Outcome);
+
+const TESTS: &[Test] = &[
     ("clock", hardware::clock_moves_on_every_cpu),
     ("fp-registers", hardware::fp_registers_follow_their_owner),
     ("store-buffer", hardware::fences_order_stores_before_loads),
-    ("write-xor-execute", memory::nothing_is_writable_and_executable),
+    (
+        "write-xor-execute",
+        memory::nothing_is_writable_and_executable,
+    ),
     ("user-copies", memory::bad_user_addresses_are_fixed_up),
     ("heap", memory::heap_survives_all_cpus),
     ("stack-guard", memory::overflow_hits_the_guard),

@@ -40,7 +40,9 @@ struct Table<'a> {
 }
 
 fn word(bytes: &[u8], offset: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(offset..offset + 4)?.try_into().ok()?))
+    Some(u32::from_le_bytes(
+        bytes.get(offset..offset + 4)?.try_into().ok()?,
+    ))
 }
 
 impl<'a> Table<'a> {
@@ -51,7 +53,10 @@ impl<'a> Table<'a> {
         let (count, name_bytes) = (word(bytes, 8)? as usize, word(bytes, 12)? as usize);
         let names_start = HEADER + count.checked_mul(ENTRY)?;
         let (entries, _) = bytes.get(HEADER..names_start)?.as_chunks::<ENTRY>();
-        Some(Self { entries, names: bytes.get(names_start..names_start + name_bytes)? })
+        Some(Self {
+            entries,
+            names: bytes.get(names_start..names_start + name_bytes)?,
+        })
     }
 
     fn address(&self, index: usize) -> u64 {

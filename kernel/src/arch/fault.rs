@@ -49,7 +49,11 @@ impl Fault {
     /// stores ignore (TCR_EL1.TBI0) but FAR_EL1 keeps.
     pub fn address(self) -> usize {
         let address = self.far as usize;
-        if address & 1 << 55 == 0 { address & ((1 << 56) - 1) } else { address }
+        if address & 1 << 55 == 0 {
+            address & ((1 << 56) - 1)
+        } else {
+            address
+        }
     }
 
     /// Whether the access was a write. A cache maintenance instruction counts as a read: the
@@ -57,7 +61,9 @@ impl Fault {
     pub fn is_write(self) -> bool {
         const WNR: u64 = 1 << 6;
         const CACHE_MAINTENANCE: u64 = 1 << 8;
-        self.class() == FaultClass::DataAbort && self.esr & WNR != 0 && self.esr & CACHE_MAINTENANCE == 0
+        self.class() == FaultClass::DataAbort
+            && self.esr & WNR != 0
+            && self.esr & CACHE_MAINTENANCE == 0
     }
 
     pub fn is_execute(self) -> bool {
@@ -86,12 +92,25 @@ mod tests {
 
     #[test]
     fn classes_of_real_syndromes() {
-        let write = Fault { esr: 0x9200_0047, far: 0 };
+        let write = Fault {
+            esr: 0x9200_0047,
+            far: 0,
+        };
         assert_eq!(write.class(), FaultClass::DataAbort);
         assert!(write.is_write() && write.is_translation() && !write.is_permission());
-        let fetch = Fault { esr: 0x8200_000f, far: 0 };
+        let fetch = Fault {
+            esr: 0x8200_000f,
+            far: 0,
+        };
         assert!(fetch.is_execute() && fetch.is_permission());
-        assert_eq!(Fault { esr: 0x5600_0000, far: 0 }.class(), FaultClass::SystemCall);
+        assert_eq!(
+            Fault {
+                esr: 0x5600_0000,
+                far: 0
+            }
+            .class(),
+            FaultClass::SystemCall
+        );
     }
 
     #[test]

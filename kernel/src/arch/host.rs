@@ -32,7 +32,11 @@ unsafe impl Sync for FpState {}
 
 impl FpState {
     pub const fn new() -> Self {
-        Self(Cell::new(FpRegisters { v: [0; 32], fpsr: 0, fpcr: 0 }))
+        Self(Cell::new(FpRegisters {
+            v: [0; 32],
+            fpsr: 0,
+            fpcr: 0,
+        }))
     }
 
     pub fn snapshot(&self) -> FpRegisters {
@@ -53,7 +57,10 @@ pub struct UserState {
 
 impl UserState {
     pub const fn new() -> Self {
-        Self { fp: FpState::new(), tls: AtomicU64::new(0) }
+        Self {
+            fp: FpState::new(),
+            tls: AtomicU64::new(0),
+        }
     }
 
     pub fn tls(&self) -> u64 {
@@ -103,12 +110,20 @@ pub mod usercopy {
     pub struct BadAddress;
 
     fn check(address: usize) -> Result<(), BadAddress> {
-        if address < 4096 { Err(BadAddress) } else { Ok(()) }
+        if address < 4096 {
+            Err(BadAddress)
+        } else {
+            Ok(())
+        }
     }
 
     /// # Safety
     /// `to` must be valid for `length` writes; on the host `from` must be real memory too.
-    pub unsafe fn copy_from_user(to: *mut u8, from: usize, length: usize) -> Result<(), BadAddress> {
+    pub unsafe fn copy_from_user(
+        to: *mut u8,
+        from: usize,
+        length: usize,
+    ) -> Result<(), BadAddress> {
         if length > 0 {
             check(from)?;
             // SAFETY: the caller's promise.
@@ -119,7 +134,11 @@ pub mod usercopy {
 
     /// # Safety
     /// `from` must be valid for `length` reads; on the host `to` must be real memory too.
-    pub unsafe fn copy_to_user(to: usize, from: *const u8, length: usize) -> Result<(), BadAddress> {
+    pub unsafe fn copy_to_user(
+        to: usize,
+        from: *const u8,
+        length: usize,
+    ) -> Result<(), BadAddress> {
         if length > 0 {
             check(to)?;
             // SAFETY: the caller's promise.
@@ -151,10 +170,16 @@ pub mod usercopy {
     ///
     /// # Safety
     /// As for [`load_u32`].
-    pub unsafe fn compare_exchange_u32(address: usize, old: u32, new: u32) -> Result<u32, BadAddress> {
+    pub unsafe fn compare_exchange_u32(
+        address: usize,
+        old: u32,
+        new: u32,
+    ) -> Result<u32, BadAddress> {
         check(address)?;
         // SAFETY: the caller's promise.
         let word = unsafe { AtomicU32::from_ptr(address as *mut u32) };
-        Ok(word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst).unwrap_or_else(|found| found))
+        Ok(word
+            .compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst)
+            .unwrap_or_else(|found| found))
     }
 }

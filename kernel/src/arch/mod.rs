@@ -32,4 +32,7 @@ pub use aarch64::{
 #[cfg(not(target_os = "none"))]
 pub mod host;
 #[cfg(not(target_os = "none"))]
-pub use host::{Features, FpState, UserState, end, enter_user_mode, features, interrupt_cpu, now_ns, random_word, usercopy};
+pub use host::{
+    Features, FpState, UserState, end, enter_user_mode, features, interrupt_cpu, now_ns,
+    random_word, usercopy,
+};

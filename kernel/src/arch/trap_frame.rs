@@ -19,7 +19,7 @@ pub struct TrapFrame {
     pub far: u64,
 }
 
-const _: () = assert!(size_of::<TrapFrame>() % 16 == 0);
+const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
 
 /// The PSTATE bits that user space may choose: condition flags, and SSBS/DIT/TCO left out.
 const USER_PSTATE: u64 = 0xf000_0000;
@@ -27,7 +27,11 @@ const USER_PSTATE: u64 = 0xf000_0000;
 impl TrapFrame {
     /// A frame that starts user code at `pc` with stack `sp`, everything else zero.
     pub fn user(pc: u64, sp: u64) -> Self {
-        Self { pc, sp, ..Self::default() }
+        Self {
+            pc,
+            sp,
+            ..Self::default()
+        }
     }
 
     /// The system call's number (x8).

@@ -45,7 +45,10 @@ impl Log for KernelLog {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let mut line = Line { bytes: [0; 256], length: 0 };
+        let mut line = Line {
+            bytes: [0; 256],
+            length: 0,
+        };
         let micros = arch::now_ns() / 1000;
         let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
         let level = match record.level() {
@@ -65,7 +68,9 @@ impl Log for KernelLog {
 
 fn keep(line: &[u8]) {
     let mut kept = KEPT_LINES.lock();
-    line.iter().filter(|byte| **byte != b'\r').for_each(|byte| kept.put_over(*byte));
+    line.iter()
+        .filter(|byte| **byte != b'\r')
+        .for_each(|byte| kept.put_over(*byte));
 }
 
 /// Makes the `log` macros work. Lines are kept from here on and printed once there is a UART.

@@ -2,8 +2,8 @@
 //!
 //! They work from the UART's interrupt, so they show a system whose threads are all stuck.
 
-use crate::{irq, report};
 use crate::arch::aarch64::{gic, psci};
+use crate::{irq, report};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 const PREFIX: u8 = 0x1d;
@@ -22,7 +22,10 @@ static PREFIXED: AtomicBool = AtomicBool::new(false);
 
 /// The typed byte, unless it is the prefix or a command.
 pub fn filter(byte: u8) -> Option<u8> {
-    if PREFIXED.swap(byte == PREFIX && !PREFIXED.load(Ordering::Relaxed), Ordering::Relaxed) {
+    if PREFIXED.swap(
+        byte == PREFIX && !PREFIXED.load(Ordering::Relaxed),
+        Ordering::Relaxed,
+    ) {
         return command(byte);
     }
     (byte != PREFIX).then_some(byte)

@@ -29,7 +29,9 @@ unsafe impl Sync for Pl011 {}
 impl Pl011 {
     /// Baud rate and line settings stay as the firmware left them.
     pub fn new(region: Region) -> Self {
-        let uart = Self { registers: mmu::map_device(region.base, region.size) };
+        let uart = Self {
+            registers: mmu::map_device(region.base, region.size),
+        };
         uart.write(IMSC, 0);
         uart.write(CR, CR_ENABLE);
         uart
@@ -42,7 +44,12 @@ impl Pl011 {
 
     fn write(&self, register: usize, value: u32) {
         // SAFETY: as for `read`.
-        unsafe { self.registers.add(register).cast::<u32>().write_volatile(value) }
+        unsafe {
+            self.registers
+                .add(register)
+                .cast::<u32>()
+                .write_volatile(value)
+        }
     }
 
     pub fn send(&self, bytes: &[u8]) {
@@ -55,7 +62,11 @@ impl Pl011 {
     }
 
     pub fn receive(&self) -> Option<u8> {
-        if self.read(FR) & FR_RECEIVE_EMPTY != 0 { None } else { Some(self.read(DR) as u8) }
+        if self.read(FR) & FR_RECEIVE_EMPTY != 0 {
+            None
+        } else {
+            Some(self.read(DR) as u8)
+        }
     }
 
     pub fn enable_receive_interrupt(&self) {

@@ -9,7 +9,11 @@ pub struct Ring<const SIZE: usize> {
 
 impl<const SIZE: usize> Ring<SIZE> {
     pub const fn new() -> Self {
-        Self { bytes: [0; SIZE], put: 0, taken: 0 }
+        Self {
+            bytes: [0; SIZE],
+            put: 0,
+            taken: 0,
+        }
     }
 
     /// Adds a byte; drops it when full.

@@ -11,13 +11,21 @@ use smp::account::{self, TimeClass};
 /// Calls `handler` for a device's interrupt from now on. Panics if the line has a handler.
 pub fn register(name: &str, interrupt: Interrupt, handler: impl Fn() + Send + Sync + 'static) {
     install(name, interrupt.intid, handler);
-    let target = if interrupt.intid < gic::FIRST_SPI { percpu::cpu_id() } else { next_target() };
+    let target = if interrupt.intid < gic::FIRST_SPI {
+        percpu::cpu_id()
+    } else {
+        next_target()
+    };
     gic::enable(interrupt.intid, trigger(interrupt.trigger), target);
 }
 
 /// Enables a private interrupt on this CPU.
 pub fn enable_private(interrupt: Interrupt) {
-    gic::enable(interrupt.intid, trigger(interrupt.trigger), percpu::cpu_id());
+    gic::enable(
+        interrupt.intid,
+        trigger(interrupt.trigger),
+        percpu::cpu_id(),
+    );
 }
 
 fn trigger(trigger: Trigger) -> gic::Trigger {
@@ -32,7 +40,10 @@ fn next_target() -> CpuId {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let online: Vec<CpuId> = smp::online_cpus().iter().collect();
     let turn = NEXT.fetch_add(1, Ordering::Relaxed);
-    online.get(turn % online.len().max(1)).copied().unwrap_or_else(percpu::cpu_id)
+    online
+        .get(turn % online.len().max(1))
+        .copied()
+        .unwrap_or_else(percpu::cpu_id)
 }
 
 /// Takes every interrupt that is pending on this CPU; returns what it was doing before. IRQs

@@ -50,21 +50,36 @@ impl Machine {
             memory: memory(tree).collect(),
             reserved: reserved(tree).collect(),
             cpus: cpus(tree).collect(),
-            gic: Gic { version: gic(&controller)? },
+            gic: Gic {
+                version: gic(&controller)?,
+            },
             psci: psci(&walk),
             timer: timer(&walk)?,
             uart: uart(&walk, chosen),
-            rtc: walk.find(&["arm,pl031"]).and_then(|node| node.registers.first().copied()),
-            virtio: walk.all(&["virtio,mmio"]).filter_map(Found::device).collect(),
+            rtc: walk
+                .find(&["arm,pl031"])
+                .and_then(|node| node.registers.first().copied()),
+            virtio: walk
+                .all(&["virtio,mmio"])
+                .filter_map(Found::device)
+                .collect(),
             initrd: initrd(tree),
-            command_line: chosen.map(|node| text(node, "bootargs")).unwrap_or_default(),
+            command_line: chosen
+                .map(|node| text(node, "bootargs"))
+                .unwrap_or_default(),
             seed: chosen.map(seed).unwrap_or_default(),
         })
     }
 }
 
 /// The GICs this kernel drives, version 3 first.
-const GICS: &[&str] = &["arm,gic-v3", "arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a7-gic", "arm,gic-v2"];
+const GICS: &[&str] = &[
+    "arm,gic-v3",
+    "arm,gic-400",
+    "arm,cortex-a15-gic",
+    "arm,cortex-a7-gic",
+    "arm,gic-v2",
+];
 
 /// An enabled node, its registers as CPU physical addresses.
 #[derive(Clone)]
@@ -76,7 +91,10 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn device(&self) -> Option<Device> {
-        Some(Device { registers: *self.registers.first()?, interrupt: interrupt(self.node, 0)? })
+        Some(Device {
+            registers: *self.registers.first()?,
+            interrupt: interrupt(self.node, 0)?,
+        })
     }
 }
 
@@ -86,7 +104,7 @@ struct Walk<'a>(Vec<Found<'a>>);
 impl<'a> Walk<'a> {
     fn new(tree: Fdt<'a>) -> Self {
         let mut walk = Self(Vec::new());
-        walk.visit(tree.root(), &String::new(), &|address| Some(address));
+        walk.visit(tree.root(), "", &|address| Some(address));
         walk
     }
 
@@ -98,14 +116,22 @@ impl<'a> Walk<'a> {
             }
             let path = alloc::format!("{path}/{}", node.name());
             let registers = windows(node, translate);
-            self.0.push(Found { node, path: path.clone(), registers });
+            self.0.push(Found {
+                node,
+                path: path.clone(),
+                registers,
+            });
             let ranges = ranges(node);
-            self.visit(node, &path, &|address| translate(through(ranges.as_deref()?, address)?));
+            self.visit(node, &path, &|address| {
+                translate(through(ranges.as_deref()?, address)?)
+            });
         }
     }
 
     fn all<'w>(&'w self, compatible: &'w [&str]) -> impl Iterator<Item = &'w Found<'a>> {
-        self.0.iter().filter(|found| compatible.iter().any(|name| found.node.is_compatible(name)))
+        self.0
+            .iter()
+            .filter(|found| compatible.iter().any(|name| found.node.is_compatible(name)))
     }
 
     fn find(&self, compatible: &[&str]) -> Option<Found<'a>> {
@@ -139,22 +165,31 @@ fn through(ranges: &[Range], address: u64) -> Option<u64> {
     if ranges.is_empty() {
         return Some(address);
     }
-    let range = ranges.iter().find(|range| address.wrapping_sub(range.child) < range.size)?;
+    let range = ranges
+        .iter()
+        .find(|range| address.wrapping_sub(range.child) < range.size)?;
     Some(address - range.child + range.parent)
 }
 
 fn windows(node: FdtNode<'_>, translate: &dyn Fn(u64) -> Option<u64>) -> Vec<Region> {
-    let Ok(Some(entries)) = node.reg() else { return Vec::new() };
+    let Ok(Some(entries)) = node.reg() else {
+        return Vec::new();
+    };
     entries
         .filter_map(|entry| {
-            Some(Region { base: translate(entry.address().ok()?)?, size: entry.size().ok()? })
+            Some(Region {
+                base: translate(entry.address().ok()?)?,
+                size: entry.size().ok()?,
+            })
         })
         .collect()
 }
 
 /// The big-endian cells of a property.
 fn cells(node: FdtNode<'_>, name: &str) -> Vec<u32> {
-    let Some(property) = node.property(name) else { return Vec::new() };
+    let Some(property) = node.property(name) else {
+        return Vec::new();
+    };
     let (words, _) = property.value().as_chunks::<4>();
     words.iter().map(|word| u32::from_be_bytes(*word)).collect()
 }
@@ -169,10 +204,16 @@ fn interrupt(node: FdtNode<'_>, index: usize) -> Option<Interrupt> {
     const SPI: u32 = 0;
     const EDGE_FLAGS: u32 = 0b11;
     let list = cells(node, "interrupts");
-    let [kind, number, flags] = *list.get(index * 3..index * 3 + 3)? else { return None };
+    let [kind, number, flags] = *list.get(index * 3..index * 3 + 3)? else {
+        return None;
+    };
     Some(Interrupt {
         intid: number + if kind == SPI { 32 } else { 16 },
-        trigger: if flags & EDGE_FLAGS != 0 { Trigger::Edge } else { Trigger::Level },
+        trigger: if flags & EDGE_FLAGS != 0 {
+            Trigger::Edge
+        } else {
+            Trigger::Level
+        },
     })
 }
 
@@ -181,27 +222,49 @@ fn interrupt(node: FdtNode<'_>, index: usize) -> Option<Interrupt> {
 /// RAM: every memory node that is not disabled (as secure memory is, to us).
 pub(super) fn memory(tree: Fdt<'_>) -> impl Iterator<Item = Region> {
     let usable = |node: &FdtNode<'_>| matches!(node.status(), Ok(Status::Okay));
-    let nodes = tree.root().children().filter(|node| is_of_type(*node, "memory"));
-    nodes.filter(usable).flat_map(own_windows).filter(|region| region.size > 0)
+    let nodes = tree
+        .root()
+        .children()
+        .filter(|node| is_of_type(*node, "memory"));
+    nodes
+        .filter(usable)
+        .flat_map(own_windows)
+        .filter(|region| region.size > 0)
 }
 
 /// The memory reservation block and the fixed children of /reserved-memory.
 pub(super) fn reserved(tree: Fdt<'_>) -> impl Iterator<Item = Region> {
-    let block = tree.memory_reservations().map(|entry| Region { base: entry.address(), size: entry.size() });
-    let nodes = tree.root().child("reserved-memory").into_iter().flat_map(|parent| parent.children());
-    block.chain(nodes.flat_map(own_windows)).filter(|region| region.size > 0)
+    let block = tree.memory_reservations().map(|entry| Region {
+        base: entry.address(),
+        size: entry.size(),
+    });
+    let nodes = tree
+        .root()
+        .child("reserved-memory")
+        .into_iter()
+        .flat_map(|parent| parent.children());
+    block
+        .chain(nodes.flat_map(own_windows))
+        .filter(|region| region.size > 0)
 }
 
 /// The registers of a node whose parent's addresses are the CPU's.
 fn own_windows(node: FdtNode<'_>) -> impl Iterator<Item = Region> {
     let entries = node.reg().ok().flatten().into_iter().flatten();
-    entries.filter_map(|entry| Some(Region { base: entry.address().ok()?, size: entry.size().ok()? }))
+    entries.filter_map(|entry| {
+        Some(Region {
+            base: entry.address().ok()?,
+            size: entry.size().ok()?,
+        })
+    })
 }
 
 pub(super) fn cpus(tree: Fdt<'_>) -> impl Iterator<Item = CpuNode> {
     let parent = tree.root().child("cpus");
     let nodes = parent.into_iter().flat_map(|parent| parent.children());
-    nodes.filter(|node| is_of_type(*node, "cpu")).filter_map(cpu)
+    nodes
+        .filter(|node| is_of_type(*node, "cpu"))
+        .filter_map(cpu)
 }
 
 fn is_of_type(node: FdtNode<'_>, kind: &str) -> bool {
@@ -214,38 +277,65 @@ fn cpu(node: FdtNode<'_>) -> Option<CpuNode> {
         return None;
     }
     let mpidr = number(node, "reg")? & AFFINITY;
-    Some(CpuNode { mpidr, psci: string(node, "enable-method") == "psci" })
+    Some(CpuNode {
+        mpidr,
+        psci: string(node, "enable-method") == "psci",
+    })
 }
 
 /// The initial RAM file system; its bounds have one or two cells, as the boot loader likes.
 pub(super) fn initrd(tree: Fdt<'_>) -> Option<Region> {
     let chosen = tree.root().child("chosen")?;
-    let (start, end) = (number(chosen, "linux,initrd-start")?, number(chosen, "linux,initrd-end")?);
-    (end > start).then(|| Region { base: start, size: end - start })
+    let (start, end) = (
+        number(chosen, "linux,initrd-start")?,
+        number(chosen, "linux,initrd-end")?,
+    );
+    (end > start).then(|| Region {
+        base: start,
+        size: end - start,
+    })
 }
 
 /// A property of one or two cells.
 fn number(node: FdtNode<'_>, name: &str) -> Option<u64> {
     let property = node.property(name)?;
     let (words, _) = property.value().as_chunks::<4>();
-    let cells = words.iter().map(|word| u64::from(u32::from_be_bytes(*word)));
+    let cells = words
+        .iter()
+        .map(|word| u64::from(u32::from_be_bytes(*word)));
     (!words.is_empty()).then(|| cells.fold(0, |value, cell| value << 32 | cell))
 }
 
 fn string<'a>(node: FdtNode<'a>, name: &str) -> &'a str {
-    let Some(property) = node.property(name) else { return "" };
+    let Some(property) = node.property(name) else {
+        return "";
+    };
     property.value_as::<&'a str>().unwrap_or_default()
 }
 
 fn gic(controller: &Found<'_>) -> Result<GicVersion, ParseError> {
     let too_few = || ParseError::Malformed("the interrupt controller lacks registers".to_string());
-    let [distributor, second, ..] = controller.registers[..] else { return Err(too_few()) };
+    let [distributor, second, ..] = controller.registers[..] else {
+        return Err(too_few());
+    };
     if !controller.node.is_compatible("arm,gic-v3") {
-        return Ok(GicVersion::V2 { distributor, cpu_interface: second });
+        return Ok(GicVersion::V2 {
+            distributor,
+            cpu_interface: second,
+        });
     }
-    let count = cells(controller.node, "#redistributor-regions").first().map_or(1, |count| *count as usize);
-    let redistributors = controller.registers.get(1..1 + count).ok_or_else(too_few)?.to_vec();
-    Ok(GicVersion::V3 { distributor, redistributors })
+    let count = cells(controller.node, "#redistributor-regions")
+        .first()
+        .map_or(1, |count| *count as usize);
+    let redistributors = controller
+        .registers
+        .get(1..1 + count)
+        .ok_or_else(too_few)?
+        .to_vec();
+    Ok(GicVersion::V3 {
+        distributor,
+        redistributors,
+    })
 }
 
 fn psci(walk: &Walk<'_>) -> Option<Conduit> {
@@ -260,19 +350,27 @@ fn psci(walk: &Walk<'_>) -> Option<Conduit> {
 /// The virtual timer is the third interrupt (Linux binding arm,arch_timer).
 fn timer(walk: &Walk<'_>) -> Result<Interrupt, ParseError> {
     const VIRTUAL: usize = 2;
-    let node = walk.find(&["arm,armv8-timer", "arm,armv7-timer"]).ok_or(ParseError::NoTimer)?.node;
+    let node = walk
+        .find(&["arm,armv8-timer", "arm,armv7-timer"])
+        .ok_or(ParseError::NoTimer)?
+        .node;
     interrupt(node, VIRTUAL).ok_or(ParseError::NoTimer)
 }
 
 /// The PL011 that /chosen names as the console, or the first one.
 fn uart(walk: &Walk<'_>, chosen: Option<FdtNode<'_>>) -> Option<Device> {
     const PL011: &[&str] = &["arm,pl011", "arm,sbsa-uart"];
-    let stdout = chosen.map(|node| text(node, "stdout-path")).unwrap_or_default();
+    let stdout = chosen
+        .map(|node| text(node, "stdout-path"))
+        .unwrap_or_default();
     let stdout = stdout.split(':').next().unwrap_or_default();
     let named = walk.all(PL011).find(|found| found.path == stdout);
     named.or_else(|| walk.all(PL011).next())?.device()
 }
 
 fn seed(chosen: FdtNode<'_>) -> Vec<u8> {
-    chosen.property("rng-seed").map(|property| property.value().to_vec()).unwrap_or_default()
+    chosen
+        .property("rng-seed")
+        .map(|property| property.value().to_vec())
+        .unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! RAM and what of it is taken, read from the device tree before there is a heap.
 
-use super::device_tree::{self, ParseError};
 use super::Region;
+use super::device_tree::{self, ParseError};
 use dtoolkit::fdt::Fdt;
 
 /// A short list of regions without a heap.
@@ -15,7 +15,10 @@ impl RegionList {
     const CAPACITY: usize = 32;
 
     const fn new() -> Self {
-        Self { regions: [Region { base: 0, size: 0 }; Self::CAPACITY], count: 0 }
+        Self {
+            regions: [Region { base: 0, size: 0 }; Self::CAPACITY],
+            count: 0,
+        }
     }
 
     /// Adds a region; false when the list is full. Empty regions are left out.
@@ -24,7 +27,9 @@ impl RegionList {
         if region.size == 0 {
             return true;
         }
-        let Some(slot) = self.regions.get_mut(self.count) else { return false };
+        let Some(slot) = self.regions.get_mut(self.count) else {
+            return false;
+        };
         *slot = region;
         self.count += 1;
         true
@@ -58,12 +63,21 @@ impl MemoryMap {
     /// Reads the flattened device tree in `blob`, on the CPU with affinity `mpidr`.
     pub fn parse(blob: &[u8], mpidr: u64) -> Result<Self, ParseError> {
         let tree = Fdt::new(blob).map_err(|_| ParseError::NotADeviceTree)?;
-        let mut map = Self { ram: RegionList::new(), reserved: RegionList::new(), boot_cpu: 0 };
+        let mut map = Self {
+            ram: RegionList::new(),
+            reserved: RegionList::new(),
+            boot_cpu: 0,
+        };
         map.ram.add_all(device_tree::memory(tree))?;
         map.reserved.add_all(device_tree::reserved(tree))?;
-        map.reserved.add_all(device_tree::initrd(tree).into_iter())?;
+        map.reserved
+            .add_all(device_tree::initrd(tree).into_iter())?;
         let position = device_tree::cpus(tree).position(|cpu| cpu.mpidr == mpidr);
         map.boot_cpu = position.ok_or(ParseError::NoCpus)?;
-        if map.ram.as_slice().is_empty() { Err(ParseError::NoMemory) } else { Ok(map) }
+        if map.ram.as_slice().is_empty() {
+            Err(ParseError::NoMemory)
+        } else {
+            Ok(map)
+        }
     }
 }

@@ -8,7 +8,13 @@ static GICV3: &[u8] = include_bytes!("testdata/virt-gicv3.dtb");
 #[test]
 fn devices_memory_and_cpus_are_found() {
     let machine = Machine::parse(GICV3).unwrap();
-    assert_eq!(machine.memory, [Region { base: 0x4000_0000, size: 256 << 20 }]);
+    assert_eq!(
+        machine.memory,
+        [Region {
+            base: 0x4000_0000,
+            size: 256 << 20
+        }]
+    );
     let affinities: Vec<u64> = machine.cpus.iter().map(|cpu| cpu.mpidr).collect();
     assert_eq!(affinities, [0, 1, 2, 3]);
     assert!(machine.cpus.iter().all(|cpu| cpu.psci));
@@ -16,20 +22,35 @@ fn devices_memory_and_cpus_are_found() {
     assert_eq!(machine.timer.intid, 27);
     assert_eq!(machine.timer.trigger, Trigger::Level);
     let uart = machine.uart.unwrap();
-    assert_eq!((uart.registers.base, uart.interrupt.intid), (0x900_0000, 33));
+    assert_eq!(
+        (uart.registers.base, uart.interrupt.intid),
+        (0x900_0000, 33)
+    );
     assert_eq!(machine.rtc.unwrap().base, 0x901_0000);
     assert_eq!(machine.virtio.len(), 32);
-    assert!(machine.virtio.iter().all(|slot| slot.interrupt.trigger == Trigger::Edge));
+    assert!(
+        machine
+            .virtio
+            .iter()
+            .all(|slot| slot.interrupt.trigger == Trigger::Edge)
+    );
     assert!(machine.initrd.is_some_and(|initrd| initrd.size > 0));
     assert_eq!(machine.seed.len(), 32);
 }
 
 #[test]
 fn both_interrupt_controllers_are_told_apart() {
-    let GicVersion::V3 { distributor, redistributors } = Machine::parse(GICV3).unwrap().gic.version else {
+    let GicVersion::V3 {
+        distributor,
+        redistributors,
+    } = Machine::parse(GICV3).unwrap().gic.version
+    else {
         panic!("a GICv3");
     };
-    assert_eq!((distributor.base, redistributors[0].base), (0x800_0000, 0x80a_0000));
+    assert_eq!(
+        (distributor.base, redistributors[0].base),
+        (0x800_0000, 0x80a_0000)
+    );
     let GicVersion::V2 { cpu_interface, .. } = Machine::parse(GICV2).unwrap().gic.version else {
         panic!("a GICv2");
     };

@@ -21,12 +21,19 @@ pub fn clock_moves_on_every_cpu() -> Outcome {
             latest.fetch_max(now, Ordering::Release);
         }
     });
-    check(backwards.load(Ordering::Relaxed) == 0, "the clock went backwards between CPUs")
+    check(
+        backwards.load(Ordering::Relaxed) == 0,
+        "the clock went backwards between CPUs",
+    )
 }
 
 fn pattern(seed: u128) -> FpRegisters {
     let mut registers = FpRegisters::default();
-    registers.v.iter_mut().enumerate().for_each(|(index, value)| *value = seed << 8 | index as u128);
+    registers
+        .v
+        .iter_mut()
+        .enumerate()
+        .for_each(|(index, value)| *value = seed << 8 | index as u128);
     registers.fpcr = 1 << 22;
     registers
 }
@@ -39,10 +46,16 @@ pub fn fp_registers_follow_their_owner() -> Outcome {
     second.set(&pattern(2));
     for _ in 0..2 {
         first.load(&masked);
-        check(first.snapshot() == pattern(1), "the first owner's registers changed")?;
+        check(
+            first.snapshot() == pattern(1),
+            "the first owner's registers changed",
+        )?;
         first.save(&masked);
         second.load(&masked);
-        check(second.snapshot() == pattern(2), "the second owner's registers changed")?;
+        check(
+            second.snapshot() == pattern(2),
+            "the second owner's registers changed",
+        )?;
         second.save(&masked);
     }
     Ok(())
@@ -102,5 +115,8 @@ pub fn fences_order_stores_before_loads() -> Outcome {
             found.fetch_add(litmus.side(index), Ordering::Relaxed);
         }
     });
-    check(forbidden.load(Ordering::Relaxed) == 0, "both CPUs missed the other's store")
+    check(
+        forbidden.load(Ordering::Relaxed) == 0,
+        "both CPUs missed the other's store",
+    )
 }

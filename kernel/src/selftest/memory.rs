@@ -19,10 +19,16 @@ pub fn nothing_is_writable_and_executable() -> Outcome {
     check(!mmu::is_writable(code), "code is writable")?;
     check(!mmu::is_writable(constant), "constants are writable")?;
     check(mmu::is_writable(data), "data is not writable")?;
-    for (what, name) in [(code, "code is writable in the linear map"), (constant, "constants are")] {
+    for (what, name) in [
+        (code, "code is writable in the linear map"),
+        (constant, "constants are"),
+    ] {
         check(!mmu::is_writable(mmu::linear_alias(what)), name)?;
     }
-    check(mmu::is_writable(mmu::linear_alias(data)), "data is not writable in the linear map")
+    check(
+        mmu::is_writable(mmu::linear_alias(data)),
+        "data is not writable in the linear map",
+    )
 }
 
 /// User copies of a thread without user memory, and of kernel addresses, fail and return.
@@ -39,7 +45,10 @@ pub fn bad_user_addresses_are_fixed_up() -> Outcome {
                 usercopy::load_u32(address & !3).map(|_| ()),
             ]
         };
-        check(outcomes.iter().all(Result::is_err), "a bad address was accessed")?;
+        check(
+            outcomes.iter().all(Result::is_err),
+            "a bad address was accessed",
+        )?;
     }
     // SAFETY: an unmapped user address.
     let exchanged = unsafe { usercopy::compare_exchange_u32(0x1000, 0, 1) };
@@ -61,7 +70,10 @@ pub fn heap_survives_all_cpus() -> Outcome {
             }
         }
     });
-    check(SPOILT.load(Ordering::Relaxed) == 0, "memory of one CPU was written by another")
+    check(
+        SPOILT.load(Ordering::Relaxed) == 0,
+        "memory of one CPU was written by another",
+    )
 }
 
 /// The thread that overflows its stack on purpose, and what became of it.
@@ -71,7 +83,9 @@ static CAUGHT: AtomicU32 = AtomicU32::new(0);
 /// Whether the overflow just caught is the one the test made. Then its thread just ends.
 pub fn overflow_was_wanted() -> bool {
     let own = smp::current_id().tid;
-    let wanted = OVERFLOWING.compare_exchange(own, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    let wanted = OVERFLOWING
+        .compare_exchange(own, 0, Ordering::Relaxed, Ordering::Relaxed)
+        .is_ok();
     if wanted {
         CAUGHT.store(own, Ordering::Relaxed);
     }
@@ -80,6 +94,7 @@ pub fn overflow_was_wanted() -> bool {
 
 /// A thread that recurses for ever is stopped by the guard, found on the overflow stack.
 pub fn overflow_hits_the_guard() -> Outcome {
+    #[expect(unconditional_recursion, reason = "the stack is to overflow")]
     fn recurse(depth: usize) -> usize {
         let frame = core::hint::black_box([depth; 64]);
         1 + recurse(depth + 1) + frame[depth % 64]
@@ -90,8 +105,14 @@ pub fn overflow_hits_the_guard() -> Outcome {
     }));
     let thread = thread.map_err(|_| "no memory for a thread")?;
     thread.join();
-    check(CAUGHT.load(Ordering::Relaxed) == thread.tid(), "the overflow was not caught")?;
+    check(
+        CAUGHT.load(Ordering::Relaxed) == thread.tid(),
+        "the overflow was not caught",
+    )?;
     let local = 0u8;
     let below = (&raw const local).addr() & !0xffff;
-    check(!is_readable(below as u64), "the guard below this stack is mapped")
+    check(
+        !is_readable(below as u64),
+        "the guard below this stack is mapped",
+    )
 }

@@ -52,7 +52,8 @@ pub fn spinning_threads_are_preempted() -> Outcome {
 /// Twice as many busy threads as CPUs, all born on one: every CPU gets to run some.
 pub fn load_reaches_every_cpu() -> Outcome {
     let cpus = smp::online_cpus().count();
-    let ran: Arc<Vec<AtomicUsize>> = Arc::new((0..percpu::MAX_CPUS).map(|_| AtomicUsize::new(0)).collect());
+    let ran: Arc<Vec<AtomicUsize>> =
+        Arc::new((0..percpu::MAX_CPUS).map(|_| AtomicUsize::new(0)).collect());
     let spawn = |_| {
         let ran = ran.clone();
         let busy = move || {
@@ -65,7 +66,10 @@ pub fn load_reaches_every_cpu() -> Outcome {
     };
     let threads: Vec<_> = (0..2 * cpus).map(spawn).collect();
     threads.iter().for_each(|thread| thread.join());
-    let reached = ran.iter().filter(|count| count.load(Ordering::Relaxed) > 0).count();
+    let reached = ran
+        .iter()
+        .filter(|count| count.load(Ordering::Relaxed) > 0)
+        .count();
     check(reached == cpus, "a CPU stayed without work")
 }
 
@@ -103,7 +107,8 @@ pub fn affinity_is_obeyed() -> Outcome {
     let all = smp::online_cpus();
     let own = smp::current();
     for cpu in all.iter() {
-        own.set_affinity(&only(cpu)).map_err(|_| "an online CPU was refused")?;
+        own.set_affinity(&only(cpu))
+            .map_err(|_| "an online CPU was refused")?;
         check(percpu::cpu_id() == cpu, "the thread stayed where it was")?;
     }
     own.set_affinity(&all).map_err(|_| "all CPUs were refused")
@@ -115,9 +120,11 @@ pub fn threads_leave_nothing_behind() -> Outcome {
     const BATCHES: usize = 40;
     const BATCH: usize = 25;
     let batch = || {
-        let spawn = |_| smp::spawn(ThreadSpec::new("brief", || {
-            RAN.fetch_add(1, Ordering::Relaxed);
-        }));
+        let spawn = |_| {
+            smp::spawn(ThreadSpec::new("brief", || {
+                RAN.fetch_add(1, Ordering::Relaxed);
+            }))
+        };
         let threads: Result<Vec<_>, _> = (0..BATCH).map(spawn).collect();
         threads.map(|threads| threads.iter().for_each(|thread| thread.join()))
     };
@@ -126,7 +133,10 @@ pub fn threads_leave_nothing_behind() -> Outcome {
     for _ in 0..BATCHES {
         batch().map_err(|_| "no memory for a thread")?;
     }
-    check(RAN.load(Ordering::Relaxed) == (BATCHES + 1) * BATCH, "a thread did not run")?;
+    check(
+        RAN.load(Ordering::Relaxed) == (BATCHES + 1) * BATCH,
+        "a thread did not run",
+    )?;
     // What caches keep is bounded; a lost stack per thread would be eight times the threads.
     let lost = before.saturating_sub(mm::stats().free_frames);
     check(lost < BATCHES * BATCH, "memory was lost")

@@ -46,7 +46,9 @@ pub fn of_frame(frame: &TrapFrame, mut visit: impl FnMut(u64)) {
 
 fn walk(mut record: u64, mut visit: impl FnMut(u64)) {
     for _ in 0..MAX_FRAMES {
-        let Some([next, return_address]) = read_record(record) else { return };
+        let Some([next, return_address]) = read_record(record) else {
+            return;
+        };
         if return_address == 0 {
             return;
         }
@@ -65,7 +67,10 @@ fn walk(mut record: u64, mut visit: impl FnMut(u64)) {
 }
 
 fn is_exception_return(address: u64) -> bool {
-    let labels = [weft_kernel_synchronous_return as *const (), weft_kernel_irq_return as *const ()];
+    let labels = [
+        weft_kernel_synchronous_return as *const (),
+        weft_kernel_irq_return as *const (),
+    ];
     labels.iter().any(|label| label.addr() as u64 == address)
 }
 
@@ -78,11 +83,13 @@ fn interrupted_pc(record: u64) -> Option<u64> {
 
 /// Reads two words, if `address` is mapped kernel memory (asked of the MMU, not assumed).
 fn read_record(address: u64) -> Option<[u64; 2]> {
-    if address % 8 != 0 || !is_readable(address) || !is_readable(address + 8) {
+    if !address.is_multiple_of(8) || !is_readable(address) || !is_readable(address + 8) {
         return None;
     }
     // SAFETY: the MMU translates both words for reading.
-    Some(unsafe { core::ptr::with_exposed_provenance::<[u64; 2]>(address as usize).read_volatile() })
+    Some(unsafe {
+        core::ptr::with_exposed_provenance::<[u64; 2]>(address as usize).read_volatile()
+    })
 }
 
 /// Whether the kernel may read `address`: AT S1E1R, then PAR_EL1.F. IRQs are masked, for a switch

@@ -15,7 +15,10 @@ pub fn interrupt_cpu(cpu: CpuId) {
 pub fn end(how: End) -> ! {
     percpu::irq::mask_for_good();
     let own = percpu::cpu_id();
-    smp::online_cpus().iter().filter(|cpu| *cpu != own).for_each(|cpu| gic::send_sgi(cpu, sgi::STOP));
+    smp::online_cpus()
+        .iter()
+        .filter(|cpu| *cpu != own)
+        .for_each(|cpu| gic::send_sgi(cpu, sgi::STOP));
     let failed = match how {
         End::PowerOff => Some(psci::system_off()),
         End::Restart => Some(psci::system_reset()),

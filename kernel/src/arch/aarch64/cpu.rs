@@ -50,7 +50,10 @@ static PAN: AtomicBool = AtomicBool::new(false);
 
 /// What every CPU started so far has.
 pub fn features() -> Features {
-    Features { hwcap: HWCAP.load(Ordering::Relaxed), hwcap2: HWCAP2.load(Ordering::Relaxed) }
+    Features {
+        hwcap: HWCAP.load(Ordering::Relaxed),
+        hwcap2: HWCAP2.load(Ordering::Relaxed),
+    }
 }
 
 pub fn asid_bits() -> u32 {
@@ -67,12 +70,21 @@ pub fn init() {
     let own = read_features();
     HWCAP.fetch_and(own.hwcap, Ordering::Relaxed);
     HWCAP2.fetch_and(own.hwcap2, Ordering::Relaxed);
-    let asid_bits = if read_register!("id_aa64mmfr0_el1") >> 4 & 0xf == 2 { 16 } else { 8 };
+    let asid_bits = if read_register!("id_aa64mmfr0_el1") >> 4 & 0xf == 2 {
+        16
+    } else {
+        8
+    };
     ASID_BITS.fetch_min(asid_bits, Ordering::Relaxed);
-    PAN.store(read_register!("id_aa64mmfr1_el1") >> 20 & 0xf != 0, Ordering::Relaxed);
+    PAN.store(
+        read_register!("id_aa64mmfr1_el1") >> 20 & 0xf != 0,
+        Ordering::Relaxed,
+    );
     const EL0VCTEN: u64 = 1 << 1;
     // SAFETY: lets EL0 read the virtual counter; EL0 has no other timer access.
-    unsafe { asm!("msr cntkctl_el1, {}", "isb", in(reg) EL0VCTEN, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("msr cntkctl_el1, {}", "isb", in(reg) EL0VCTEN, options(nostack, preserves_flags))
+    };
 }
 
 /// One HWCAP bit: a 4-bit field of an ID register that must reach a value.
@@ -83,7 +95,11 @@ struct Capability {
 }
 
 const fn capability(shift: u32, at_least: u64, bit: u32) -> Capability {
-    Capability { shift, at_least, bit }
+    Capability {
+        shift,
+        at_least,
+        bit,
+    }
 }
 
 /// ID_AA64ISAR0_EL1 to HWCAP (Linux, Documentation/arch/arm64/elf_hwcaps.rst).
@@ -125,13 +141,19 @@ const ISAR1_2: &[Capability] = &[
 
 fn select(register: u64, table: &[Capability]) -> u64 {
     let present = |entry: &&Capability| register >> entry.shift & 0xf >= entry.at_least;
-    table.iter().filter(present).fold(0, |bits, entry| bits | 1 << entry.bit)
+    table
+        .iter()
+        .filter(present)
+        .fold(0, |bits, entry| bits | 1 << entry.bit)
 }
 
 fn read_features() -> Features {
     const FP_ASIMD: u64 = 0b11;
     const FPHP_ASIMDHP: u64 = 0b11 << 9;
-    let (isar0, isar1) = (read_register!("id_aa64isar0_el1"), read_register!("id_aa64isar1_el1"));
+    let (isar0, isar1) = (
+        read_register!("id_aa64isar0_el1"),
+        read_register!("id_aa64isar1_el1"),
+    );
     let pfr0 = read_register!("id_aa64pfr0_el1");
     // FP and AdvSIMD: 0 plain, 1 with half precision, 0xf none; they come together.
     let floating = match pfr0 >> 16 & 0xf {

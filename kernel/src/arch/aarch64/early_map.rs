@@ -36,7 +36,10 @@ impl EarlyMap {
     /// Called once, by the boot CPU, while it runs on the boot tables; the image is at
     /// `image_physical`.
     pub unsafe fn new(image_physical: u64) -> Self {
-        Self { image_physical, used: 0 }
+        Self {
+            image_physical,
+            used: 0,
+        }
     }
 
     /// Adds the whole pages of a region of RAM. Panics when the pool is empty.
@@ -63,7 +66,7 @@ impl EarlyMap {
             let size = 1u64 << shift;
             // SAFETY: `table` is a boot table or one of the pool, and the index is below 512.
             let entry = unsafe { &mut (*table)[(address >> shift) as usize & 511] };
-            if shift < 39 && physical % size == 0 && room >= size {
+            if shift < 39 && physical.is_multiple_of(size) && room >= size {
                 *entry = physical | DATA | if shift == 12 { TABLE_OR_PAGE } else { 0 };
                 return size;
             }
@@ -77,7 +80,10 @@ impl EarlyMap {
 
     /// The physical address of an unused table.
     fn take(&mut self) -> u64 {
-        assert!(self.used < POOL, "too many regions of RAM for the early map");
+        assert!(
+            self.used < POOL,
+            "too many regions of RAM for the early map"
+        );
         // SAFETY: in bounds; only the address is formed.
         let table = unsafe { (&raw mut TABLES.0[self.used]).addr() };
         self.used += 1;

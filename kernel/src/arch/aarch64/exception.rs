@@ -9,13 +9,20 @@ use crate::{irq, panic, selftest, trap};
 use smp::account::{self, TimeClass};
 
 fn fault_of(frame: &TrapFrame) -> Fault {
-    Fault { esr: frame.esr, far: untagged(frame.far) }
+    Fault {
+        esr: frame.esr,
+        far: untagged(frame.far),
+    }
 }
 
 /// User addresses without the tag in their top byte, which the hardware ignores (TBI).
 fn untagged(address: u64) -> u64 {
     const KERNEL_HALF: u64 = 1 << 55;
-    if address & KERNEL_HALF == 0 { address & (u64::MAX >> 8) } else { address }
+    if address & KERNEL_HALF == 0 {
+        address & (u64::MAX >> 8)
+    } else {
+        address
+    }
 }
 
 fn unmask() {
@@ -47,7 +54,13 @@ extern "C" fn weft_user_irq(frame: &mut TrapFrame) {
 extern "C" fn weft_user_unexpected(frame: &mut TrapFrame) {
     account::enter_kernel();
     unmask();
-    trap::user_fault(frame, Fault { esr: 0, far: frame.pc });
+    trap::user_fault(
+        frame,
+        Fault {
+            esr: 0,
+            far: frame.pc,
+        },
+    );
     leave_to_user(frame);
 }
 
@@ -89,7 +102,11 @@ extern "C" fn weft_kernel_irq(_frame: &mut TrapFrame) {
 #[unsafe(no_mangle)]
 extern "C" fn weft_kernel_synchronous(frame: &mut TrapFrame) {
     let fault = fault_of(frame);
-    let fixup = if fault.class() == FaultClass::DataAbort { usercopy::fixup(frame.pc) } else { None };
+    let fixup = if fault.class() == FaultClass::DataAbort {
+        usercopy::fixup(frame.pc)
+    } else {
+        None
+    };
     let Some(fixup) = fixup else {
         panic::exception("kernel fault", frame);
     };
@@ -123,4 +140,3 @@ extern "C" fn weft_stack_overflow(frame: &mut TrapFrame) -> ! {
     }
     panic::exception("kernel stack overflow", frame)
 }
-

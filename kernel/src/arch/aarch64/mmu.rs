@@ -61,7 +61,9 @@ pub fn secondary_entry() -> u64 {
 }
 
 fn image() -> Image {
-    *IMAGE.get().expect("the boot CPU enters the final table first")
+    *IMAGE
+        .get()
+        .expect("the boot CPU enters the final table first")
 }
 
 impl Image {
@@ -74,8 +76,16 @@ impl Image {
         const IMAGE_SIZE: usize = 16;
         // SAFETY: the Image header starts the image; the image tool may have changed this field,
         // so it is read as it is in memory.
-        let size = unsafe { (&raw const __image_start).add(IMAGE_SIZE).cast::<u64>().read_volatile() };
-        Region { base: self.physical, size: size.next_multiple_of(PAGE_SIZE as u64) }
+        let size = unsafe {
+            (&raw const __image_start)
+                .add(IMAGE_SIZE)
+                .cast::<u64>()
+                .read_volatile()
+        };
+        Region {
+            base: self.physical,
+            size: size.next_multiple_of(PAGE_SIZE as u64),
+        }
     }
 }
 
@@ -89,7 +99,11 @@ pub fn appended(image: Region) -> &'static [u8] {
 
 /// Fills `table` with the kernel's own mappings: the image, each part with its rights, and all
 /// RAM; what is read-only in the image is read-only in the linear map too.
-pub fn map_kernel(table: &mut KernelTable, image: Image, ram: &[Region]) -> Result<(), mm::OutOfMemory> {
+pub fn map_kernel(
+    table: &mut KernelTable,
+    image: Image,
+    ram: &[Region],
+) -> Result<(), mm::OutOfMemory> {
     use KernelAccess::{Execute, ReadOnly, ReadWrite};
     let read_only_end = &raw const __rodata_end;
     let region = image.region();
@@ -102,12 +116,22 @@ pub fn map_kernel(table: &mut KernelTable, image: Image, ram: &[Region]) -> Resu
     ];
     for (start, end, access) in parts {
         let length = end.addr() - start.addr();
-        table.map(VirtAddr(start.addr()), PhysAddr(image.physical_of(start)), length, access)?;
+        table.map(
+            VirtAddr(start.addr()),
+            PhysAddr(image.physical_of(start)),
+            length,
+            access,
+        )?;
     }
     let symbols = image.physical_of(&raw const __image_end);
     if region.end() > symbols {
         let length = (region.end() - symbols) as usize;
-        table.map(VirtAddr((&raw const __image_end).addr()), PhysAddr(symbols), length, ReadOnly)?;
+        table.map(
+            VirtAddr((&raw const __image_end).addr()),
+            PhysAddr(symbols),
+            length,
+            ReadOnly,
+        )?;
     }
     let writable_from = image.physical_of(read_only_end);
     for part in ram {
@@ -119,11 +143,21 @@ pub fn map_kernel(table: &mut KernelTable, image: Image, ram: &[Region]) -> Resu
     Ok(())
 }
 
-fn map_linear(table: &mut KernelTable, start: u64, end: u64, access: KernelAccess) -> Result<(), mm::OutOfMemory> {
+fn map_linear(
+    table: &mut KernelTable,
+    start: u64,
+    end: u64,
+    access: KernelAccess,
+) -> Result<(), mm::OutOfMemory> {
     if start >= end {
         return Ok(());
     }
-    table.map(VirtAddr(LINEAR_BASE + start as usize), PhysAddr(start), (end - start) as usize, access)
+    table.map(
+        VirtAddr(LINEAR_BASE + start as usize),
+        PhysAddr(start),
+        (end - start) as usize,
+        access,
+    )
 }
 
 /// Leaves the boot tables for `root`: W^X from here on, nothing below the kernel mapped.
@@ -268,7 +302,9 @@ impl Tlb for HardwareTlb {
     fn set_user_table(&self, root: PhysAddr, asid: u16) {
         let value = u64::from(asid) << 48 | root.0;
         // SAFETY: `mm` vouches for the table; the kernel does not use TTBR0 for itself.
-        unsafe { asm!("msr ttbr0_el1, {}", "isb", in(reg) value, options(nostack, preserves_flags)) };
+        unsafe {
+            asm!("msr ttbr0_el1, {}", "isb", in(reg) value, options(nostack, preserves_flags))
+        };
     }
 
     fn sync_instructions(&self, start: *const u8, length: usize) {

@@ -35,7 +35,10 @@ impl From<mm::OutOfMemory> for StartError {
 /// Makes the per-CPU area and overflow stack of a CPU that never ran.
 fn prepare(cpu: CpuId) -> Result<(), StartError> {
     if !percpu::is_present(cpu) {
-        let order = percpu::area_size().div_ceil(mm::PAGE_SIZE).next_power_of_two().ilog2();
+        let order = percpu::area_size()
+            .div_ceil(mm::PAGE_SIZE)
+            .next_power_of_two()
+            .ilog2();
         let area = mm::frame::alloc_contiguous(order as usize)?;
         let base = area.as_mut_ptr();
         area.into_raw();

@@ -21,7 +21,7 @@ struct Saved {
 }
 
 pub const SAVED_SIZE: usize = size_of::<Saved>();
-const _: () = assert!(SAVED_SIZE % 16 == 0);
+const _: () = assert!(SAVED_SIZE.is_multiple_of(16));
 
 unsafe extern "C" {
     fn weft_switch(save_sp: *mut usize, next_sp: usize);
@@ -35,7 +35,11 @@ unsafe extern "C" {
 /// The `SAVED_SIZE` bytes below `top` (16-byte aligned) must be writable and unused.
 pub unsafe fn prepare(top: usize, entry: extern "C" fn() -> !) -> usize {
     let sp = top - SAVED_SIZE;
-    let saved = Saved { x19: entry as usize, x20_to_x29: [0; 10], x30: weft_thread_start as *const () as usize };
+    let saved = Saved {
+        x19: entry as usize,
+        x20_to_x29: [0; 10],
+        x30: weft_thread_start as *const () as usize,
+    };
     // SAFETY: the caller's promise.
     unsafe { core::ptr::with_exposed_provenance_mut::<Saved>(sp).write(saved) };
     sp
@@ -59,7 +63,9 @@ cpu_local! {
 /// Gives `cpu`, whose per-CPU area exists, its overflow stack, for good.
 pub fn init_overflow(cpu: CpuId) -> Result<(), mm::OutOfMemory> {
     let stack = mm::kernel_space::Stack::new()?;
-    OVERFLOW_STACK_TOP.remote(cpu).store(stack.top().as_usize(), Ordering::Relaxed);
+    OVERFLOW_STACK_TOP
+        .remote(cpu)
+        .store(stack.top().as_usize(), Ordering::Relaxed);
     core::mem::forget(stack);
     Ok(())
 }

@@ -15,8 +15,14 @@ const CTL_ENABLE: u64 = 1;
 /// Reads the counter's frequency: once, before the first use of time.
 pub fn init() {
     let frequency = u128::from(frequency());
-    NS_PER_TICK.store(((NS_PER_SECOND << 32) / frequency) as u64, Ordering::Relaxed);
-    TICKS_PER_NS.store(((frequency << 64) / NS_PER_SECOND).min(u128::from(u64::MAX)) as u64, Ordering::Relaxed);
+    NS_PER_TICK.store(
+        ((NS_PER_SECOND << 32) / frequency) as u64,
+        Ordering::Relaxed,
+    );
+    TICKS_PER_NS.store(
+        ((frequency << 64) / NS_PER_SECOND).min(u128::from(u64::MAX)) as u64,
+        Ordering::Relaxed,
+    );
 }
 
 /// The counter's frequency in hertz, as firmware set CNTFRQ_EL0.
@@ -50,10 +56,14 @@ pub fn now_ns() -> u64 {
 /// Raises this CPU's timer interrupt at `deadline_ns` (monotonic), at once if it has passed;
 /// `None` disarms.
 pub fn set_deadline(deadline_ns: Option<u64>) {
-    let Some(deadline_ns) = deadline_ns else { return set_control(0) };
+    let Some(deadline_ns) = deadline_ns else {
+        return set_control(0);
+    };
     let product = u128::from(deadline_ns) * u128::from(TICKS_PER_NS.load(Ordering::Relaxed));
     // Rounded up, and one more for the truncated factor: never early.
-    let compare = u64::try_from(product >> 64).unwrap_or(u64::MAX).saturating_add(2);
+    let compare = u64::try_from(product >> 64)
+        .unwrap_or(u64::MAX)
+        .saturating_add(2);
     // SAFETY: sets this CPU's compare value only.
     unsafe { asm!("msr cntv_cval_el0, {}", in(reg) compare, options(nostack, preserves_flags)) };
     set_control(CTL_ENABLE);
@@ -62,5 +72,7 @@ pub fn set_deadline(deadline_ns: Option<u64>) {
 fn set_control(value: u64) {
     // SAFETY: arms or disarms this CPU's timer only; the `isb` makes it so before a `wfi` or
     // before interrupts are unmasked.
-    unsafe { asm!("msr cntv_ctl_el0, {}", "isb", in(reg) value, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("msr cntv_ctl_el0, {}", "isb", in(reg) value, options(nostack, preserves_flags))
+    };
 }

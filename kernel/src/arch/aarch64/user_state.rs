@@ -34,8 +34,15 @@ unsafe impl Send for FpState {}
 
 impl FpState {
     pub const fn new() -> Self {
-        let registers = FpRegisters { v: [0; 32], fpsr: 0, fpcr: 0 };
-        Self { registers: UnsafeCell::new(registers), loaded_on: AtomicU32::new(NOWHERE) }
+        let registers = FpRegisters {
+            v: [0; 32],
+            fpsr: 0,
+            fpcr: 0,
+        };
+        Self {
+            registers: UnsafeCell::new(registers),
+            loaded_on: AtomicU32::new(NOWHERE),
+        }
     }
 
     #[inline]
@@ -59,8 +66,13 @@ impl FpState {
         if !self.is_live(pinned) {
             // SAFETY: this thread runs here, so nobody else uses `registers`.
             unsafe { weft_fp_load(self.registers.get()) };
-            FP_OWNER.get(pinned).store(core::ptr::from_ref(self).addr(), Ordering::Relaxed);
-            self.loaded_on.store(u32::from(percpu::cpu_id().index() as u16), Ordering::Relaxed);
+            FP_OWNER
+                .get(pinned)
+                .store(core::ptr::from_ref(self).addr(), Ordering::Relaxed);
+            self.loaded_on.store(
+                u32::from(percpu::cpu_id().index() as u16),
+                Ordering::Relaxed,
+            );
         }
     }
 
@@ -102,7 +114,10 @@ pub struct UserState {
 
 impl UserState {
     pub const fn new() -> Self {
-        Self { fp: FpState::new(), tls: AtomicU64::new(0) }
+        Self {
+            fp: FpState::new(),
+            tls: AtomicU64::new(0),
+        }
     }
 
     /// The saved TLS pointer: right for a thread that is not running, or after [`Self::refresh`].

@@ -103,9 +103,15 @@ unsafe extern "C" {
 
 /// Where to continue when the instruction at `pc` faulted for good; `None`: not a user access.
 pub fn fixup(pc: u64) -> Option<u64> {
-    let (start, end) = ((&raw const __fixups_start).cast::<Fixup>(), (&raw const __fixups_end).cast::<Fixup>());
+    let (start, end) = (
+        (&raw const __fixups_start).cast::<Fixup>(),
+        (&raw const __fixups_end).cast::<Fixup>(),
+    );
     // SAFETY: the linker script bounds the table with these symbols.
     let table = unsafe { core::slice::from_raw_parts(start, end.offset_from(start) as usize) };
     let absolute = |field: &i32| (&raw const *field as u64).wrapping_add_signed(i64::from(*field));
-    table.iter().find(|entry| absolute(&entry.instruction) == pc).map(|entry| absolute(&entry.target))
+    table
+        .iter()
+        .find(|entry| absolute(&entry.instruction) == pc)
+        .map(|entry| absolute(&entry.target))
 }

@@ -35,18 +35,22 @@ enum Controller {
 static CONTROLLER: Once<Controller> = Once::new();
 
 fn controller() -> &'static Controller {
-    CONTROLLER.get().expect("the distributor is initialised first")
+    CONTROLLER
+        .get()
+        .expect("the distributor is initialised first")
 }
 
 /// Maps and sets up the distributor: once, on the boot CPU, with IRQs masked.
 pub fn init_distributor(description: &Description) {
     CONTROLLER.call_once(|| match &description.version {
-        GicVersion::V2 { distributor, cpu_interface } => {
-            Controller::V2(v2::GicV2::new(*distributor, *cpu_interface))
-        }
-        GicVersion::V3 { distributor, redistributors } => {
-            Controller::V3(v3::GicV3::new(*distributor, redistributors))
-        }
+        GicVersion::V2 {
+            distributor,
+            cpu_interface,
+        } => Controller::V2(v2::GicV2::new(*distributor, *cpu_interface)),
+        GicVersion::V3 {
+            distributor,
+            redistributors,
+        } => Controller::V3(v3::GicV3::new(*distributor, redistributors)),
     });
 }
 

@@ -98,7 +98,9 @@ impl GicV2 {
     }
 
     fn target_bit(&self, cpu: CpuId) -> u8 {
-        self.targets.get(cpu.index()).map_or(0, |bit| bit.load(Ordering::Acquire))
+        self.targets
+            .get(cpu.index())
+            .map_or(0, |bit| bit.load(Ordering::Acquire))
     }
 
     pub fn send_sgi(&self, target: CpuId, sgi: u8) {
@@ -107,7 +109,8 @@ impl GicV2 {
     }
 
     pub fn send_sgi_others(&self, sgi: u8) {
-        self.distributor.write(GICD_SGIR, TO_ALL_OTHERS | u32::from(sgi));
+        self.distributor
+            .write(GICD_SGIR, TO_ALL_OTHERS | u32::from(sgi));
     }
 
     pub fn acknowledge(&self) -> Option<Acknowledged> {
@@ -125,9 +128,11 @@ impl GicV2 {
         self.distributor.write_byte(GICD_IPRIORITYR + id, PRIORITY);
         self.set_trigger(id, trigger);
         if intid >= FIRST_SPI {
-            self.distributor.write_byte(GICD_ITARGETSR + id, self.target_bit(target));
+            self.distributor
+                .write_byte(GICD_ITARGETSR + id, self.target_bit(target));
         }
-        self.distributor.write(GICD_ISENABLER + 4 * (id / 32), 1 << (id % 32));
+        self.distributor
+            .write(GICD_ISENABLER + 4 * (id / 32), 1 << (id % 32));
     }
 
     fn set_trigger(&self, id: usize, trigger: Trigger) {
@@ -140,6 +145,7 @@ impl GicV2 {
 
     pub fn disable(&self, intid: u32) {
         let id = intid as usize;
-        self.distributor.write(GICD_ICENABLER + 4 * (id / 32), 1 << (id % 32));
+        self.distributor
+            .write(GICD_ICENABLER + 4 * (id / 32), 1 << (id % 32));
     }
 }

@@ -6,7 +6,8 @@ use crate::machine::Region;
 use alloc::vec::Vec;
 use arm_gic::gicv3::registers::{Gicd, GicrSgi};
 use arm_gic::gicv3::{
-    GicCpuInterface, GicDistributor, GicRedistributor, GicRedistributorIterator, Group, SgiTarget, SgiTargetGroup,
+    GicCpuInterface, GicDistributor, GicRedistributor, GicRedistributorIterator, Group, SgiTarget,
+    SgiTargetGroup,
 };
 use arm_gic::{IntId, InterruptGroup, Trigger, UniqueMmioPointer};
 use core::ptr::NonNull;
@@ -33,7 +34,8 @@ fn intid(raw: u32) -> IntId {
 }
 
 fn mapped<T>(region: Region) -> NonNull<T> {
-    NonNull::new(mmu::map_device(region.base, region.size).cast()).expect("device windows are not null")
+    NonNull::new(mmu::map_device(region.base, region.size).cast())
+        .expect("device windows are not null")
 }
 
 impl GicV3 {
@@ -47,7 +49,10 @@ impl GicV3 {
         distributor.enable_group1_non_secure(true);
         Self {
             distributor: SpinLock::new(distributor),
-            redistributors: redistributors.iter().map(|region| mapped(*region)).collect(),
+            redistributors: redistributors
+                .iter()
+                .map(|region| mapped(*region))
+                .collect(),
         }
     }
 
@@ -58,7 +63,8 @@ impl GicV3 {
         let _ = own.mark_core_awake();
         own.configure_default_settings();
         for sgi in 0..16 {
-            own.enable_interrupt(IntId::sgi(sgi), true).expect("SGIs exist");
+            own.enable_interrupt(IntId::sgi(sgi), true)
+                .expect("SGIs exist");
         }
         GicCpuInterface::set_priority_mask(0xff);
         GicCpuInterface::enable_group1(true);
@@ -82,7 +88,12 @@ impl GicV3 {
 
     pub fn send_sgi(&self, target: CpuId, sgi: u8) {
         let [affinity3, affinity2, affinity1, affinity0] = cpu::affinity_of(target);
-        let target = SgiTarget::List { affinity3, affinity2, affinity1, target_list: 1 << (affinity0 & 0xf) };
+        let target = SgiTarget::List {
+            affinity3,
+            affinity2,
+            affinity1,
+            target_list: 1 << (affinity0 & 0xf),
+        };
         Self::send(target, sgi);
     }
 
@@ -91,8 +102,12 @@ impl GicV3 {
     }
 
     fn send(target: SgiTarget, sgi: u8) {
-        GicCpuInterface::send_sgi(IntId::sgi(u32::from(sgi)), target, SgiTargetGroup::CurrentGroup1)
-            .expect("SGI ids are below 16");
+        GicCpuInterface::send_sgi(
+            IntId::sgi(u32::from(sgi)),
+            target,
+            SgiTargetGroup::CurrentGroup1,
+        )
+        .expect("SGI ids are below 16");
         // SAFETY: completes the system register write before what follows, a `wfi` included.
         unsafe { core::arch::asm!("isb", options(nostack, preserves_flags)) };
     }
@@ -125,7 +140,12 @@ impl GicV3 {
         own.enable_interrupt(id, true)
     }
 
-    fn enable_shared(&self, id: IntId, trigger: Trigger, mpidr: u64) -> Result<(), arm_gic::gicv3::GicError> {
+    fn enable_shared(
+        &self,
+        id: IntId,
+        trigger: Trigger,
+        mpidr: u64,
+    ) -> Result<(), arm_gic::gicv3::GicError> {
         let mut distributor = self.distributor.lock();
         distributor.set_group(id, Group::Group1NS)?;
         distributor.set_interrupt_priority(id, PRIORITY)?;
