@@ -275,6 +275,26 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Keeps at most the first `length` bytes; of several ranges, those that fit whole.
+    pub fn truncate(&mut self, length: usize) {
+        match self {
+            Source::Kernel(buffer) => *buffer = &buffer[..length.min(buffer.len())],
+            Source::User(current, rest) => {
+                while let ([next, later @ ..], 0) = (*rest, current.length) {
+                    (*current, *rest) = (*next, later);
+                }
+                current.length = current.length.min(length);
+                let mut room = length - current.length;
+                let fits = |slice: &&UserSlice| {
+                    let left = room.checked_sub(slice.length);
+                    room = left.unwrap_or(0);
+                    left.is_some()
+                };
+                *rest = &rest[..rest.iter().take_while(fits).count()];
+            }
+        }
+    }
+
     /// Takes up to `out.len()` bytes; `EFAULT` when they cannot be read.
     pub fn take(&mut self, out: &mut [u8]) -> Result<usize> {
         match self {
@@ -345,5 +365,18 @@ mod tests {
         assert_eq!(&buffer, b"abcd");
         let mut out = [0u8; 8];
         assert_eq!(Source::Kernel(&buffer).take(&mut out), Ok(4));
+    }
+
+    #[test]
+    fn a_truncated_source_ends_in_its_first_range_or_after_a_whole_one() {
+        let ranges = [UserSlice::new(0, 0), UserSlice::new(0x1000, 10), UserSlice::new(0x2000, 10)];
+        for (length, left) in [(0, 0), (4, 4), (10, 10), (15, 10), (20, 20), (99, 20)] {
+            let mut source = Source::user_vectors(&ranges);
+            source.truncate(length);
+            assert_eq!(source.remaining(), left, "{length}");
+        }
+        let mut source = Source::Kernel(b"abcdef");
+        source.truncate(2);
+        assert_eq!(source.remaining(), 2);
     }
 }

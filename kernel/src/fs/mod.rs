@@ -24,6 +24,7 @@ pub mod memfd;
 pub mod mount;
 pub mod node;
 pub mod open_file;
+pub mod size_limit;
 mod opening;
 pub mod operations;
 pub mod path;

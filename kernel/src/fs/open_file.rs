@@ -235,6 +235,7 @@ impl OpenFile {
             return self.file.write(0, source, mode);
         }
         let mut offset = self.offset.lock();
+        self.keep_size_limit(*offset, source)?;
         let count = self.file.write(*offset, source, mode)?;
         *offset = match self.node() {
             Some(node) if mode.append => node.metadata().size,
@@ -254,7 +255,16 @@ impl OpenFile {
     pub fn write_at(&self, offset: u64, source: &mut Source<'_>) -> Result<usize> {
         self.check_writable()?;
         self.check_seekable()?;
+        self.keep_size_limit(offset, source)?;
         self.file.write(offset, source, self.mode())
+    }
+
+    fn keep_size_limit(&self, offset: u64, source: &mut Source<'_>) -> Result<()> {
+        let Some(node) = self.node() else {
+            return Ok(());
+        };
+        let at = if self.mode().append { node.metadata().size } else { offset };
+        super::size_limit::cut(&*node, at, source)
     }
 
     /// The offset, locked: lseek(2), getdents64(2) and sendfile(2) move it.

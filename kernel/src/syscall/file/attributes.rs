@@ -8,7 +8,7 @@ use super::{
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::node::{Allocation, AttributeChange, FileType, Timestamp};
-use crate::fs::{Caller, Location, clock};
+use crate::fs::{Caller, Location, clock, size_limit};
 use crate::syscall::Calls;
 use crate::user_memory::UserPtr;
 use linux_raw_sys::general::*;
@@ -30,6 +30,7 @@ fn truncate(frame: &mut TrapFrame) -> Result<usize> {
     let path = path_at(frame, 0)?;
     let caller = Caller::current();
     let place = caller.find(None, &path, true)?;
+    size_limit::check(&*place.node, size)?;
     caller.truncate(&place, size).map(|()| 0)
 }
 
@@ -37,7 +38,9 @@ fn ftruncate(frame: &mut TrapFrame) -> Result<usize> {
     let size = position(frame.argument(1))?;
     let file = real_file_at(frame, 0)?;
     file.check_writable().map_err(|_| Errno::EINVAL)?;
-    file.node().ok_or(Errno::EINVAL)?.truncate(size).map(|()| 0)
+    let node = file.node().ok_or(Errno::EINVAL)?;
+    size_limit::check(&*node, size)?;
+    node.truncate(size).map(|()| 0)
 }
 
 fn fallocate(frame: &mut TrapFrame) -> Result<usize> {
