@@ -28,16 +28,22 @@ fn wake_one_is_first_come_first_served() {
     let mut threads = Vec::new();
     for index in 0..4 {
         let (queue2, tickets, order) = (queue.clone(), tickets.clone(), order.clone());
+        let looks = Arc::new(Plain::new(0));
+        let looks2 = looks.clone();
         threads.push(thread::spawn(move || {
             let take = |left: usize| left.checked_sub(1);
             queue2.wait(|| {
-                tickets
-                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
-                    .ok()
+                let ticket = tickets.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
+                looks2.fetch_add(1, Ordering::SeqCst);
+                ticket.ok()
             });
             order.lock().unwrap().push(index);
         }));
-        until(&queue, index + 1);
+        // Its second look comes after it has queued: from then on only a wake makes it look again.
+        while looks.load(Ordering::SeqCst) < 2 {
+            thread::yield_now();
+        }
+        assert_eq!(queue.len(), index + 1);
     }
     for served in 1..=4 {
         tickets.fetch_add(1, Ordering::SeqCst);

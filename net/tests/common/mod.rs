@@ -75,7 +75,9 @@ impl NetDevice for Wire {
         if self.random.below(100) < self.trouble.loss.load(Ordering::Relaxed) {
             return;
         }
-        if self.random.below(100) < self.trouble.garble.load(Ordering::Relaxed) {
+        // ARP has no checksum of its own: on a real wire Ethernet's protects it.
+        let is_arp = frame.get(12..14) == Some(&[0x08, 0x06][..]);
+        if !is_arp && self.random.below(100) < self.trouble.garble.load(Ordering::Relaxed) {
             let at = self.random.below(frame.len() as u32) as usize;
             frame[at] ^= 1 << self.random.below(8);
         }

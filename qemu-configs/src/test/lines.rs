@@ -18,7 +18,7 @@ impl Lines {
     }
 
     pub fn take(&mut self, line: &str) {
-        let line = line.trim_end();
+        let line = line.trim_end_matches('\r');
         if let Some(counts) = closing(line) {
             self.closing = Some(counts);
         } else if let Some((name, rest)) = line
@@ -33,7 +33,7 @@ impl Lines {
     }
 
     fn verdict(&mut self, text: &str) {
-        let outcome = match text {
+        let outcome = match text.trim_end() {
             "ok" => Ok(()),
             _ if text.starts_with("FAILED") => Err(text
                 .trim_start_matches("FAILED")
