@@ -16,9 +16,11 @@ pub trait Device: Send + Sync {
     fn open(&self, number: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>>;
 }
 
-/// Drivers by the first number they serve, with how many minor numbers.
-static DEVICES: SpinLock<BTreeMap<DeviceNumber, (u32, Arc<dyn Device>)>> =
-    SpinLock::new(BTreeMap::new());
+/// How many minor numbers a driver serves, and the driver.
+type Served = (u32, Arc<dyn Device>);
+
+/// Drivers by the first number they serve.
+static DEVICES: SpinLock<BTreeMap<DeviceNumber, Served>> = SpinLock::new(BTreeMap::new());
 
 /// Makes `device` what `number` opens.
 pub fn register(number: DeviceNumber, device: Arc<dyn Device>) {

@@ -133,8 +133,11 @@ impl Made {
     }
 }
 
+/// A name and how its node is made.
+type Row = (&'static str, fn() -> Made);
+
 /// A directory with fixed names.
-pub struct Table(pub &'static [(&'static str, fn() -> Made)]);
+pub struct Table(pub &'static [Row]);
 
 impl Directory for Table {
     fn list(&self) -> Vec<Child> {

@@ -47,7 +47,8 @@ pub struct Contents {
 }
 
 impl Contents {
-    pub fn new() -> Self {
+    /// A file with a path: it cannot be sealed.
+    pub fn empty() -> Self {
         Self::with_label(String::new(), Seals::SEAL)
     }
 

@@ -38,7 +38,7 @@ pub struct Entries {
 }
 
 impl Directory {
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         let entries = Entries {
             by_name: BTreeMap::new(),
             by_cookie: BTreeMap::new(),

@@ -38,7 +38,7 @@ pub enum Body {
 
 impl Body {
     pub fn directory() -> Self {
-        Body::Directory(Directory::new())
+        Body::Directory(Directory::empty())
     }
 
     /// How many pages the file system counts for it.
@@ -61,7 +61,7 @@ impl Body {
     fn of(what: NewNode<'_>) -> (FileType, Self) {
         let special = |number| Body::Special(number, SpinLock::new(None));
         match what {
-            NewNode::Regular => (FileType::Regular, Body::Regular(Contents::new())),
+            NewNode::Regular => (FileType::Regular, Body::Regular(Contents::empty())),
             NewNode::Directory => (FileType::Directory, Body::directory()),
             NewNode::Symlink(text) => (FileType::Symlink, Body::Symlink(text.into())),
             NewNode::Fifo => (FileType::Fifo, special(DeviceNumber::default())),
