@@ -160,9 +160,9 @@ mod tests {
         ];
         let plan = Plan::new(&reserved.map(bytes));
         assert_eq!(gaps(&plan, 1..16), [3..5, 7..9]);
-        assert_eq!(gaps(&plan, 4..5), [4..5]);
+        assert_eq!(gaps(&plan, 4..8), [4..5, 7..8]);
         assert_eq!(gaps(&plan, 9..16), []);
-        assert_eq!(gaps(&plan, 32..40), [32..40]);
+        assert_eq!(gaps(&plan, 31..40).first(), Some(&(32..40)));
     }
 
     #[test]
