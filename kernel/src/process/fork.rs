@@ -153,7 +153,7 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
         actions.reset_handlers();
     }
     let limits = parent.limits().lock().clone();
-    let child = Process::new(thread.id().tid, memory, actions, limits, parent.image());
+    let child = Process::new(thread.id().tid, Some(memory), actions, limits, parent.image());
     child.set_trampoline(parent.trampoline());
     child.state.lock().borrows_memory = args.flags.contains(CloneFlags::VFORK);
     Ok(child)

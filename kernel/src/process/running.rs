@@ -64,6 +64,7 @@ pub fn ready_for_user() -> bool {
 }
 
 /// This CPU leaves thread `_prev` for `next`. IRQs masked.
+#[cfg(target_os = "none")]
 pub fn before_switch(_prev: &smp::Thread, next: &smp::Thread) {
     let pinned = percpu::irq::mask();
     with(&pinned, |task| task.user.switch_out(&pinned));

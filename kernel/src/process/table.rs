@@ -315,3 +315,6 @@ pub(super) fn leader_name(pid: u32) -> String {
     let leader = with(|tree| tree.entry(pid).map(|entry| entry.leader.clone()));
     leader.map(|leader| leader.name()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

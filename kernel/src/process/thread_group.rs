@@ -108,7 +108,7 @@ pub struct CpuTimes {
 }
 
 impl Process {
-    pub(super) fn new(pid: u32, memory: Arc<AddressSpace>, actions: Actions, limits: Rlimits, image: Arc<Image>) -> Arc<Self> {
+    pub(super) fn new(pid: u32, memory: Option<Arc<AddressSpace>>, actions: Actions, limits: Rlimits, image: Arc<Image>) -> Arc<Self> {
         let state = ProcessState {
             threads: Vec::new(),
             actions,
@@ -122,7 +122,7 @@ impl Process {
             pid,
             started_ns: smp::now_ns(),
             parent: AtomicU32::new(0),
-            memory: SpinLock::new(Some(memory)),
+            memory: SpinLock::new(memory),
             state: SpinLock::new(state),
             limits: SpinLock::new(limits),
             image: SpinLock::new(image),
@@ -157,6 +157,7 @@ impl Process {
     }
 
     /// Makes the address space this CPU's: at a switch, IRQs masked.
+    #[cfg(target_os = "none")]
     pub(super) fn activate_memory(&self) {
         match &*self.memory.lock() {
             Some(memory) => memory.activate(),

@@ -35,7 +35,7 @@ pub fn start(path: &'static str, arguments: &[&str], environment: &[&str]) -> Re
     let thread = smp::create(spec).map_err(|_| Errno::ENOMEM)?;
     let memory = AddressSpace::new().map_err(|_| Errno::ENOMEM)?;
     let image = Arc::new(Image::default());
-    let process = Process::new(table::INIT, memory, Actions::default(), Rlimits::initial(), image);
+    let process = Process::new(table::INIT, Some(memory), Actions::default(), Rlimits::initial(), image);
     let task = Task::new(TaskParts {
         process: process.clone(),
         user: UserState::new(),
