@@ -1,6 +1,8 @@
 //! The generic timer (Arm ARM D11): the virtual counter as monotonic time, its one-shot timer as
 //! this CPU's next deadline. No periodic tick exists.
 
+use aarch64_cpu::asm::barrier;
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, Readable, Writeable};
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +12,6 @@ static NS_PER_TICK: AtomicU64 = AtomicU64::new(0);
 static TICKS_PER_NS: AtomicU64 = AtomicU64::new(0);
 
 const NS_PER_SECOND: u128 = 1_000_000_000;
-const CTL_ENABLE: u64 = 1;
 
 /// Reads the counter's frequency: once, before the first use of time.
 pub fn init() {
@@ -27,10 +28,7 @@ pub fn init() {
 
 /// The counter's frequency in hertz, as firmware set CNTFRQ_EL0.
 pub fn frequency() -> u64 {
-    let hertz: u64;
-    // SAFETY: reading the frequency register has no effect.
-    unsafe { asm!("mrs {}, cntfrq_el0", out(reg) hertz, options(nomem, nostack, preserves_flags)) };
-    hertz.max(1)
+    CNTFRQ_EL0.get().max(1)
 }
 
 /// Prepares this CPU's timer: nothing armed.
@@ -57,22 +55,23 @@ pub fn now_ns() -> u64 {
 /// `None` disarms.
 pub fn set_deadline(deadline_ns: Option<u64>) {
     let Some(deadline_ns) = deadline_ns else {
-        return set_control(0);
+        return set_enabled(false);
     };
     let product = u128::from(deadline_ns) * u128::from(TICKS_PER_NS.load(Ordering::Relaxed));
     // Rounded up, and one more for the truncated factor: never early.
     let compare = u64::try_from(product >> 64)
         .unwrap_or(u64::MAX)
         .saturating_add(2);
-    // SAFETY: sets this CPU's compare value only.
-    unsafe { asm!("msr cntv_cval_el0, {}", in(reg) compare, options(nostack, preserves_flags)) };
-    set_control(CTL_ENABLE);
+    CNTV_CVAL_EL0.set(compare);
+    set_enabled(true);
 }
 
-fn set_control(value: u64) {
-    // SAFETY: arms or disarms this CPU's timer only; the `isb` makes it so before a `wfi` or
-    // before interrupts are unmasked.
-    unsafe {
-        asm!("msr cntv_ctl_el0, {}", "isb", in(reg) value, options(nostack, preserves_flags))
-    };
+/// The barrier makes it so before a `wfi` or before interrupts are unmasked.
+fn set_enabled(enabled: bool) {
+    CNTV_CTL_EL0.write(if enabled {
+        CNTV_CTL_EL0::ENABLE::SET
+    } else {
+        CNTV_CTL_EL0::ENABLE::CLEAR
+    });
+    barrier::isb(barrier::SY);
 }
