@@ -41,7 +41,11 @@ fn memory() -> Arc<AddressSpace> {
 /// Documentation/arch/arm64/tagged-address-abi.rst). Kernel addresses stay what they are.
 fn untagged(registers: &TrapFrame, index: usize) -> usize {
     let address = registers.argument(index);
-    if address & 1 << 55 == 0 { address & (1 << 56) - 1 } else { address }
+    if address & 1 << 55 == 0 {
+        address & (1 << 56) - 1
+    } else {
+        address
+    }
 }
 
 /// `length` in whole pages; `EINVAL` or `ENOMEM` is the caller's word for one too long.

@@ -29,8 +29,8 @@ fn range(registers: &TrapFrame, too_long: Errno) -> Result<Option<UserSlice>> {
 /// checked; advice it does not know is refused.
 pub fn madvise(registers: &mut TrapFrame) -> Result<usize> {
     let advice = match registers.argument(2) as u32 {
-        MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_COLD | MADV_PAGEOUT | MADV_DONTDUMP
-        | MADV_DODUMP => None,
+        MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_COLD | MADV_PAGEOUT
+        | MADV_DONTDUMP | MADV_DODUMP => None,
         MADV_DONTNEED => Some(Advice::Discard),
         MADV_FREE => Some(Advice::Free),
         MADV_DONTFORK => Some(Advice::DontFork),
@@ -41,7 +41,9 @@ pub fn madvise(registers: &mut TrapFrame) -> Result<usize> {
         MADV_POPULATE_WRITE => Some(Advice::PopulateWrite),
         _ => return Err(Errno::EINVAL),
     };
-    let Some(range) = range(registers, Errno::EINVAL)? else { return Ok(0) };
+    let Some(range) = range(registers, Errno::EINVAL)? else {
+        return Ok(0);
+    };
     match advice {
         Some(advice) => memory().advise(range.address, range.length, advice)?,
         None => memory().check_mapped(range.address, range.length)?,
@@ -52,10 +54,14 @@ pub fn madvise(registers: &mut TrapFrame) -> Result<usize> {
 /// msync(2). MS_ASYNC writes back at once too: there is no cache that would do it later.
 pub fn msync(registers: &mut TrapFrame) -> Result<usize> {
     let flags = registers.argument(2) as u32;
-    if flags & !(MS_ASYNC | MS_SYNC | MS_INVALIDATE) != 0 || flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC {
+    if flags & !(MS_ASYNC | MS_SYNC | MS_INVALIDATE) != 0
+        || flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC
+    {
         return Err(Errno::EINVAL);
     }
-    let Some(range) = range(registers, Errno::ENOMEM)? else { return Ok(0) };
+    let Some(range) = range(registers, Errno::ENOMEM)? else {
+        return Ok(0);
+    };
     memory().sync(range.address, range.length)?;
     Ok(0)
 }
@@ -64,13 +70,19 @@ pub fn msync(registers: &mut TrapFrame) -> Result<usize> {
 pub fn mincore(registers: &mut TrapFrame) -> Result<usize> {
     /// A byte of the answer per page, built in pieces.
     const PAGES_AT_ONCE: usize = 4096;
-    let Some(range) = range(registers, Errno::ENOMEM)? else { return Ok(0) };
+    let Some(range) = range(registers, Errno::ENOMEM)? else {
+        return Ok(0);
+    };
     let vector = registers.argument(2);
     let memory = memory();
     for first in (0..range.length / PAGE_SIZE).step_by(PAGES_AT_ONCE) {
         let start = range.address + first * PAGE_SIZE;
         let length = (PAGES_AT_ONCE * PAGE_SIZE).min(range.address + range.length - start);
-        let bytes: Vec<u8> = memory.resident(start, length)?.into_iter().map(u8::from).collect();
+        let bytes: Vec<u8> = memory
+            .resident(start, length)?
+            .into_iter()
+            .map(u8::from)
+            .collect();
         copy_out(vector.checked_add(first).ok_or(Errno::EFAULT)?, &bytes)?;
     }
     Ok(0)
@@ -99,7 +111,10 @@ pub fn munlock(registers: &mut TrapFrame) -> Result<usize> {
 fn lock(registers: &TrapFrame, locking: Locking) -> Result<usize> {
     let address = untagged(registers, 0);
     let start = mm::addr::page_down(address);
-    let length = registers.argument(1).checked_add(address - start).ok_or(Errno::EINVAL)?;
+    let length = registers
+        .argument(1)
+        .checked_add(address - start)
+        .ok_or(Errno::EINVAL)?;
     let length = page_aligned(length, Errno::EINVAL)?;
     if length == 0 {
         return Ok(0);
@@ -124,7 +139,11 @@ pub fn mlockall(registers: &mut TrapFrame) -> Result<usize> {
     if !may_lock(&caller, memory.usage().virtual_pages * PAGE_SIZE) {
         return Err(Errno::ENOMEM);
     }
-    let locking = if flags & MCL_ONFAULT != 0 { Locking::OnFault } else { Locking::Now };
+    let locking = if flags & MCL_ONFAULT != 0 {
+        Locking::OnFault
+    } else {
+        Locking::Now
+    };
     if future {
         memory.lock_future(locking);
     }

@@ -12,7 +12,8 @@ use mm::space::{Backing, Label, MapFlags, MapRequest, Placement, Prot, RemapTo, 
 
 /// mmap(2).
 pub fn mmap(registers: &mut TrapFrame) -> Result<usize> {
-    let [hint, length, prot, flags, fd, offset] = core::array::from_fn(|index| registers.argument(index));
+    let [hint, length, prot, flags, fd, offset] =
+        core::array::from_fn(|index| registers.argument(index));
     let flags = flags as u32;
     if !offset.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
@@ -38,7 +39,10 @@ pub fn mmap(registers: &mut TrapFrame) -> Result<usize> {
     if flags & MAP_ANONYMOUS == 0 {
         map_file(&caller, &mut request, fd as Fd, offset, shared)?;
     } else if shared {
-        request.backing = Backing::Source { source: Arc::new(SharedMemory::new()), first: 0 };
+        request.backing = Backing::Source {
+            source: Arc::new(SharedMemory::new()),
+            first: 0,
+        };
     }
     Ok(caller.memory().map(request)?)
 }
@@ -105,7 +109,13 @@ fn prot_of(bits: usize) -> Result<Prot> {
 }
 
 /// Fills in what a file is mapped from, if its open mode allows it.
-fn map_file(caller: &Current, request: &mut MapRequest, fd: Fd, offset: usize, shared: bool) -> Result<()> {
+fn map_file(
+    caller: &Current,
+    request: &mut MapRequest,
+    fd: Fd,
+    offset: usize,
+    shared: bool,
+) -> Result<()> {
     let file: Arc<OpenFile> = caller.files().get(fd)?;
     let mode = file.flags();
     if mode.contains(crate::fs::OpenFlags::PATH) {
@@ -117,10 +127,15 @@ fn map_file(caller: &Current, request: &mut MapRequest, fd: Fd, offset: usize, s
     if offset.checked_add(request.length).is_none() {
         return Err(Errno::EOVERFLOW);
     }
-    request.flags.set(MapFlags::NEVER_WRITE, shared && !mode.writable());
+    request
+        .flags
+        .set(MapFlags::NEVER_WRITE, shared && !mode.writable());
     request.flags.remove(MapFlags::GROWS_DOWN);
     let source = file.page_source().ok_or(Errno::ENODEV)?;
-    request.backing = Backing::Source { source, first: (offset / PAGE_SIZE) as u64 };
+    request.backing = Backing::Source {
+        source,
+        first: (offset / PAGE_SIZE) as u64,
+    };
     Ok(())
 }
 
@@ -153,7 +168,11 @@ pub(super) fn check_range(start: usize, length: usize) -> Result<()> {
 
 /// mremap(2). MREMAP_DONTUNMAP, and an old size of 0 (a second mapping), are not offered.
 pub fn mremap(registers: &mut TrapFrame) -> Result<usize> {
-    let (start, old, new) = (untagged(registers, 0), registers.argument(1), registers.argument(2));
+    let (start, old, new) = (
+        untagged(registers, 0),
+        registers.argument(1),
+        registers.argument(2),
+    );
     let to = match registers.argument(3) as u32 {
         0 => RemapTo::InPlace,
         MREMAP_MAYMOVE => RemapTo::Anywhere,

@@ -16,7 +16,9 @@ pub fn process_vm_readv(registers: &mut TrapFrame) -> Result<usize> {
     let mut buffer = vec![0; PAGE_SIZE];
     let room = sink.remaining();
     each_piece(&call.remote, room, |address, length| {
-        call.memory.read(address, &mut buffer[..length]).map_err(bad_address)?;
+        call.memory
+            .read(address, &mut buffer[..length])
+            .map_err(bad_address)?;
         sink.put(&buffer[..length])
     })
 }
@@ -29,7 +31,9 @@ pub fn process_vm_writev(registers: &mut TrapFrame) -> Result<usize> {
     let room = source.remaining();
     each_piece(&call.remote, room, |address, length| {
         let taken = source.take(&mut buffer[..length])?;
-        call.memory.write(address, &buffer[..taken]).map_err(bad_address)?;
+        call.memory
+            .write(address, &buffer[..taken])
+            .map_err(bad_address)?;
         Ok(taken)
     })
 }
@@ -53,7 +57,11 @@ impl Call {
         let task = target.first_thread().ok_or(Errno::ESRCH)?;
         check_access(&current(), &task)?;
         let memory = target.memory().ok_or(Errno::ESRCH)?;
-        Ok(Self { memory, local, remote })
+        Ok(Self {
+            memory,
+            local,
+            remote,
+        })
     }
 }
 
@@ -61,11 +69,19 @@ impl Call {
 fn check_access(caller: &Current, target: &Task) -> Result<()> {
     const SYS_PTRACE: u64 = 1 << 19;
     let (own, other) = (caller.credentials(), target.credentials());
-    let users = [other.uid, other.euid, other.suid].iter().all(|&uid| uid == own.uid);
-    let groups = [other.gid, other.egid, other.sgid].iter().all(|&gid| gid == own.gid);
+    let users = [other.uid, other.euid, other.suid]
+        .iter()
+        .all(|&uid| uid == own.uid);
+    let groups = [other.gid, other.egid, other.sgid]
+        .iter()
+        .all(|&gid| gid == own.gid);
     let same = caller.pid() == target.process().pid();
     let capable = own.effective.bits() & SYS_PTRACE != 0;
-    if same || (users && groups) || capable { Ok(()) } else { Err(Errno::EPERM) }
+    if same || (users && groups) || capable {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
 }
 
 /// Moves up to `room` bytes of `remote` in pieces that stay in a page. What was moved before an
@@ -80,7 +96,9 @@ fn each_piece(
         let mut done = 0;
         while done < slice.length && moved < room {
             let address = slice.address.checked_add(done).ok_or(Errno::EFAULT)?;
-            let length = (PAGE_SIZE - address % PAGE_SIZE).min(slice.length - done).min(room - moved);
+            let length = (PAGE_SIZE - address % PAGE_SIZE)
+                .min(slice.length - done)
+                .min(room - moved);
             match piece(address, length) {
                 Ok(0) => return Ok(moved),
                 Ok(count) => {
