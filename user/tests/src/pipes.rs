@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("pipe.small_writes_stay_whole", small_writes_stay_whole),
     ("pipe.many_readers_share", many_readers_share),
     ("pipe.closes_across_fork", closes_across_fork),
+    ("pipe.fifo_opens_meet", fifo_opens_meet),
 ];
 
 fn keeps_order() -> Outcome {
@@ -151,4 +152,18 @@ fn closes_across_fork() -> Outcome {
     drop(reader); // the child still reads
     File::from(writer).write_all(b"x")?;
     succeeds(holder)
+}
+
+/// Each open waits for the other, even if the writer is gone again before the reader looks.
+fn fifo_opens_meet() -> Outcome {
+    let folder = crate::harness::Folder::new()?;
+    let path = folder.path("fifo");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_retain(0o600))?;
+    for round in 0..300_u32 {
+        let writer = child(|| i32::from(std::fs::write(&path, round.to_ne_bytes()).is_err()))?;
+        let bytes = std::fs::read(&path)?;
+        ensure_eq!(bytes, round.to_ne_bytes());
+        succeeds(writer)?;
+    }
+    Ok(())
 }

@@ -23,6 +23,8 @@ pub fn open_fifo(attachment: &Attachment, flags: OpenFlags) -> Result<Arc<dyn Fi
     }
     let (readers_before, writers_before) =
         (pipe.reader_opens.load(Ordering::SeqCst), pipe.writer_opens.load(Ordering::SeqCst));
+    // Asked before the other side can see this one: it may open, write and leave before the wait.
+    let (had_readers, had_writers) = (pipe.has_readers(), pipe.has_writers());
     // Dropped, and so taken back, if a signal ends the wait.
     let mut end = PipeEnd::new(&pipe, reads, writes);
     if reads {
@@ -33,11 +35,11 @@ pub fn open_fifo(attachment: &Attachment, flags: OpenFlags) -> Result<Arc<dyn Fi
     }
     if reads && !writes && !nonblocking {
         let came = || pipe.writer_opens.load(Ordering::SeqCst) != writers_before;
-        interruptible(&pipe.readable, None, || (pipe.has_writers() || came()).then_some(()))?;
+        interruptible(&pipe.readable, None, || (had_writers || came()).then_some(()))?;
     }
     if writes && !reads {
         let came = || pipe.reader_opens.load(Ordering::SeqCst) != readers_before;
-        interruptible(&pipe.writable, None, || (pipe.has_readers() || came()).then_some(()))?;
+        interruptible(&pipe.writable, None, || (had_readers || came()).then_some(()))?;
     }
     // Whoever waited for a writer has had one; who did not wait sees no hang-up before one.
     if !nonblocking || pipe.has_writers() {
