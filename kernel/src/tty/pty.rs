@@ -8,7 +8,8 @@ use super::ioctl;
 use super::terminal::{Output, Terminal};
 use crate::error::{Errno, Result};
 use crate::fs::file::{File, IoMode, PollEvents};
-use crate::fs::DeviceNumber;
+use crate::fs::{Caller, DeviceNumber, OpenFlags};
+use crate::process::current;
 use crate::user_memory::{Sink, Source, UserPtr};
 use crate::wait;
 use alloc::boxed::Box;
@@ -146,6 +147,14 @@ impl Master {
         Some(Ok(count))
     }
 
+    /// Opens the slave by its name, so that ttyname(3) finds it, wherever the caller's root is.
+    fn open_peer(&self, flags: OpenFlags) -> Result<usize> {
+        let path = format!("/dev/pts/{}", self.0.index);
+        let slave = Caller::kernel().open(None, path.as_bytes(), flags, 0)?;
+        let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
+        current().files().insert(slave, close_on_exec).map(|fd| fd as usize)
+    }
+
     fn take_or_wait(&self, out: &mut [u8], mode: IoMode) -> Result<usize> {
         if mode.nonblocking {
             return self.take(out).unwrap_or(Err(Errno::EAGAIN));
@@ -226,11 +235,7 @@ impl File for Master {
                 UserPtr::<i32>::new(argument).write(i32::from(self.0.locked.load(Ordering::Acquire)))?;
             }
             TIOCGPTPEER => {
-                let flags = crate::fs::OpenFlags::from_bits_retain(argument as u32);
-                let slave = TerminalFile::open(self.0.terminal.clone(), true)?;
-                let close_on_exec = flags.contains(crate::fs::OpenFlags::CLOEXEC);
-                let slave = crate::fs::OpenFile::new(slave, flags);
-                return crate::process::current().files().insert(slave, close_on_exec).map(|fd| fd as usize);
+                return self.open_peer(OpenFlags::from_bits_retain(argument as u32));
             }
             FIONREAD => UserPtr::<i32>::new(argument).write(self.0.buffer.bytes.lock().len() as i32)?,
             _ => return ioctl::common(&self.0.terminal, request, argument),

@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("terminal.output_is_processed", output_is_processed),
     ("terminal.window_size", window_size),
     ("terminal.names", names),
+    ("terminal.peer_has_a_name", peer_has_a_name),
     ("terminal.hangs_up", hangs_up),
     ("terminal.several", several),
 ];
@@ -147,6 +148,21 @@ fn names() -> Outcome {
     ensure_eq!(read_some(&pair.master)?, "x");
     let (reader, _writer) = nix::unistd::pipe()?;
     ensure!(!isatty(&reader).unwrap_or(false));
+    Ok(())
+}
+
+/// The slave that TIOCGPTPEER opens is the one in /dev/pts: what glibc's openpty(3) asks for.
+fn peer_has_a_name() -> Outcome {
+    use std::os::fd::FromRawFd;
+    let pair = open()?;
+    // SAFETY: the call takes flags and returns a new descriptor.
+    let peer = unsafe { libc::ioctl(pair.master.as_raw_fd(), libc::TIOCGPTPEER as _, libc::O_RDWR | libc::O_NOCTTY) };
+    ensure!(peer >= 0);
+    // SAFETY: the call has just returned it to us alone.
+    let peer = unsafe { OwnedFd::from_raw_fd(peer) };
+    ensure_eq!(ttyname(&peer)?, ttyname(&pair.slave)?);
+    let (one, other) = (nix::sys::stat::fstat(&peer)?, nix::sys::stat::fstat(&pair.slave)?);
+    ensure_eq!((one.st_ino, one.st_rdev), (other.st_ino, other.st_rdev));
     Ok(())
 }
 
