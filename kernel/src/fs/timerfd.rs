@@ -44,7 +44,9 @@ struct State {
     /// The next expiry, monotonic; `None`: disarmed.
     deadline_ns: Option<u64>,
     interval_ns: u64,
-    /// How often it expired since the last read.
+    /// How often it expired since the last read. While there are any, the timer is not armed: the
+    /// read books the rest and arms it. So a period shorter than an interrupt takes costs an
+    /// interrupt per read and not the whole machine.
     expirations: u64,
 }
 
@@ -86,8 +88,13 @@ impl TimerFd {
     /// In interrupt context.
     fn expire(&self) {
         let mut state = self.state.lock();
-        if let Some(deadline) = state.advance(time::monotonic_ns()) {
-            self.timer.arm(deadline);
+        let deadline = state.advance(time::monotonic_ns());
+        if state.expirations == 0 {
+            // Read or set anew while this was on its way.
+            if let Some(deadline) = deadline {
+                self.timer.arm(deadline);
+            }
+            return;
         }
         drop(state);
         self.readable.wake_all();
@@ -123,9 +130,15 @@ impl TimerFd {
 
     fn try_take(&self) -> Option<u64> {
         let mut state = self.state.lock();
-        state.advance(time::monotonic_ns());
+        let deadline = state.advance(time::monotonic_ns());
         let taken = core::mem::take(&mut state.expirations);
-        (taken > 0).then_some(taken)
+        if taken == 0 {
+            return None;
+        }
+        if let Some(deadline) = deadline {
+            self.timer.arm(deadline);
+        }
+        Some(taken)
     }
 }
 

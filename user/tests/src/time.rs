@@ -21,6 +21,8 @@ pub const TESTS: &[Test] = &[
     ("time.interval_timer", interval_timer),
     ("time.processor_time", processor_time),
     ("time.sleepers_block_nobody", sleepers_block_nobody),
+    ("time.tiny_timerfd_periods", tiny_timerfd_periods),
+    ("time.tiny_timer_periods", tiny_timer_periods),
 ];
 
 fn monotonic_on_every_cpu() -> Outcome {
@@ -188,4 +190,68 @@ fn sleepers_block_nobody() -> Outcome {
         started.elapsed()
     );
     Ok(())
+}
+
+/// A period no machine keeps up with is counted, and leaves time to run.
+fn tiny_timerfd_periods() -> Outcome {
+    use nix::sys::time::TimeSpec;
+    use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+    let timers = (0..16)
+        .map(|_| TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::empty()))
+        .collect::<nix::Result<Vec<_>>>()?;
+    let period = Expiration::Interval(TimeSpec::new(0, 1));
+    for timer in &timers {
+        timer.set(period, TimerSetTimeFlags::empty())?;
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    for timer in &timers {
+        let mut count = [0; 8];
+        ensure_eq!(nix::unistd::read(timer, &mut count)?, 8);
+        ensure!(u64::from_ne_bytes(count) >= 20_000_000);
+        ensure_eq!(nix::unistd::read(timer, &mut count)?, 8);
+    }
+    Ok(())
+}
+
+/// The same for timers that signal: one signal waits, the periods it stands for are its overrun.
+fn tiny_timer_periods() -> Outcome {
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGALRM);
+    blocked.add(Signal::SIGUSR1);
+    blocked.thread_block()?;
+    let second = libc::timeval { tv_sec: 0, tv_usec: 1 };
+    let every = libc::itimerval { it_interval: second, it_value: second };
+    // SAFETY: the pointers are to live values of the right types, or null where that is allowed.
+    let timers = unsafe {
+        ensure_eq!(libc::setitimer(libc::ITIMER_REAL, &every, std::ptr::null_mut()), 0);
+        let mut timers = [std::ptr::null_mut(); 16];
+        for timer in &mut timers {
+            let mut event: libc::sigevent = std::mem::zeroed();
+            event.sigev_notify = libc::SIGEV_SIGNAL;
+            event.sigev_signo = libc::SIGUSR1;
+            ensure_eq!(libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, timer), 0);
+            let moment = libc::timespec { tv_sec: 0, tv_nsec: 1 };
+            let every = libc::itimerspec { it_interval: moment, it_value: moment };
+            ensure_eq!(libc::timer_settime(*timer, 0, &every, std::ptr::null_mut()), 0);
+        }
+        timers
+    };
+    std::thread::sleep(Duration::from_millis(20));
+    for signal in [Signal::SIGALRM, Signal::SIGUSR1] {
+        let mut wanted = SigSet::empty();
+        wanted.add(signal);
+        for _ in 0..50 {
+            ensure_eq!(wanted.wait()?, signal);
+        }
+    }
+    // SAFETY: `timers` are this test's own; an ignored signal has no handler.
+    unsafe {
+        libc::signal(libc::SIGALRM, libc::SIG_IGN);
+        libc::signal(libc::SIGUSR1, libc::SIG_IGN);
+        std::thread::sleep(Duration::from_millis(20));
+        timers.into_iter().try_for_each(|timer| {
+            ensure_eq!(libc::timer_delete(timer), 0);
+            Ok(())
+        })
+    }
 }
