@@ -7,14 +7,33 @@ use super::caller::Caller;
 use super::mount::Location;
 use super::node::{Creation, FileType, Metadata, NewNode, RenameMode};
 use super::path::{Resolved, Rules, resolve};
+use super::open_file::OpenFile;
 use super::permission::{self, Access, SET_GID};
 use crate::error::{Errno, Result};
 use crate::process::credentials::Capabilities;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub type Base<'a> = Option<&'a Location>;
 
+/// What a path leads to: a place or, through `/proc/<pid>/fd`, a file that is in no tree.
+pub enum Found {
+    Place(Location),
+    Open(Arc<OpenFile>),
+}
+
 impl Caller {
+    /// What is at the end of `path`, for calls that do not need a place: stat(2).
+    pub fn look_up(&self, base: Base<'_>, path: &[u8], follow: bool) -> Result<Found> {
+        let rules = Rules { follow, ..Rules::FOLLOW };
+        let found = resolve(self, base, path, rules)?;
+        match &found.open {
+            Some(_) if found.wants_directory => Err(Errno::ENOTDIR),
+            Some(file) => Ok(Found::Open(file.clone())),
+            None => found.existing().map(Found::Place),
+        }
+    }
+
     /// The place at the end of `path`.
     pub fn find(&self, base: Base<'_>, path: &[u8], follow: bool) -> Result<Location> {
         resolve(

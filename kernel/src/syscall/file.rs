@@ -14,6 +14,7 @@ use super::Calls;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::mount::PATH_MAX;
+use crate::fs::operations::Found;
 use crate::fs::{Caller, Fd, FileTable, Location, OpenFile};
 use crate::process;
 use crate::user_memory::read_c_bytes;
@@ -115,11 +116,11 @@ fn target_at(caller: &Caller, frame: &TrapFrame, first: usize, flags: u32) -> Re
     };
     if !path.is_empty() || flags & AT_EMPTY_PATH == 0 {
         let base = base(dirfd, &path)?;
-        return Ok(Target::Place(caller.find(
-            base.as_ref(),
-            &path,
-            flags & AT_SYMLINK_NOFOLLOW == 0,
-        )?));
+        let follow = flags & AT_SYMLINK_NOFOLLOW == 0;
+        return Ok(match caller.look_up(base.as_ref(), &path, follow)? {
+            Found::Place(place) => Target::Place(place),
+            Found::Open(file) => Target::File(file),
+        });
     }
     if dirfd as i32 == AT_FDCWD {
         return Ok(Target::Place(caller.working_directory.clone()));

@@ -26,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("file.working_folder", working_folder),
     ("file.scatter_and_gather", scatter_and_gather),
     ("file.copy_and_send", copy_and_send),
+    ("file.status_through_proc", status_through_proc),
     (
         "descriptor.duplicates_share_position",
         duplicates_share_position,
@@ -478,5 +479,17 @@ fn dev_null_zero_random() -> Outcome {
     File::open("/dev/urandom")?.read_exact(&mut buffer)?;
     File::open("/dev/urandom")?.read_exact(&mut other)?;
     ensure!(buffer != other && buffer != [0; 64]);
+    Ok(())
+}
+
+/// stat(2) follows /proc/self/fd to files that have no path.
+fn status_through_proc() -> Outcome {
+    use std::os::unix::fs::FileTypeExt;
+    let (reader, _writer) = std::io::pipe()?;
+    let status = fs::metadata(format!("/proc/self/fd/{}", reader.as_raw_fd()))?;
+    ensure!(status.file_type().is_fifo());
+    let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+    let status = fs::metadata(format!("/proc/self/fd/{}", socket.as_raw_fd()))?;
+    ensure!(status.file_type().is_socket());
     Ok(())
 }
