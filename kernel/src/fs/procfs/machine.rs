@@ -152,6 +152,21 @@ pub fn meminfo() -> Result<String> {
         .collect())
 }
 
+/// /proc/vmstat: what of Linux's counters is known here. Nothing is paged to a disk.
+pub fn vmstat() -> Result<String> {
+    let stats = mm::stats();
+    let rows = [
+        ("nr_free_pages", stats.free_frames),
+        ("nr_shmem", tmpfs_pages()),
+        ("nr_slab_unreclaimable", stats.heap_frames),
+        ("pgpgin", 0),
+        ("pgpgout", 0),
+        ("pswpin", 0),
+        ("pswpout", 0),
+    ];
+    Ok(rows.iter().map(|(name, count)| format!("{name} {count}\n")).collect())
+}
+
 fn tmpfs_pages() -> usize {
     let mut seen = Vec::new();
     let mut pages = 0;

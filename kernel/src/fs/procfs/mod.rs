@@ -54,6 +54,7 @@ const FIXED: Table = Table(&[
     }),
     ("uptime", || Made::text(machine::uptime)),
     ("version", || Made::text(machine::version)),
+    ("vmstat", || Made::text(machine::vmstat)),
     ("weft", || Made::directory(weft::ROOT)),
 ]);
 
