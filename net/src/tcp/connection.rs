@@ -17,8 +17,6 @@ const EMBRYO_TIMEOUT: Duration = Duration::from_secs(60);
 const DATA_TIMEOUT: Duration = Duration::from_secs(924);
 /// The peer's FIN after our socket is closed (tcp_fin_timeout).
 const FIN_TIMEOUT: Duration = Duration::from_secs(60);
-/// TIME-WAIT of closed sockets on loopback, where no packet is late: long enough for the last ACK.
-const LOOPBACK_TIME_WAIT_NS: u64 = 20_000_000;
 /// How long a closed connection may wait to get its reset out.
 const RESET_PATIENCE_NS: u64 = 2_000_000_000;
 
@@ -44,7 +42,6 @@ pub(crate) struct Connection {
     /// As of the last look.
     state: State,
     received: usize,
-    time_wait_since_ns: Option<u64>,
     forget_at_ns: Option<u64>,
     /// Holds the local port of connections made from this side until they are forgotten.
     _lease: Option<TcpLease>,
@@ -76,7 +73,6 @@ impl Connection {
             state: State::Closed,
             loopback: stack.link.is_loopback(),
             received: 0,
-            time_wait_since_ns: None,
             forget_at_ns: None,
             _lease: lease,
             options,
@@ -101,7 +97,7 @@ impl Connection {
         let state = socket.state();
         let changed = state != self.state;
         if changed {
-            self.enter(state, socket, now_ns);
+            self.enter(state, socket);
         }
         self.set_timeout(socket);
         self.publish(socket);
@@ -112,7 +108,7 @@ impl Connection {
         self.fate(socket, now_ns)
     }
 
-    fn enter(&mut self, state: State, socket: &mut Socket<'static>, now_ns: u64) {
+    fn enter(&mut self, state: State, socket: &mut Socket<'static>) {
         let before = core::mem::replace(&mut self.state, state);
         let quiet = matches!(
             before,
@@ -123,7 +119,6 @@ impl Connection {
             self.fail(Error::TimedOut);
         }
         if state == State::TimeWait {
-            self.time_wait_since_ns = Some(now_ns);
             // The stack clears the socket when TIME-WAIT ends, read or not.
             self.save_received(socket);
         }
@@ -158,8 +153,10 @@ impl Connection {
     }
 
     /// This side has closed: what becomes of the connection from here on is no failure, even if it
-    /// is over before the next look.
-    pub(super) fn note_close(&mut self, socket: &Socket<'static>) {
+    /// is over before the next look. Whatever still comes is acknowledged at once, so that
+    /// TIME-WAIT owes no packet.
+    pub(super) fn note_close(&mut self, socket: &mut Socket<'static>) {
+        socket.set_ack_delay(None);
         self.state = socket.state();
     }
 
@@ -253,9 +250,9 @@ impl Connection {
         self.forget_at_ns = match self.state {
             State::Closed if socket.remote_endpoint().is_none() => Some(now_ns),
             State::Closed => Some(since_ns + RESET_PATIENCE_NS),
-            State::TimeWait if self.loopback => {
-                Some(self.time_wait_since_ns.unwrap_or(now_ns) + LOOPBACK_TIME_WAIT_NS)
-            }
+            // No packet is late in memory, and the last ACK left when the FIN came: closing sides
+            // do not delay it.
+            State::TimeWait if self.loopback => Some(now_ns),
             _ => None,
         };
         match self.forget_at_ns {

@@ -172,8 +172,6 @@ impl Stack {
             connection.owner = Owner::Nobody {
                 since_ns: smp::now_ns(),
             };
-            // Whatever still comes is acknowledged at once, so that TIME-WAIT owes no packet.
-            socket.set_ack_delay(None);
             if reset || socket.recv_queue() > 0 {
                 socket.abort();
             } else {
