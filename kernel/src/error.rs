@@ -59,7 +59,10 @@ impl Errno {
 
     /// Whether it is one of the restart codes: a signal ended a wait.
     pub fn is_restart(self) -> bool {
-        matches!(self, Self::RESTART | Self::RESTART_NO_HANDLER | Self::RESTART_BLOCK)
+        matches!(
+            self,
+            Self::RESTART | Self::RESTART_NO_HANDLER | Self::RESTART_BLOCK
+        )
     }
 
     /// The value as system calls return it: negative in a register.

@@ -35,7 +35,9 @@ pub fn add_entropy(bytes: &[u8]) {
     for piece in bytes.chunks(SEED_SIZE) {
         let mut seed = [0; SEED_SIZE];
         own.fill_bytes(&mut seed);
-        seed.iter_mut().zip(piece).for_each(|(own, new)| *own ^= new);
+        seed.iter_mut()
+            .zip(piece)
+            .for_each(|(own, new)| *own ^= new);
         *own = ChaCha20Rng::from_seed(seed);
     }
 }
@@ -75,7 +77,9 @@ mod tests {
         for _ in 0..4 {
             let mut bytes = [0; 1000];
             fill(&mut bytes);
-            all.iter_mut().zip(bytes).for_each(|(all, byte)| *all |= byte);
+            all.iter_mut()
+                .zip(bytes)
+                .for_each(|(all, byte)| *all |= byte);
         }
         assert!(all.iter().filter(|byte| **byte == 0).count() < 10);
     }

@@ -28,7 +28,13 @@ pub fn user_syscall(registers: &mut TrapFrame) {
 pub fn user_fault(registers: &mut TrapFrame, fault: Fault) {
     let current = process::current();
     if let Some(info) = resolve(&current, registers, fault) {
-        log::debug!("{} [{}]: {info:?} at {:#x}, address {:#x}", current.thread().name(), current.tid(), registers.pc, fault.far);
+        log::debug!(
+            "{} [{}]: {info:?} at {:#x}, address {:#x}",
+            current.thread().name(),
+            current.tid(),
+            registers.pc,
+            fault.far
+        );
         signal::force(current.task(), info);
     }
 }
@@ -36,7 +42,11 @@ pub fn user_fault(registers: &mut TrapFrame, fault: Fault) {
 /// A user copy in the kernel met `fault`: whether the address is accessible now. IRQs unmasked.
 pub fn resolve_user_fault(fault: Fault) -> bool {
     let memory = process::try_current().and_then(|current| current.process().memory());
-    let access = if fault.is_write() { Access::Write } else { Access::Read };
+    let access = if fault.is_write() {
+        Access::Write
+    } else {
+        Access::Read
+    };
     memory.is_some_and(|memory| memory.handle_fault(fault.address(), access).is_ok())
 }
 
@@ -48,9 +58,15 @@ fn resolve(current: &Current, registers: &TrapFrame, fault: Fault) -> Option<Sig
         FaultClass::DataAbort | FaultClass::InstructionAbort if fault.is_alignment() => {
             Some(SigInfo::fault(Signal::BUS, code::BUS_ADRALN, address))
         }
-        FaultClass::DataAbort | FaultClass::InstructionAbort => resolve_abort(current, address, fault),
+        FaultClass::DataAbort | FaultClass::InstructionAbort => {
+            resolve_abort(current, address, fault)
+        }
         FaultClass::PcAlignment => Some(SigInfo::fault(Signal::BUS, code::BUS_ADRALN, pc)),
-        FaultClass::SpAlignment => Some(SigInfo::fault(Signal::BUS, code::BUS_ADRALN, registers.sp as usize)),
+        FaultClass::SpAlignment => Some(SigInfo::fault(
+            Signal::BUS,
+            code::BUS_ADRALN,
+            registers.sp as usize,
+        )),
         FaultClass::FloatingPoint => Some(SigInfo::fault(Signal::FPE, 0, pc)),
         FaultClass::Breakpoint | FaultClass::Watchpoint | FaultClass::BreakInstruction => {
             Some(SigInfo::fault(Signal::TRAP, code::TRAP_BRKPT, pc))
@@ -68,11 +84,19 @@ fn resolve_abort(current: &Current, address: usize, fault: Fault) -> Option<SigI
         (_, true) => Access::Write,
         _ => Access::Read,
     };
-    let outcome = if address < USER_END { current.memory().handle_fault(address, access) } else { Err(space::Fault::NotMapped) };
+    let outcome = if address < USER_END {
+        current.memory().handle_fault(address, access)
+    } else {
+        Err(space::Fault::NotMapped)
+    };
     match outcome {
         Ok(()) => None,
-        Err(space::Fault::NotMapped) => Some(SigInfo::fault(Signal::SEGV, code::SEGV_MAPERR, address)),
-        Err(space::Fault::NotAllowed) => Some(SigInfo::fault(Signal::SEGV, code::SEGV_ACCERR, address)),
+        Err(space::Fault::NotMapped) => {
+            Some(SigInfo::fault(Signal::SEGV, code::SEGV_MAPERR, address))
+        }
+        Err(space::Fault::NotAllowed) => {
+            Some(SigInfo::fault(Signal::SEGV, code::SEGV_ACCERR, address))
+        }
         Err(space::Fault::Bus) => Some(SigInfo::fault(Signal::BUS, code::BUS_ADRERR, address)),
         Err(space::Fault::OutOfMemory) => {
             process::oom::make_room(current);
@@ -112,7 +136,11 @@ enum Fate {
 fn deliver_signals(registers: &mut TrapFrame) -> Fate {
     let current = process::current();
     deliver::deliver(&current, registers);
-    if current.attention().contains(Attention::EXIT) { Fate::Leaves } else { Fate::GoesOn }
+    if current.attention().contains(Attention::EXIT) {
+        Fate::Leaves
+    } else {
+        Fate::GoesOn
+    }
 }
 
 /// Where every new user thread starts: takes its first registers and goes to user mode.

@@ -26,7 +26,10 @@ pub fn exit_thread(code: u8) {
 
 /// Marks all threads of the calling process as leaving.
 pub fn exit_group(code: u8) {
-    send::begin_exit(&mut current().process().state.lock(), ExitStatus::Exited(code));
+    send::begin_exit(
+        &mut current().process().state.lock(),
+        ExitStatus::Exited(code),
+    );
 }
 
 /// Ends the calling thread, which is about to return to user mode. The caller owns nothing.
@@ -61,9 +64,17 @@ pub(super) fn release_user_words(current: &Current) {
 /// pthread_join waits for this word to become 0.
 fn clear_child_tid(current: &Current) {
     let address = current.clear_child_tid.swap(0, Ordering::Relaxed);
-    let shared = current.process().memory().is_some_and(|memory| Arc::strong_count(&memory) > 2);
+    let shared = current
+        .process()
+        .memory()
+        .is_some_and(|memory| Arc::strong_count(&memory) > 2);
     let alone = current.process().state.lock().threads.len() == 1 && !shared;
-    if address != 0 && !alone && crate::user_memory::UserPtr::<u32>::new(address).write(0).is_ok() {
+    if address != 0
+        && !alone
+        && crate::user_memory::UserPtr::<u32>::new(address)
+            .write(0)
+            .is_ok()
+    {
         futex::wake_after_exit(address);
     }
 }
@@ -74,13 +85,24 @@ fn leave_process(current: &Current) -> bool {
     let stats = current.thread().stats();
     let (gone, last) = {
         let mut state = process.state.lock();
-        let position = state.threads.iter().position(|task| Arc::ptr_eq(task, current.task()));
+        let position = state
+            .threads
+            .iter()
+            .position(|task| Arc::ptr_eq(task, current.task()));
         let gone = position.map(|position| state.threads.remove(position));
-        process.past.user_ns.fetch_add(stats.user_ns, Ordering::Relaxed);
-        process.past.system_ns.fetch_add(stats.system_ns(), Ordering::Relaxed);
+        process
+            .past
+            .user_ns
+            .fetch_add(stats.user_ns, Ordering::Relaxed);
+        process
+            .past
+            .system_ns
+            .fetch_add(stats.system_ns(), Ordering::Relaxed);
         let last = state.threads.is_empty();
         if last && !state.is_exiting() {
-            state.run_state = RunState::Exiting(ExitStatus::Exited(current.exit_code.load(Ordering::Relaxed)));
+            state.run_state = RunState::Exiting(ExitStatus::Exited(
+                current.exit_code.load(Ordering::Relaxed),
+            ));
         }
         send::retarget(&state, current.task());
         (gone, last)
@@ -104,7 +126,13 @@ fn finish(current: &Current) {
     if process.pid() == table::INIT {
         crate::power::init_exited(status);
     }
-    become_zombie(process, Zombie { status, times: process.cpu_times() });
+    become_zombie(
+        process,
+        Zombie {
+            status,
+            times: process.cpu_times(),
+        },
+    );
 }
 
 /// Leaves the address space; a vfork parent that lent it goes on.
@@ -153,7 +181,8 @@ fn become_zombie(process: &Arc<Process>, zombie: Zombie) {
     let mourners = table::with(|tree| bury(tree, process.pid(), zombie));
     process.exit_observers.notify(READABLE);
     for (child, signal) in &mourners.bereaved {
-        let _ = Signal::new((*signal).into()).and_then(|signal| send::send_to_process(child, SigInfo::kernel(signal)));
+        let _ = Signal::new((*signal).into())
+            .and_then(|signal| send::send_to_process(child, SigInfo::kernel(signal)));
     }
     for group in &mourners.hung_up {
         let _ = send::send_to_group(*group, SigInfo::kernel(Signal::HUP));
@@ -163,7 +192,9 @@ fn become_zombie(process: &Arc<Process>, zombie: Zombie) {
         reaper.child_events.wake_all();
         let _ = send::send_to_process(reaper, SigInfo::kernel(Signal::CHLD));
     }
-    let Some(parent) = &mourners.parent else { return };
+    let Some(parent) = &mourners.parent else {
+        return;
+    };
     if let Ok(signal) = Signal::new(mourners.signal.into()) {
         let mut info = child_info(process.pid(), mourners.uid, zombie);
         info.signo = signal.number().into();
@@ -177,14 +208,30 @@ fn bury(tree: &mut Tree, pid: u32, zombie: Zombie) -> Mourners {
     let hung_up = newly_orphaned_groups(tree, pid);
     let bereaved = bereaved_children(tree, pid);
     let zombies = tree.adopt_children(pid, reaper);
-    let reaper = (!zombies.is_empty()).then(|| tree.entry(reaper).map(|entry| entry.process.clone())).flatten();
-    let mut mourners = Mourners { parent: None, signal: 0, uid: 0, reaper, hung_up, bereaved, reaped: None };
-    let Some(entry) = tree.entry_mut(pid) else { return mourners };
+    let reaper = (!zombies.is_empty())
+        .then(|| tree.entry(reaper).map(|entry| entry.process.clone()))
+        .flatten();
+    let mut mourners = Mourners {
+        parent: None,
+        signal: 0,
+        uid: 0,
+        reaper,
+        hung_up,
+        bereaved,
+        reaped: None,
+    };
+    let Some(entry) = tree.entry_mut(pid) else {
+        return mourners;
+    };
     entry.zombie = Some(zombie);
     (mourners.signal, mourners.uid) = (entry.exit_signal, entry.uid);
     let (parent, is_child) = (entry.parent, mourners.signal == Signal::CHLD.number());
     mourners.parent = tree.entry(parent).map(|entry| entry.process.clone());
-    let ignored = is_child && mourners.parent.as_ref().is_some_and(|parent| ignores_children(parent));
+    let ignored = is_child
+        && mourners
+            .parent
+            .as_ref()
+            .is_some_and(|parent| ignores_children(parent));
     if ignored {
         mourners.reaped = tree.remove(pid);
     }
@@ -193,8 +240,12 @@ fn bury(tree: &mut Tree, pid: u32, zombie: Zombie) -> Mourners {
 
 fn bereaved_children(tree: &Tree, pid: u32) -> Vec<(Arc<Process>, u8)> {
     let children = tree.entry(pid).map_or(&[][..], |entry| &entry.children);
-    let told = children.iter().filter_map(|child| tree.entry(*child)).filter(|child| child.parent_death_signal != 0);
-    told.map(|child| (child.process.clone(), child.parent_death_signal)).collect()
+    let told = children
+        .iter()
+        .filter_map(|child| tree.entry(*child))
+        .filter(|child| child.parent_death_signal != 0);
+    told.map(|child| (child.process.clone(), child.parent_death_signal))
+        .collect()
 }
 
 /// POSIX: a parent that ignores `SIGCHLD`, or asked with `SA_NOCLDWAIT`, leaves no zombies.
@@ -204,13 +255,21 @@ fn ignores_children(parent: &Process) -> bool {
 }
 
 fn newly_orphaned_groups(tree: &Tree, pid: u32) -> Vec<u32> {
-    let Some(entry) = tree.entry(pid) else { return Vec::new() };
-    let children = entry.children.iter().filter_map(|child| tree.entry(*child)).map(|child| child.group);
+    let Some(entry) = tree.entry(pid) else {
+        return Vec::new();
+    };
+    let children = entry
+        .children
+        .iter()
+        .filter_map(|child| tree.entry(*child))
+        .map(|child| child.group);
     let mut groups: Vec<u32> = children.chain([entry.group]).collect();
     groups.sort_unstable();
     groups.dedup();
     groups.retain(|&group| {
-        let stopped = tree.group_members(group).any(|member| member.process.pid() != pid && member.process.is_stopped());
+        let stopped = tree
+            .group_members(group)
+            .any(|member| member.process.pid() != pid && member.process.is_stopped());
         stopped && tree.is_orphaned(group, Some(pid))
     });
     groups
@@ -221,8 +280,18 @@ pub(super) fn child_info(pid: u32, uid: u32, zombie: Zombie) -> SigInfo {
     let (code, status) = match zombie.status {
         ExitStatus::Exited(status) => (code::CHILD_EXITED, status),
         ExitStatus::Signaled { signal, core: true } => (code::CHILD_DUMPED, signal),
-        ExitStatus::Signaled { signal, core: false } => (code::CHILD_KILLED, signal),
+        ExitStatus::Signaled {
+            signal,
+            core: false,
+        } => (code::CHILD_KILLED, signal),
     };
     let ticks = |ns: u64| ns / (1_000_000_000 / crate::time::TICKS_PER_SECOND);
-    SigInfo::child(code, pid, uid, status.into(), ticks(zombie.times.user_ns), ticks(zombie.times.system_ns))
+    SigInfo::child(
+        code,
+        pid,
+        uid,
+        status.into(),
+        ticks(zombie.times.user_ns),
+        ticks(zombie.times.system_ns),
+    )
 }

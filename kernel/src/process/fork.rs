@@ -101,9 +101,14 @@ fn check_limit(current: &Current) -> Result<()> {
     }
     let credentials = current.credentials();
     let limit = current.process().rlimit(Resource::Processes);
-    let privileged = credentials.has(Capabilities::SYS_RESOURCE) || credentials.has(Capabilities::SYS_ADMIN);
+    let privileged =
+        credentials.has(Capabilities::SYS_RESOURCE) || credentials.has(Capabilities::SYS_ADMIN);
     let over = table::with(|tree| tree.tasks_of(credentials.uid)) as u64 >= limit;
-    if over && !privileged { Err(Errno::EAGAIN) } else { Ok(()) }
+    if over && !privileged {
+        Err(Errno::EAGAIN)
+    } else {
+        Ok(())
+    }
 }
 
 /// A scheduler thread with the caller's name, niceness, policy and CPUs. Its entry captures
@@ -120,9 +125,18 @@ fn create_thread(current: &Current) -> Result<ThreadRef> {
     })
 }
 
-fn build(current: &Current, registers: &TrapFrame, args: &CloneArgs, thread: &ThreadRef) -> Result<Arc<Task>> {
+fn build(
+    current: &Current,
+    registers: &TrapFrame,
+    args: &CloneArgs,
+    thread: &ThreadRef,
+) -> Result<Arc<Task>> {
     let has = |flags| args.flags.contains(flags);
-    let process = if has(CloneFlags::THREAD) { current.process().clone() } else { child_process(current, args, thread)? };
+    let process = if has(CloneFlags::THREAD) {
+        current.process().clone()
+    } else {
+        child_process(current, args, thread)?
+    };
     let files = current.files();
     let fs = current.fs();
     let parts = TaskParts {
@@ -130,13 +144,22 @@ fn build(current: &Current, registers: &TrapFrame, args: &CloneArgs, thread: &Th
         user: child_user_state(current, args),
         signals: child_signals(current, args),
         credentials: current.credentials(),
-        files: if has(CloneFlags::FILES) { files } else { Arc::new(files.duplicate()) },
-        fs: if has(CloneFlags::FS) { fs } else { Arc::new(fs.duplicate()) },
+        files: if has(CloneFlags::FILES) {
+            files
+        } else {
+            Arc::new(files.duplicate())
+        },
+        fs: if has(CloneFlags::FS) {
+            fs
+        } else {
+            Arc::new(fs.duplicate())
+        },
         start: Some(child_start(registers, args)),
     };
     let task = Task::new(parts);
     if has(CloneFlags::CHILD_CLEARTID) {
-        task.clear_child_tid.store(args.child_tid, Ordering::Relaxed);
+        task.clear_child_tid
+            .store(args.child_tid, Ordering::Relaxed);
     }
     task.attach(thread.clone());
     thread.set_extension(task.clone());
@@ -147,13 +170,23 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
     let parent = current.process();
     let memory = current.memory();
     let shares = args.flags.contains(CloneFlags::VM);
-    let memory = if shares { memory } else { memory.fork().map_err(|_| Errno::ENOMEM)? };
+    let memory = if shares {
+        memory
+    } else {
+        memory.fork().map_err(|_| Errno::ENOMEM)?
+    };
     let mut actions = parent.state.lock().actions.clone();
     if args.flags.contains(CloneFlags::CLEAR_SIGHAND) {
         actions.reset_handlers();
     }
     let limits = parent.limits().lock().clone();
-    let child = Process::new(thread.id().tid, Some(memory), actions, limits, parent.image());
+    let child = Process::new(
+        thread.id().tid,
+        Some(memory),
+        actions,
+        limits,
+        parent.image(),
+    );
     child.set_trampoline(parent.trampoline());
     child.state.lock().borrows_memory = args.flags.contains(CloneFlags::VFORK);
     Ok(child)
@@ -162,14 +195,26 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
 fn child_user_state(current: &Current, args: &CloneArgs) -> UserState {
     let user = UserState::new();
     user.fp.set(&current.user.fp.snapshot());
-    user.set_tls(if args.flags.contains(CloneFlags::SETTLS) { args.tls } else { current.user.refresh() });
+    user.set_tls(if args.flags.contains(CloneFlags::SETTLS) {
+        args.tls
+    } else {
+        current.user.refresh()
+    });
     user
 }
 
 fn child_signals(current: &Current, args: &CloneArgs) -> TaskSignals {
     let own = current.signals.lock();
-    let keeps_stack = !args.flags.contains(CloneFlags::VM) || args.flags.contains(CloneFlags::VFORK);
-    TaskSignals::inherit(own.blocked, if keeps_stack { own.alt_stack } else { AltStack::default() })
+    let keeps_stack =
+        !args.flags.contains(CloneFlags::VM) || args.flags.contains(CloneFlags::VFORK);
+    TaskSignals::inherit(
+        own.blocked,
+        if keeps_stack {
+            own.alt_stack
+        } else {
+            AltStack::default()
+        },
+    )
 }
 
 fn child_start(registers: &TrapFrame, args: &CloneArgs) -> Box<Start> {
@@ -178,11 +223,22 @@ fn child_start(registers: &TrapFrame, args: &CloneArgs) -> Box<Start> {
     if args.stack != 0 {
         registers.sp = args.stack as u64;
     }
-    let child_tid = if args.flags.contains(CloneFlags::CHILD_SETTID) { args.child_tid } else { 0 };
-    Box::new(Start { registers, child_tid })
+    let child_tid = if args.flags.contains(CloneFlags::CHILD_SETTID) {
+        args.child_tid
+    } else {
+        0
+    };
+    Box::new(Start {
+        registers,
+        child_tid,
+    })
 }
 
-fn prepare_pidfd(current: &Current, args: &CloneArgs, process: &Arc<Process>) -> Result<Option<pidfd::Reserved>> {
+fn prepare_pidfd(
+    current: &Current,
+    args: &CloneArgs,
+    process: &Arc<Process>,
+) -> Result<Option<pidfd::Reserved>> {
     if !args.flags.contains(CloneFlags::PIDFD) {
         return Ok(None);
     }
@@ -195,7 +251,8 @@ fn prepare_pidfd(current: &Current, args: &CloneArgs, process: &Arc<Process>) ->
 fn join_tree(current: &Current, args: &CloneArgs, task: &Arc<Task>) -> Result<()> {
     table::with(|tree| {
         let mut state = task.process().state.lock();
-        if state.is_exiting() || state.exec_pending || current.attention().contains(Attention::EXIT) {
+        if state.is_exiting() || state.exec_pending || current.attention().contains(Attention::EXIT)
+        {
             return Err(Errno::EAGAIN);
         }
         if matches!(state.run_state, RunState::Stopped(_)) {
@@ -207,15 +264,31 @@ fn join_tree(current: &Current, args: &CloneArgs, task: &Arc<Task>) -> Result<()
         if !args.flags.contains(CloneFlags::THREAD) {
             let parent = tree.entry(current.pid()).ok_or(Errno::ESRCH)?;
             let sibling = args.flags.contains(CloneFlags::PARENT);
-            let parent_pid = if sibling { parent.parent } else { current.pid() };
+            let parent_pid = if sibling {
+                parent.parent
+            } else {
+                current.pid()
+            };
             let (group, session) = (parent.group, parent.session.clone());
-            tree.insert(new_entry(task, parent_pid, group, session, args.exit_signal));
+            tree.insert(new_entry(
+                task,
+                parent_pid,
+                group,
+                session,
+                args.exit_signal,
+            ));
         }
         Ok(())
     })
 }
 
-pub(super) fn new_entry(task: &Arc<Task>, parent: u32, group: u32, session: Arc<Session>, exit_signal: u8) -> Entry {
+pub(super) fn new_entry(
+    task: &Arc<Task>,
+    parent: u32,
+    group: u32,
+    session: Arc<Session>,
+    exit_signal: u8,
+) -> Entry {
     Entry {
         process: task.process().clone(),
         number: task.thread().clone(),

@@ -28,7 +28,9 @@ impl Setting {
             return (Self::default(), 0);
         }
         let missed = now_ns.saturating_sub(self.next_ns) / self.interval_ns;
-        let next_ns = self.next_ns.saturating_add((missed + 1).saturating_mul(self.interval_ns));
+        let next_ns = self
+            .next_ns
+            .saturating_add((missed + 1).saturating_mul(self.interval_ns));
         (Self { next_ns, ..self }, missed)
     }
 
@@ -58,7 +60,12 @@ pub enum Notice {
     /// `SIGALRM`, of ITIMER_REAL.
     Alarm,
     /// A signal with the timer's id and value.
-    Posix { id: u32, signal: Signal, value: u64, thread: Option<u32> },
+    Posix {
+        id: u32,
+        signal: Signal,
+        value: u64,
+        thread: Option<u32>,
+    },
     /// Nothing: it is only read.
     None { id: u32 },
 }
@@ -93,15 +100,27 @@ impl Armed {
         let owner = Arc::downgrade(process);
         let own_state = state.clone();
         let timer = Timer::new(move || {
-            let Some(process) = owner.upgrade() else { return };
+            let Some(process) = owner.upgrade() else {
+                return;
+            };
             fire(&process, &own_state, notice);
         });
-        Self { timer, state, clock }
+        Self {
+            timer,
+            state,
+            clock,
+        }
     }
 
     fn set(&self, setting: Setting) -> Setting {
         self.timer.cancel();
-        let old = core::mem::replace(&mut *self.state.lock(), State { setting, parked: false });
+        let old = core::mem::replace(
+            &mut *self.state.lock(),
+            State {
+                setting,
+                parked: false,
+            },
+        );
         if setting.next_ns != 0 {
             self.timer.arm(setting.next_ns);
         }
@@ -119,7 +138,11 @@ impl Armed {
             return 0;
         }
         let due = state.setting.next_ns < earliest_ns;
-        let (next, missed) = if due { state.setting.advance(earliest_ns) } else { (state.setting, 0) };
+        let (next, missed) = if due {
+            state.setting.advance(earliest_ns)
+        } else {
+            (state.setting, 0)
+        };
         state.setting = next;
         self.timer.arm(next.next_ns);
         missed + u64::from(due)
@@ -136,14 +159,23 @@ fn fire(process: &Arc<Process>, state: &SpinLock<State>, notice: Notice) {
         }
         let (next, missed) = state.setting.advance(now_ns);
         // Before the signal is sent: it may be taken at once, on another CPU.
-        *state = State { setting: next, parked: next.next_ns != 0 };
+        *state = State {
+            setting: next,
+            parked: next.next_ns != 0,
+        };
         missed
     };
     let (id, queued) = match notice {
         Notice::Alarm => (None, alarm(process)),
-        Notice::Posix { id, signal, value, thread } => {
-            (Some(id), notify(process, id, signal, value, thread, missed as u32))
-        }
+        Notice::Posix {
+            id,
+            signal,
+            value,
+            thread,
+        } => (
+            Some(id),
+            notify(process, id, signal, value, thread, missed as u32),
+        ),
         Notice::None { id } => (Some(id), false),
     };
     if !queued {
@@ -158,12 +190,21 @@ fn alarm(process: &Arc<Process>) -> bool {
 }
 
 /// Sends a POSIX timer's signal; whether it is queued now.
-fn notify(process: &Arc<Process>, id: u32, signal: Signal, value: u64, thread: Option<u32>, missed: u32) -> bool {
+fn notify(
+    process: &Arc<Process>,
+    id: u32,
+    signal: Signal,
+    value: u64,
+    thread: Option<u32>,
+    missed: u32,
+) -> bool {
     if count_overrun(process, id, missed + 1) {
         return true;
     }
     let info = SigInfo::timer(signal, id, missed, value);
-    let task = thread.and_then(|tid| table::task(tid).ok()).filter(|task| Arc::ptr_eq(task.process(), process));
+    let task = thread
+        .and_then(|tid| table::task(tid).ok())
+        .filter(|task| Arc::ptr_eq(task.process(), process));
     // A full queue loses the signal, as in Linux.
     let _ = match (thread, task) {
         (Some(_), Some(task)) => send::send_to_thread(&task, info),
@@ -194,7 +235,10 @@ fn count_overrun(process: &Process, id: u32, more: u32) -> bool {
     }
     state.threads.iter().any(|task| {
         let mut own = task.signals.lock();
-        own.pending.timer_info(id).map(|info| info.set_overrun(info.uid().saturating_add(more))).is_some()
+        own.pending
+            .timer_info(id)
+            .map(|info| info.set_overrun(info.uid().saturating_add(more)))
+            .is_some()
     })
 }
 
@@ -210,35 +254,60 @@ impl Timers {
     pub(super) fn resume_all(&self) {
         let earliest_ns = smp::now_ns() + UNHEARD_PERIOD_NS;
         let inner = self.inner.lock();
-        inner.real.iter().chain(inner.posix.values()).for_each(|armed| {
-            armed.resume(earliest_ns);
-        });
+        inner
+            .real
+            .iter()
+            .chain(inner.posix.values())
+            .for_each(|armed| {
+                armed.resume(earliest_ns);
+            });
     }
 
     /// setitimer(ITIMER_REAL); returns the old setting.
     pub fn set_real(&self, process: &Arc<Process>, setting: Setting) -> Setting {
         let mut inner = self.inner.lock();
-        inner.real.get_or_insert_with(|| Armed::new(process, 0, Notice::Alarm)).set(setting)
+        inner
+            .real
+            .get_or_insert_with(|| Armed::new(process, 0, Notice::Alarm))
+            .set(setting)
     }
 
     pub fn real(&self) -> Setting {
-        self.inner.lock().real.as_ref().map(Armed::get).unwrap_or_default()
+        self.inner
+            .lock()
+            .real
+            .as_ref()
+            .map(Armed::get)
+            .unwrap_or_default()
     }
 
     /// timer_create(2): `notice` gets the id.
-    pub fn create(&self, process: &Arc<Process>, clock: i32, notice: impl FnOnce(u32) -> Notice) -> Result<u32> {
+    pub fn create(
+        &self,
+        process: &Arc<Process>,
+        clock: i32,
+        notice: impl FnOnce(u32) -> Notice,
+    ) -> Result<u32> {
         let mut inner = self.inner.lock();
         if inner.posix.len() >= MAX_POSIX_TIMERS {
             return Err(Errno::EAGAIN);
         }
         let id = inner.next_id;
         inner.next_id += 1;
-        inner.posix.insert(id, Armed::new(process, clock, notice(id)));
+        inner
+            .posix
+            .insert(id, Armed::new(process, clock, notice(id)));
         Ok(id)
     }
 
     pub fn set(&self, id: u32, setting: Setting) -> Result<Setting> {
-        Ok(self.inner.lock().posix.get(&id).ok_or(Errno::EINVAL)?.set(setting))
+        Ok(self
+            .inner
+            .lock()
+            .posix
+            .get(&id)
+            .ok_or(Errno::EINVAL)?
+            .set(setting))
     }
 
     /// A timer's setting and clock.
@@ -272,10 +341,38 @@ mod tests {
 
     #[test]
     fn missed_periods_are_counted_not_queued() {
-        let setting = Setting { next_ns: 100, interval_ns: 10 };
-        assert_eq!(setting.advance(100), (Setting { next_ns: 110, interval_ns: 10 }, 0));
-        assert_eq!(setting.advance(135), (Setting { next_ns: 140, interval_ns: 10 }, 3));
-        assert_eq!(Setting { next_ns: 100, interval_ns: 0 }.advance(500), (Setting::default(), 0));
+        let setting = Setting {
+            next_ns: 100,
+            interval_ns: 10,
+        };
+        assert_eq!(
+            setting.advance(100),
+            (
+                Setting {
+                    next_ns: 110,
+                    interval_ns: 10
+                },
+                0
+            )
+        );
+        assert_eq!(
+            setting.advance(135),
+            (
+                Setting {
+                    next_ns: 140,
+                    interval_ns: 10
+                },
+                3
+            )
+        );
+        assert_eq!(
+            Setting {
+                next_ns: 100,
+                interval_ns: 0
+            }
+            .advance(500),
+            (Setting::default(), 0)
+        );
         assert_eq!(setting.at(99), setting);
         assert_eq!(setting.at(135).next_ns, 140);
     }

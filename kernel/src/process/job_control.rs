@@ -1,9 +1,9 @@
 //! Stopping and continuing processes, and telling their parents (POSIX job control).
 
+use super::session::Session;
 use super::signal::{ActionFlags, SigInfo, Signal, info::code, send};
 use super::task::Attention;
 use super::thread_group::{Change, Process, RunState};
-use super::session::Session;
 use super::{Current, current, table};
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
@@ -45,7 +45,11 @@ pub fn wait_while_stopped(current: &Current) {
 
 /// Tells the parent that the process goes on.
 pub(super) fn report_continued(process: &Arc<Process>) {
-    report(process, code::CHILD_CONTINUED, i32::from(Signal::CONT.number()));
+    report(
+        process,
+        code::CHILD_CONTINUED,
+        i32::from(Signal::CONT.number()),
+    );
 }
 
 fn report(process: &Arc<Process>, code: i32, status: i32) {
@@ -57,7 +61,10 @@ fn report(process: &Arc<Process>, code: i32, status: i32) {
     let action = parent.state.lock().actions.get(Signal::CHLD);
     if !action.flags().contains(ActionFlags::NOCLDSTOP) {
         // A full queue merges with the SIGCHLD that is pending already.
-        let _ = send::send_to_process(&parent, SigInfo::child(code, process.pid(), uid, status, 0, 0));
+        let _ = send::send_to_process(
+            &parent,
+            SigInfo::child(code, process.pid(), uid, status, 0, 0),
+        );
     }
     parent.child_events.wake_all();
 }
@@ -69,7 +76,10 @@ pub fn set_group(pid: u32, group: u32) -> Result<()> {
     let group = if group == 0 { pid } else { group };
     table::with(|tree| {
         let own_session = tree.entry(caller).ok_or(Errno::ESRCH)?.session.clone();
-        let entry = tree.entry(pid).filter(|entry| pid == caller || entry.parent == caller).ok_or(Errno::ESRCH)?;
+        let entry = tree
+            .entry(pid)
+            .filter(|entry| pid == caller || entry.parent == caller)
+            .ok_or(Errno::ESRCH)?;
         if pid != caller && entry.has_execed {
             return Err(Errno::EACCES);
         }

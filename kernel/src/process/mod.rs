@@ -28,14 +28,14 @@ pub mod wait;
 pub use credentials::{Capabilities, Credentials};
 pub use restart::restart_with;
 pub use rlimits::Resource;
-pub(crate) use running::{attention_of_current, ready_for_user};
 #[cfg(target_os = "none")]
 pub(crate) use running::before_switch;
+pub(crate) use running::{attention_of_current, ready_for_user};
 pub use session::{ControllingTerminal, Session};
 pub use signal::{SigInfo, Signal, SignalSet};
 pub use table::{process as process_by_pid, processes, task as task_by_tid};
-pub use task::Task;
 pub(crate) use task::Attention;
+pub use task::Task;
 pub use thread_group::{CpuTimes, Image, Process};
 
 use crate::arch::TrapFrame;
@@ -54,7 +54,10 @@ pub struct Current {
 /// The calling user thread's task; `None` in kernel threads.
 pub fn try_current() -> Option<Current> {
     let task = running::task()?;
-    Some(Current { task, not_send: PhantomData })
+    Some(Current {
+        task,
+        not_send: PhantomData,
+    })
 }
 
 /// The calling user thread's task. Only for code that system calls reach.
@@ -86,7 +89,9 @@ impl Current {
     /// What the thread starts its user life with: once.
     pub(crate) fn take_start(&self) -> (TrapFrame, usize) {
         let start = self.start.lock().take();
-        start.map_or((TrapFrame::default(), 0), |start| (start.registers, start.child_tid))
+        start.map_or((TrapFrame::default(), 0), |start| {
+            (start.registers, start.child_tid)
+        })
     }
 
     pub fn pid(&self) -> u32 {
@@ -95,14 +100,18 @@ impl Current {
 
     /// The descriptor table. The current task has not exited, so there is one.
     pub fn files(&self) -> Arc<FileTable> {
-        self.files_of().expect("a running task has its descriptor table")
+        self.files_of()
+            .expect("a running task has its descriptor table")
     }
 
     pub fn fs(&self) -> Arc<FsContext> {
-        self.fs_of().expect("a running task has its place in the file tree")
+        self.fs_of()
+            .expect("a running task has its place in the file tree")
     }
 
     pub fn memory(&self) -> Arc<AddressSpace> {
-        self.process().memory().expect("a running task has its address space")
+        self.process()
+            .memory()
+            .expect("a running task has its address space")
     }
 }

@@ -37,12 +37,16 @@ enum Choice {
 fn choose() -> Choice {
     let mut largest: Option<(usize, u64, Arc<Process>)> = None;
     let going = table::find_process(|process| {
-        let Some(memory) = process.memory() else { return false };
+        let Some(memory) = process.memory() else {
+            return false;
+        };
         if process.state.lock().is_exiting() {
             return true;
         }
         let (pages, started_ns) = (memory.resident_pages(), process.started_ns());
-        let larger = largest.as_ref().is_none_or(|(most, latest, _)| (pages, started_ns) > (*most, *latest));
+        let larger = largest
+            .as_ref()
+            .is_none_or(|(most, latest, _)| (pages, started_ns) > (*most, *latest));
         if larger && process.pid() != table::INIT {
             largest = Some((pages, started_ns, process.clone()));
         }
@@ -56,8 +60,15 @@ fn choose() -> Choice {
 }
 
 fn kill(process: &Arc<Process>) {
-    log::error!("out of memory: {} [{}] is killed", process.name(), process.pid());
-    let status = ExitStatus::Signaled { signal: Signal::KILL.number(), core: false };
+    log::error!(
+        "out of memory: {} [{}] is killed",
+        process.name(),
+        process.pid()
+    );
+    let status = ExitStatus::Signaled {
+        signal: Signal::KILL.number(),
+        core: false,
+    };
     send::begin_exit(&mut process.state.lock(), status);
     process.thread_events.wake_all();
 }

@@ -14,7 +14,11 @@ struct PidFile {
 
 impl File for PidFile {
     fn poll(&self) -> PollEvents {
-        if self.process.is_zombie() { PollEvents::IN | PollEvents::RDNORM } else { PollEvents::empty() }
+        if self.process.is_zombie() {
+            PollEvents::IN | PollEvents::RDNORM
+        } else {
+            PollEvents::empty()
+        }
     }
 
     fn observers(&self) -> Option<&Observers> {
@@ -32,7 +36,10 @@ impl File for PidFile {
 
 /// A descriptor for `process`; always close-on-exec.
 pub fn open(files: &FileTable, process: Arc<Process>, flags: OpenFlags) -> Result<Fd> {
-    files.insert(OpenFile::new(Arc::new(PidFile { process }), OpenFlags::RDWR | flags), true)
+    files.insert(
+        OpenFile::new(Arc::new(PidFile { process }), OpenFlags::RDWR | flags),
+        true,
+    )
 }
 
 /// The process behind descriptor `fd`; `EBADF` if it is not a pidfd.
@@ -52,7 +59,11 @@ pub(super) struct Reserved {
 impl Reserved {
     pub fn new(files: Arc<FileTable>, process: &Arc<Process>) -> Result<Self> {
         let fd = open(&files, process.clone(), OpenFlags::empty())?;
-        Ok(Self { files, fd, kept: false })
+        Ok(Self {
+            files,
+            fd,
+            kept: false,
+        })
     }
 
     pub fn fd(&self) -> Fd {

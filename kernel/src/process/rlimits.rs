@@ -45,8 +45,12 @@ impl Rlimits {
     /// What init starts with.
     pub fn initial() -> Self {
         let processes = super::table::max_tasks() as u64;
-        let mut limits = [Limit { soft: INFINITY, hard: INFINITY }; COUNT];
-        let mut set = |resource: Resource, soft, hard| limits[resource as usize] = Limit { soft, hard };
+        let mut limits = [Limit {
+            soft: INFINITY,
+            hard: INFINITY,
+        }; COUNT];
+        let mut set =
+            |resource: Resource, soft, hard| limits[resource as usize] = Limit { soft, hard };
         set(Resource::Stack, 8 << 20, INFINITY);
         set(Resource::Core, 0, INFINITY);
         set(Resource::Processes, processes, processes);
@@ -91,10 +95,36 @@ mod tests {
     fn raising_the_hard_limit_needs_privilege() {
         let mut limits = Rlimits::initial();
         let files = Resource::OpenFiles as usize;
-        assert_eq!(limits.set(files, Limit { soft: 1, hard: 9999 }, false), Err(Errno::EPERM));
-        assert_eq!(limits.set(files, Limit { soft: 2, hard: 1 }, true), Err(Errno::EINVAL));
-        assert_eq!(limits.set(99, Limit { soft: 1, hard: 1 }, true), Err(Errno::EINVAL));
-        assert_eq!(limits.set(files, Limit { soft: 9999, hard: 9999 }, true), Ok(()));
+        assert_eq!(
+            limits.set(
+                files,
+                Limit {
+                    soft: 1,
+                    hard: 9999
+                },
+                false
+            ),
+            Err(Errno::EPERM)
+        );
+        assert_eq!(
+            limits.set(files, Limit { soft: 2, hard: 1 }, true),
+            Err(Errno::EINVAL)
+        );
+        assert_eq!(
+            limits.set(99, Limit { soft: 1, hard: 1 }, true),
+            Err(Errno::EINVAL)
+        );
+        assert_eq!(
+            limits.set(
+                files,
+                Limit {
+                    soft: 9999,
+                    hard: 9999
+                },
+                true
+            ),
+            Ok(())
+        );
         assert_eq!(limits.soft(Resource::OpenFiles), 9999);
     }
 }

@@ -70,7 +70,8 @@ pub fn before_switch(_prev: &smp::Thread, next: &smp::Thread) {
     with(&pinned, |task| task.user.switch_out(&pinned));
     let next = next.extension::<Task>();
     let pointer = next.as_ref().map_or(ptr::null(), Arc::as_ptr);
-    TASK.get(&pinned).store(pointer.cast_mut(), Ordering::Relaxed);
+    TASK.get(&pinned)
+        .store(pointer.cast_mut(), Ordering::Relaxed);
     match &next {
         Some(task) => {
             task.process().activate_memory();

@@ -21,7 +21,11 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(leader: &ThreadRef) -> Arc<Self> {
-        Arc::new(Self { id: leader.id().tid, _number: leader.clone(), terminal: SpinLock::new(None) })
+        Arc::new(Self {
+            id: leader.id().tid,
+            _number: leader.clone(),
+            terminal: SpinLock::new(None),
+        })
     }
 
     /// The pid of the process that made it.
@@ -34,7 +38,10 @@ impl Session {
     }
 
     /// Sets or takes away the controlling terminal; returns what was there.
-    pub fn set_terminal(&self, terminal: Option<Arc<dyn ControllingTerminal>>) -> Option<Arc<dyn ControllingTerminal>> {
+    pub fn set_terminal(
+        &self,
+        terminal: Option<Arc<dyn ControllingTerminal>>,
+    ) -> Option<Arc<dyn ControllingTerminal>> {
         core::mem::replace(&mut *self.terminal.lock(), terminal)
     }
 }

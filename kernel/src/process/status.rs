@@ -34,7 +34,14 @@ mod tests {
         // WIFEXITED: low seven bits 0; WEXITSTATUS: bits 8..16.
         assert_eq!(ExitStatus::Exited(3).wait_word(), 0x300);
         // WIFSIGNALED, WTERMSIG, WCOREDUMP.
-        assert_eq!(ExitStatus::Signaled { signal: 11, core: true }.wait_word(), 0x8b);
+        assert_eq!(
+            ExitStatus::Signaled {
+                signal: 11,
+                core: true
+            }
+            .wait_word(),
+            0x8b
+        );
         assert_eq!(stopped_word(20), 0x147f);
     }
 }

@@ -91,7 +91,12 @@ struct Group {
 
 impl Tree {
     const fn new() -> Self {
-        Self { tasks: BTreeMap::new(), entries: BTreeMap::new(), groups: BTreeMap::new(), users: BTreeMap::new() }
+        Self {
+            tasks: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            users: BTreeMap::new(),
+        }
     }
 
     pub fn entry(&self, pid: u32) -> Option<&Entry> {
@@ -101,7 +106,6 @@ impl Tree {
     pub fn entry_mut(&mut self, pid: u32) -> Option<&mut Entry> {
         self.entries.get_mut(&pid)
     }
-
 
     /// How many tasks act for real user `uid` (RLIMIT_NPROC).
     pub fn tasks_of(&self, uid: u32) -> usize {
@@ -160,7 +164,9 @@ impl Tree {
 
     /// Gives all children of `pid` to `new_parent`; returns those that are zombies already.
     pub fn adopt_children(&mut self, pid: u32, new_parent: u32) -> Vec<u32> {
-        let Some(entry) = self.entries.get_mut(&pid) else { return Vec::new() };
+        let Some(entry) = self.entries.get_mut(&pid) else {
+            return Vec::new();
+        };
         let children = core::mem::take(&mut entry.children);
         for child in &children {
             if let Some(entry) = self.entries.get_mut(child) {
@@ -171,7 +177,14 @@ impl Tree {
         if let Some(parent) = self.entries.get_mut(&new_parent) {
             parent.children.extend_from_slice(&children);
         }
-        children.into_iter().filter(|child| self.entries.get(child).is_some_and(|entry| entry.zombie.is_some())).collect()
+        children
+            .into_iter()
+            .filter(|child| {
+                self.entries
+                    .get(child)
+                    .is_some_and(|entry| entry.zombie.is_some())
+            })
+            .collect()
     }
 
     /// Who gets the orphans of `pid`: the nearest subreaper above it, or init.
@@ -191,8 +204,16 @@ impl Tree {
     }
 
     fn join_group(&mut self, pid: u32, group: u32, session: u32, own: &ThreadRef) {
-        let number = self.entries.get(&group).map_or(own, |entry| &entry.number).clone();
-        let group = self.groups.entry(group).or_insert(Group { members: Vec::new(), session, _number: number });
+        let number = self
+            .entries
+            .get(&group)
+            .map_or(own, |entry| &entry.number)
+            .clone();
+        let group = self.groups.entry(group).or_insert(Group {
+            members: Vec::new(),
+            session,
+            _number: number,
+        });
         group.members.push(pid);
     }
 
@@ -207,7 +228,9 @@ impl Tree {
 
     /// Moves a process to group `group`, which is made if it is its own pid.
     pub fn move_to_group(&mut self, pid: u32, group: u32, session: &Arc<Session>) {
-        let Some(entry) = self.entries.get_mut(&pid) else { return };
+        let Some(entry) = self.entries.get_mut(&pid) else {
+            return;
+        };
         let (old, number) = (entry.group, entry.number.clone());
         entry.group = group;
         entry.session = session.clone();
@@ -221,7 +244,10 @@ impl Tree {
     }
 
     pub fn group_members(&self, group: u32) -> impl Iterator<Item = &Entry> {
-        let members = self.groups.get(&group).map_or(&[][..], |group| &group.members);
+        let members = self
+            .groups
+            .get(&group)
+            .map_or(&[][..], |group| &group.members);
         members.iter().filter_map(|pid| self.entries.get(pid))
     }
 
@@ -234,7 +260,9 @@ impl Tree {
             }
             let parent = self.entry(member.parent);
             parent.is_some_and(|parent| {
-                parent.group != group && Arc::ptr_eq(&parent.session, &member.session) && member.parent != INIT
+                parent.group != group
+                    && Arc::ptr_eq(&parent.session, &member.session)
+                    && member.parent != INIT
             })
         })
     }
@@ -252,17 +280,32 @@ pub fn task(tid: u32) -> Result<Arc<Task>> {
 
 /// All processes, zombies included, by pid.
 pub fn processes() -> Vec<Arc<Process>> {
-    with(|tree| tree.entries.values().map(|entry| entry.process.clone()).collect())
+    with(|tree| {
+        tree.entries
+            .values()
+            .map(|entry| entry.process.clone())
+            .collect()
+    })
 }
 
 /// The first process, by pid, that `matches`: called with the tree locked. Allocates nothing.
 pub(super) fn find_process(mut matches: impl FnMut(&Arc<Process>) -> bool) -> Option<Arc<Process>> {
-    with(|tree| tree.entries.values().map(|entry| &entry.process).find(|process| matches(process)).cloned())
+    with(|tree| {
+        tree.entries
+            .values()
+            .map(|entry| &entry.process)
+            .find(|process| matches(process))
+            .cloned()
+    })
 }
 
 /// The living members of a process group.
 pub fn group(group: u32) -> Vec<Arc<Process>> {
-    with(|tree| tree.group_members(group).map(|entry| entry.process.clone()).collect())
+    with(|tree| {
+        tree.group_members(group)
+            .map(|entry| entry.process.clone())
+            .collect()
+    })
 }
 
 /// The session a process group belongs to; `ESRCH` if there is no such group.

@@ -119,7 +119,9 @@ impl Task {
 
     /// The scheduler's side of it.
     pub fn thread(&self) -> &ThreadRef {
-        self.thread.get().expect("a task is attached to its thread before anyone sees it")
+        self.thread
+            .get()
+            .expect("a task is attached to its thread before anyone sees it")
     }
 
     pub fn credentials(&self) -> Arc<Credentials> {
@@ -164,7 +166,9 @@ impl Task {
     /// Raises a reason and makes sure that it is seen: ends a wait, interrupts user mode.
     pub(super) fn notify(&self, reason: Attention) {
         self.raise(reason);
-        let Some(thread) = self.thread.get() else { return };
+        let Some(thread) = self.thread.get() else {
+            return;
+        };
         thread.unpark();
         // Pairs with the fence of `trap::before_user_return`.
         fence(Ordering::SeqCst);

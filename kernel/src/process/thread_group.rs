@@ -4,8 +4,8 @@ use super::rlimits::{Resource, Rlimits};
 use super::session::Session;
 use super::signal::{Actions, Pending, Signal};
 use super::status::ExitStatus;
-use super::task::{Attention, Task};
 use super::table;
+use super::task::{Attention, Task};
 use crate::fs::OpenFile;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -108,7 +108,13 @@ pub struct CpuTimes {
 }
 
 impl Process {
-    pub(super) fn new(pid: u32, memory: Option<Arc<AddressSpace>>, actions: Actions, limits: Rlimits, image: Arc<Image>) -> Arc<Self> {
+    pub(super) fn new(
+        pid: u32,
+        memory: Option<Arc<AddressSpace>>,
+        actions: Actions,
+        limits: Rlimits,
+        image: Arc<Image>,
+    ) -> Arc<Self> {
         let state = ProcessState {
             threads: Vec::new(),
             actions,
@@ -152,7 +158,10 @@ impl Process {
         self.memory.lock().clone()
     }
 
-    pub(super) fn set_memory(&self, memory: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
+    pub(super) fn set_memory(
+        &self,
+        memory: Option<Arc<AddressSpace>>,
+    ) -> Option<Arc<AddressSpace>> {
         core::mem::replace(&mut *self.memory.lock(), memory)
     }
 
@@ -234,7 +243,10 @@ impl Process {
 
     /// Whether all threads have exited; the entry stays until the parent has waited.
     pub fn is_zombie(&self) -> bool {
-        table::with(|tree| tree.entry(self.pid).is_none_or(|entry| entry.zombie.is_some()))
+        table::with(|tree| {
+            tree.entry(self.pid)
+                .is_none_or(|entry| entry.zombie.is_some())
+        })
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -250,7 +262,10 @@ impl Process {
         };
         state.threads.iter().fold(past, |sum, task| {
             let stats = task.thread().stats();
-            CpuTimes { user_ns: sum.user_ns + stats.user_ns, system_ns: sum.system_ns + stats.system_ns() }
+            CpuTimes {
+                user_ns: sum.user_ns + stats.user_ns,
+                system_ns: sum.system_ns + stats.system_ns(),
+            }
         })
     }
 

@@ -71,7 +71,12 @@ fn look(parent: &Arc<Process>, which: &Which, options: Options) -> Result<Option
     Ok(report)
 }
 
-fn look_locked(tree: &mut Tree, parent: &Arc<Process>, which: &Which, options: Options) -> Result<(Option<Report>, Remains)> {
+fn look_locked(
+    tree: &mut Tree,
+    parent: &Arc<Process>,
+    which: &Which,
+    options: Options,
+) -> Result<(Option<Report>, Remains)> {
     let children = &tree.entry(parent.pid()).ok_or(Errno::ECHILD)?.children;
     let mut any = false;
     let mut dead = None;
@@ -96,7 +101,11 @@ fn look_locked(tree: &mut Tree, parent: &Arc<Process>, which: &Which, options: O
     match dead {
         Some((child, uid, zombie)) => {
             let report = death_report(&child, uid, zombie);
-            let remains = if options.contains(Options::NOWAIT) { None } else { reap(tree, parent, &child, zombie) };
+            let remains = if options.contains(Options::NOWAIT) {
+                None
+            } else {
+                reap(tree, parent, &child, zombie)
+            };
             Ok((Some(report), remains))
         }
         None if any => Ok((None, None)),
@@ -123,9 +132,11 @@ fn take_change(child: &Entry, options: Options) -> Option<Report> {
         Change::Stopped(signal) if options.contains(Options::STOPPED) => {
             (stopped_word(signal), code::CHILD_STOPPED, i32::from(signal))
         }
-        Change::Continued if options.contains(Options::CONTINUED) => {
-            (CONTINUED_WORD, code::CHILD_CONTINUED, i32::from(Signal::CONT.number()))
-        }
+        Change::Continued if options.contains(Options::CONTINUED) => (
+            CONTINUED_WORD,
+            code::CHILD_CONTINUED,
+            i32::from(Signal::CONT.number()),
+        ),
         _ => return None,
     };
     if !options.contains(Options::NOWAIT) {
@@ -133,17 +144,33 @@ fn take_change(child: &Entry, options: Options) -> Option<Report> {
     }
     let pid = child.process.pid();
     let info = SigInfo::child(code, pid, child.uid, status, 0, 0);
-    Some(Report { pid, status_word, info, times: CpuTimes::default() })
+    Some(Report {
+        pid,
+        status_word,
+        info,
+        times: CpuTimes::default(),
+    })
 }
 
 fn death_report(child: &Process, uid: u32, zombie: Zombie) -> Report {
     let info = exit::child_info(child.pid(), uid, zombie);
-    Report { pid: child.pid(), status_word: zombie.status.wait_word(), info, times: zombie.times }
+    Report {
+        pid: child.pid(),
+        status_word: zombie.status.wait_word(),
+        info,
+        times: zombie.times,
+    }
 }
 
 fn reap(tree: &mut Tree, parent: &Process, child: &Process, zombie: Zombie) -> Remains {
     let below = child.children_times();
-    parent.past.children_user_ns.fetch_add(zombie.times.user_ns + below.user_ns, Ordering::Relaxed);
-    parent.past.children_system_ns.fetch_add(zombie.times.system_ns + below.system_ns, Ordering::Relaxed);
+    parent
+        .past
+        .children_user_ns
+        .fetch_add(zombie.times.user_ns + below.user_ns, Ordering::Relaxed);
+    parent
+        .past
+        .children_system_ns
+        .fetch_add(zombie.times.system_ns + below.system_ns, Ordering::Relaxed);
     tree.remove(child.pid())
 }

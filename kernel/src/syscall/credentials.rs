@@ -8,10 +8,18 @@ use crate::user_memory::{UserPtr, plain};
 use linux_raw_sys::general::*;
 
 pub const CALLS: &Calls = &[
-    (__NR_getuid as usize, |_| Ok(current().credentials().uid as usize)),
-    (__NR_geteuid as usize, |_| Ok(current().credentials().euid as usize)),
-    (__NR_getgid as usize, |_| Ok(current().credentials().gid as usize)),
-    (__NR_getegid as usize, |_| Ok(current().credentials().egid as usize)),
+    (__NR_getuid as usize, |_| {
+        Ok(current().credentials().uid as usize)
+    }),
+    (__NR_geteuid as usize, |_| {
+        Ok(current().credentials().euid as usize)
+    }),
+    (__NR_getgid as usize, |_| {
+        Ok(current().credentials().gid as usize)
+    }),
+    (__NR_getegid as usize, |_| {
+        Ok(current().credentials().egid as usize)
+    }),
     (__NR_setuid as usize, setuid),
     (__NR_setgid as usize, setgid),
     (__NR_setreuid as usize, setreuid),
@@ -87,7 +95,12 @@ fn setreuid(registers: &mut TrapFrame) -> Result<usize> {
     change(|new, old| {
         let privileged = old.has(Capabilities::SETUID);
         set_id(&mut new.uid, real, privileged, &[old.uid, old.euid])?;
-        set_id(&mut new.euid, effective, privileged, &[old.uid, old.euid, old.suid])?;
+        set_id(
+            &mut new.euid,
+            effective,
+            privileged,
+            &[old.uid, old.euid, old.suid],
+        )?;
         if real != KEEP || (effective != KEEP && effective != old.uid) {
             new.suid = new.euid;
         }
@@ -101,7 +114,12 @@ fn setregid(registers: &mut TrapFrame) -> Result<usize> {
     change(|new, old| {
         let privileged = old.has(Capabilities::SETGID);
         set_id(&mut new.gid, real, privileged, &[old.gid, old.egid])?;
-        set_id(&mut new.egid, effective, privileged, &[old.gid, old.egid, old.sgid])?;
+        set_id(
+            &mut new.egid,
+            effective,
+            privileged,
+            &[old.gid, old.egid, old.sgid],
+        )?;
         if real != KEEP || (effective != KEEP && effective != old.gid) {
             new.sgid = new.egid;
         }
@@ -155,7 +173,10 @@ fn getresgid(registers: &mut TrapFrame) -> Result<usize> {
 fn setfsuid(registers: &mut TrapFrame) -> Result<usize> {
     let (id, old) = (registers.argument(0) as u32, current().credentials());
     if old.has(Capabilities::SETUID) || [old.uid, old.euid, old.suid, old.fsuid].contains(&id) {
-        change(|new, _| Ok(new.fsuid = id))?;
+        change(|new, _| {
+            new.fsuid = id;
+            Ok(())
+        })?;
     }
     Ok(old.fsuid as usize)
 }
@@ -163,13 +184,19 @@ fn setfsuid(registers: &mut TrapFrame) -> Result<usize> {
 fn setfsgid(registers: &mut TrapFrame) -> Result<usize> {
     let (id, old) = (registers.argument(0) as u32, current().credentials());
     if old.has(Capabilities::SETGID) || [old.gid, old.egid, old.sgid, old.fsgid].contains(&id) {
-        change(|new, _| Ok(new.fsgid = id))?;
+        change(|new, _| {
+            new.fsgid = id;
+            Ok(())
+        })?;
     }
     Ok(old.fsgid as usize)
 }
 
 fn getgroups(registers: &mut TrapFrame) -> Result<usize> {
-    let (size, list) = (registers.argument(0) as i32, UserPtr::<u32>::new(registers.argument(1)));
+    let (size, list) = (
+        registers.argument(0) as i32,
+        UserPtr::<u32>::new(registers.argument(1)),
+    );
     let own = current().credentials();
     let count = own.groups.len();
     if size < 0 || (size != 0 && (size as usize) < count) {
@@ -188,8 +215,12 @@ fn setgroups(registers: &mut TrapFrame) -> Result<usize> {
         return Err(Errno::EPERM);
     }
     let count = registers.argument(0) as i32;
-    let groups = UserPtr::<u32>::new(registers.argument(1)).read_array(count as u32 as usize, GROUPS_LIMIT)?;
-    change(|new, _| Ok(new.groups = groups))
+    let groups = UserPtr::<u32>::new(registers.argument(1))
+        .read_array(count as u32 as usize, GROUPS_LIMIT)?;
+    change(|new, _| {
+        new.groups = groups;
+        Ok(())
+    })
 }
 
 /// `struct __user_cap_header_struct`.
@@ -221,7 +252,10 @@ fn cap_header(address: usize) -> Result<CapHeader> {
         return Ok(header);
     }
     // The version that is understood, for the caller to try.
-    pointer.write(CapHeader { version: CAP_VERSION_3, ..header })?;
+    pointer.write(CapHeader {
+        version: CAP_VERSION_3,
+        ..header
+    })?;
     Err(Errno::EINVAL)
 }
 
@@ -253,7 +287,9 @@ fn capset(registers: &mut TrapFrame) -> Result<usize> {
         return Err(Errno::EPERM);
     }
     let [low, high] = UserPtr::<[CapData; 2]>::new(registers.argument(1)).read()?;
-    let whole = |low: u32, high: u32| Capabilities::from_bits_retain(u64::from(low) | u64::from(high) << 32) & Capabilities::ALL;
+    let whole = |low: u32, high: u32| {
+        Capabilities::from_bits_retain(u64::from(low) | u64::from(high) << 32) & Capabilities::ALL
+    };
     let permitted = whole(low.permitted, high.permitted);
     let effective = whole(low.effective, high.effective);
     let inheritable = whole(low.inheritable, high.inheritable);

@@ -20,37 +20,73 @@ fn call(registers: &mut TrapFrame) -> Result<usize> {
     let shared = operation & FUTEX_PRIVATE_FLAG == 0;
     let real = operation & CLOCK_REALTIME_FLAG != 0;
     // Negative counts mean as many as there are.
-    let limit = |count: u32| if (count as i32) < 0 { usize::MAX } else { count as usize };
+    let limit = |count: u32| {
+        if (count as i32) < 0 {
+            usize::MAX
+        } else {
+            count as usize
+        }
+    };
     match operation & !(FUTEX_PRIVATE_FLAG | CLOCK_REALTIME_FLAG) {
         FUTEX_WAIT => futex::wait(address, value, ALL_BITS, shared, relative(timeout)?),
         FUTEX_WAIT_BITSET => futex::wait(address, value, third, shared, absolute(timeout, real)?),
         FUTEX_WAKE => futex::wake(address, limit(value).max(1), ALL_BITS, shared),
         FUTEX_WAKE_BITSET => futex::wake(address, limit(value).max(1), third, shared),
         FUTEX_REQUEUE => {
-            let (woken, _) = futex::requeue(address, second, shared, limit(value), limit(timeout as u32), None)?;
+            let (woken, _) = futex::requeue(
+                address,
+                second,
+                shared,
+                limit(value),
+                limit(timeout as u32),
+                None,
+            )?;
             Ok(woken)
         }
         FUTEX_CMP_REQUEUE => {
             let counts = (limit(value), limit(timeout as u32));
-            let (woken, moved) = futex::requeue(address, second, shared, counts.0, counts.1, Some(third))?;
+            let (woken, moved) =
+                futex::requeue(address, second, shared, counts.0, counts.1, Some(third))?;
             Ok(woken + moved)
         }
-        FUTEX_WAKE_OP => futex::wake_op(address, second, shared, limit(value), limit(timeout as u32), third),
+        FUTEX_WAKE_OP => futex::wake_op(
+            address,
+            second,
+            shared,
+            limit(value),
+            limit(timeout as u32),
+            third,
+        ),
         // Priority inheritance and file-descriptor futexes are not here.
         _ => Err(Errno::ENOSYS),
     }
 }
 
 fn timeout(address: usize) -> Result<Option<u64>> {
-    UserPtr::<TimeSpec>::new(address).optional().map(|timeout| timeout.read()?.to_ns()).transpose()
+    UserPtr::<TimeSpec>::new(address)
+        .optional()
+        .map(|timeout| timeout.read()?.to_ns())
+        .transpose()
 }
 
 fn relative(address: usize) -> Result<Option<Deadline>> {
-    let deadline = |ns| Deadline { at_ns: time::monotonic_ns().saturating_add(ns), relative: true };
+    let deadline = |ns| Deadline {
+        at_ns: time::monotonic_ns().saturating_add(ns),
+        relative: true,
+    };
     Ok(timeout(address)?.map(deadline))
 }
 
 fn absolute(address: usize, real: bool) -> Result<Option<Deadline>> {
-    let monotonic = |ns| if real { time::monotonic_from_real_ns(ns) } else { ns };
-    Ok(timeout(address)?.map(|ns| Deadline { at_ns: monotonic(ns), relative: false }))
+    let monotonic = |ns| {
+        if real {
+            time::monotonic_from_real_ns(ns)
+        } else {
+            ns
+        }
+    };
+    Ok(timeout(address)?.map(|ns| Deadline {
+        at_ns: monotonic(ns),
+        relative: false,
+    }))
 }

@@ -8,7 +8,9 @@ use crate::process::exec::{self, ARGUMENTS_LIMIT, Request, stack::Strings};
 use crate::process::fork::{self, CloneArgs, CloneFlags};
 use crate::process::signal::SigInfo;
 use crate::process::wait::{self, Options, Report, Which};
-use crate::process::{current, exit, futex::robust, job_control, pidfd, process_by_pid, task_by_tid};
+use crate::process::{
+    current, exit, futex::robust, job_control, pidfd, process_by_pid, task_by_tid,
+};
 use crate::user_memory::{UserPtr, plain, read_c_bytes};
 use core::sync::atomic::Ordering;
 use linux_raw_sys::general::*;
@@ -23,21 +25,31 @@ pub const CALLS: &Calls = &[
     (__NR_wait4 as usize, wait4),
     (__NR_waitid as usize, waitid),
     (__NR_getpid as usize, |_| Ok(current().pid() as usize)),
-    (__NR_getppid as usize, |_| Ok(current().process().parent_pid() as usize)),
+    (__NR_getppid as usize, |_| {
+        Ok(current().process().parent_pid() as usize)
+    }),
     (__NR_gettid as usize, |_| Ok(current().tid() as usize)),
     (__NR_set_tid_address as usize, set_tid_address),
     (__NR_set_robust_list as usize, set_robust_list),
     (__NR_get_robust_list as usize, get_robust_list),
     (__NR_setpgid as usize, setpgid),
     (__NR_getpgid as usize, getpgid),
-    (__NR_setsid as usize, |_| Ok(job_control::new_session()? as usize)),
+    (__NR_setsid as usize, |_| {
+        Ok(job_control::new_session()? as usize)
+    }),
     (__NR_getsid as usize, getsid),
     (__NR_pidfd_open as usize, pidfd_open),
     (__NR_unshare as usize, unshare),
 ];
 
 /// Flags of clone(2) that make namespaces, which this kernel does not have.
-const NAMESPACES: u64 = (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET) as u64;
+const NAMESPACES: u64 = (CLONE_NEWNS
+    | CLONE_NEWCGROUP
+    | CLONE_NEWUTS
+    | CLONE_NEWIPC
+    | CLONE_NEWUSER
+    | CLONE_NEWPID
+    | CLONE_NEWNET) as u64;
 
 fn clone_flags(bits: u64) -> Result<CloneFlags> {
     if bits & NAMESPACES != 0 {
@@ -57,7 +69,10 @@ fn clone(registers: &mut TrapFrame) -> Result<usize> {
         child_tid: child_tid as usize,
         pidfd: parent_tid as usize,
     };
-    if args.flags.contains(CloneFlags::PIDFD | CloneFlags::PARENT_SETTID) {
+    if args
+        .flags
+        .contains(CloneFlags::PIDFD | CloneFlags::PARENT_SETTID)
+    {
         return Err(Errno::EINVAL); // both would be written to the same place
     }
     fork::clone(registers, &args).map(|tid| tid as usize)
@@ -133,7 +148,11 @@ fn execveat(registers: &mut TrapFrame) -> Result<usize> {
             caller.open_program(Some(base.directory()?), &path, follow)?
         }
     };
-    let path = if path.first() == Some(&b'/') || fd == AT_FDCWD { path } else { descriptor_path(fd, &path) };
+    let path = if path.first() == Some(&b'/') || fd == AT_FDCWD {
+        path
+    } else {
+        descriptor_path(fd, &path)
+    };
     let (arguments, environment) = (registers.argument(2), registers.argument(3));
     run(registers, file, path, arguments, environment)
 }
@@ -161,7 +180,15 @@ fn run(
     if arguments.count == 0 {
         arguments.push(b""); // as Linux since 5.18
     }
-    exec::execute(registers, Request { file, path, arguments, environment })?;
+    exec::execute(
+        registers,
+        Request {
+            file,
+            path,
+            arguments,
+            environment,
+        },
+    )?;
     Ok(0)
 }
 
@@ -178,13 +205,17 @@ fn read_strings(address: usize, room: &mut usize) -> Result<Strings> {
         if pointer == 0 {
             return Ok(strings);
         }
-        let string = read_c_bytes(pointer, STRING_LIMIT.min(*room)).map_err(|error| match error {
-            Errno::ENAMETOOLONG => Errno::E2BIG,
-            other => other,
-        })?;
+        let string =
+            read_c_bytes(pointer, STRING_LIMIT.min(*room)).map_err(|error| match error {
+                Errno::ENAMETOOLONG => Errno::E2BIG,
+                other => other,
+            })?;
         let used = string.len() + 1 + size_of::<usize>();
         *room = room.checked_sub(used).ok_or(Errno::E2BIG)?;
-        strings.bytes.try_reserve(string.len() + 1).map_err(|_| Errno::ENOMEM)?;
+        strings
+            .bytes
+            .try_reserve(string.len() + 1)
+            .map_err(|_| Errno::ENOMEM)?;
         strings.push(&string);
     }
 }
@@ -201,7 +232,12 @@ fn exit_group(registers: &mut TrapFrame) -> Result<usize> {
 
 fn wait4(registers: &mut TrapFrame) -> Result<usize> {
     let pid = registers.argument(0) as i32;
-    let allowed = Options::NOHANG | Options::STOPPED | Options::CONTINUED | Options::NOTHREAD | Options::ALL | Options::CLONE;
+    let allowed = Options::NOHANG
+        | Options::STOPPED
+        | Options::CONTINUED
+        | Options::NOTHREAD
+        | Options::ALL
+        | Options::CLONE;
     let options = Options::from_bits(registers.argument(2) as u32).ok_or(Errno::EINVAL)?;
     if !allowed.contains(options) {
         return Err(Errno::EINVAL);
@@ -213,7 +249,9 @@ fn wait4(registers: &mut TrapFrame) -> Result<usize> {
         pid if pid < 0 => Which::Group(pid.unsigned_abs()),
         pid => Which::Pid(pid as u32),
     };
-    let Some(report) = wait::wait(&which, options | Options::EXITED)? else { return Ok(0) };
+    let Some(report) = wait::wait(&which, options | Options::EXITED)? else {
+        return Ok(0);
+    };
     if let Some(status) = UserPtr::<u32>::new(registers.argument(1)).optional() {
         status.write(report.status_word)?;
     }
@@ -259,7 +297,9 @@ fn write_usage(address: usize, report: &Report) -> Result<()> {
 
 fn set_tid_address(registers: &mut TrapFrame) -> Result<usize> {
     let current = current();
-    current.clear_child_tid.store(registers.argument(0), Ordering::Relaxed);
+    current
+        .clear_child_tid
+        .store(registers.argument(0), Ordering::Relaxed);
     Ok(current.tid() as usize)
 }
 
@@ -267,7 +307,9 @@ fn set_robust_list(registers: &mut TrapFrame) -> Result<usize> {
     if registers.argument(1) != robust::HEAD_SIZE {
         return Err(Errno::EINVAL);
     }
-    current().robust_list.store(registers.argument(0), Ordering::Relaxed);
+    current()
+        .robust_list
+        .store(registers.argument(0), Ordering::Relaxed);
     Ok(0)
 }
 

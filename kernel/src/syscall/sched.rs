@@ -4,7 +4,9 @@ use super::Calls;
 use super::time::TimeSpec;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use crate::process::{Capabilities, Current, Process, Resource, Task, current, processes, table, task_by_tid};
+use crate::process::{
+    Capabilities, Current, Process, Resource, Task, current, processes, table, task_by_tid,
+};
 use crate::user_memory::{UserPtr, copy_in, copy_out};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -22,8 +24,12 @@ pub const CALLS: &Calls = &[
     (__NR_sched_getscheduler as usize, sched_getscheduler),
     (__NR_sched_setparam as usize, sched_setparam),
     (__NR_sched_getparam as usize, sched_getparam),
-    (__NR_sched_get_priority_max as usize, |registers| priority_range(registers).map(|(_, max)| max)),
-    (__NR_sched_get_priority_min as usize, |registers| priority_range(registers).map(|(min, _)| min)),
+    (__NR_sched_get_priority_max as usize, |registers| {
+        priority_range(registers).map(|(_, max)| max)
+    }),
+    (__NR_sched_get_priority_min as usize, |registers| {
+        priority_range(registers).map(|(min, _)| min)
+    }),
     (__NR_sched_rr_get_interval as usize, sched_rr_get_interval),
 ];
 
@@ -45,7 +51,11 @@ fn named(tid: usize) -> Result<Arc<Task>> {
 fn check_owner(caller: &Current, task: &Task) -> Result<()> {
     let (own, other) = (caller.credentials(), task.credentials());
     let same = own.euid == other.uid || own.euid == other.euid;
-    if same || own.has(Capabilities::SYS_NICE) { Ok(()) } else { Err(Errno::EPERM) }
+    if same || own.has(Capabilities::SYS_NICE) {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
 }
 
 /// Masks longer than the kernel's are cut; more bytes than that are never useful.
@@ -56,20 +66,25 @@ fn sched_setaffinity(registers: &mut TrapFrame) -> Result<usize> {
     check_owner(&current(), &task)?;
     let mut bytes = alloc::vec![0; registers.argument(1).min(MASK_LIMIT)];
     copy_in(registers.argument(2), &mut bytes)?;
-    task.thread().set_affinity(&set_from_bytes(&bytes)).map_err(|_| Errno::EINVAL)?;
+    task.thread()
+        .set_affinity(&set_from_bytes(&bytes))
+        .map_err(|_| Errno::EINVAL)?;
     Ok(0)
 }
 
 fn set_from_bytes(bytes: &[u8]) -> CpuSet {
     let set_bits = (0..bytes.len() * 8).filter(|index| bytes[index / 8] >> (index % 8) & 1 != 0);
-    set_bits.filter(|index| *index < percpu::MAX_CPUS).map(percpu::CpuId::new).collect()
+    set_bits
+        .filter(|index| *index < percpu::MAX_CPUS)
+        .map(percpu::CpuId::new)
+        .collect()
 }
 
 fn sched_getaffinity(registers: &mut TrapFrame) -> Result<usize> {
     let length = registers.argument(1);
     // Enough bytes for every CPU the machine has, in whole words, as Linux returns them.
     let size = cpu_count().div_ceil(64) * 8;
-    if length < size || length % 8 != 0 {
+    if length < size || !length.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
     let allowed = named(registers.argument(0))?.thread().affinity();
@@ -83,7 +98,11 @@ fn sched_getaffinity(registers: &mut TrapFrame) -> Result<usize> {
 }
 
 fn cpu_count() -> usize {
-    smp::online_cpus().iter().map(|cpu| cpu.index() + 1).max().unwrap_or(1)
+    smp::online_cpus()
+        .iter()
+        .map(|cpu| cpu.index() + 1)
+        .max()
+        .unwrap_or(1)
 }
 
 fn getcpu(registers: &mut TrapFrame) -> Result<usize> {
@@ -99,21 +118,34 @@ fn getcpu(registers: &mut TrapFrame) -> Result<usize> {
 /// The threads that setpriority(2) and getpriority(2) speak of.
 fn selected(which: u32, who: u32) -> Result<Vec<Arc<Task>>> {
     let caller = current();
-    let threads = |processes: Vec<Arc<Process>>| processes.iter().flat_map(|process| process.threads()).collect();
+    let threads = |processes: Vec<Arc<Process>>| {
+        processes
+            .iter()
+            .flat_map(|process| process.threads())
+            .collect()
+    };
     let tasks: Vec<Arc<Task>> = match (which, who) {
         (PRIO_PROCESS, 0) => alloc::vec![caller.task().clone()],
         (PRIO_PROCESS, tid) => alloc::vec![task_by_tid(tid)?],
         (PRIO_PGRP, 0) => threads(table::group(caller.process().group_id())),
         (PRIO_PGRP, group) => threads(table::group(group)),
         (PRIO_USER, uid) => {
-            let uid = if uid == 0 { caller.credentials().uid } else { uid };
+            let uid = if uid == 0 {
+                caller.credentials().uid
+            } else {
+                uid
+            };
             let mut all: Vec<Arc<Task>> = threads(processes());
             all.retain(|task| task.credentials().uid == uid);
             all
         }
         _ => return Err(Errno::EINVAL),
     };
-    if tasks.is_empty() { Err(Errno::ESRCH) } else { Ok(tasks) }
+    if tasks.is_empty() {
+        Err(Errno::ESRCH)
+    } else {
+        Ok(tasks)
+    }
 }
 
 fn setpriority(registers: &mut TrapFrame) -> Result<usize> {
@@ -122,7 +154,8 @@ fn setpriority(registers: &mut TrapFrame) -> Result<usize> {
     let limit = caller.process().rlimit(Resource::Nice);
     for task in selected(registers.argument(0) as u32, registers.argument(1) as u32)? {
         check_owner(&caller, &task)?;
-        let allowed = (20 - i64::from(nice)) <= limit.min(40) as i64 || caller.credentials().has(Capabilities::SYS_NICE);
+        let allowed = (20 - i64::from(nice)) <= limit.min(40) as i64
+            || caller.credentials().has(Capabilities::SYS_NICE);
         if nice < task.thread().nice() && !allowed {
             return Err(Errno::EACCES);
         }
@@ -134,7 +167,11 @@ fn setpriority(registers: &mut TrapFrame) -> Result<usize> {
 /// Returns `20 - nice`, so that no value looks like an error.
 fn getpriority(registers: &mut TrapFrame) -> Result<usize> {
     let tasks = selected(registers.argument(0) as u32, registers.argument(1) as u32)?;
-    let best = tasks.iter().map(|task| task.thread().nice()).min().unwrap_or(0);
+    let best = tasks
+        .iter()
+        .map(|task| task.thread().nice())
+        .min()
+        .unwrap_or(0);
     Ok((20 - i32::from(best)) as usize)
 }
 
@@ -210,6 +247,10 @@ fn sched_rr_get_interval(registers: &mut TrapFrame) -> Result<usize> {
     const QUANTUM_NS: u64 = 6_000_000;
     let task = named(registers.argument(0))?;
     let fifo = matches!(task.thread().policy(), Policy::Fifo(_));
-    UserPtr::new(registers.argument(1)).write(TimeSpec::from_ns(if fifo { 0 } else { QUANTUM_NS }))?;
+    UserPtr::new(registers.argument(1)).write(TimeSpec::from_ns(if fifo {
+        0
+    } else {
+        QUANTUM_NS
+    }))?;
     Ok(0)
 }

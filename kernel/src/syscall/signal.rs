@@ -6,7 +6,9 @@ use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::process::signal::alt_stack::{AltStack, UserStack};
 use crate::process::signal::{self, Action, SigInfo, Signal, SignalSet, info::code, mask};
-use crate::process::{Process, Task, current, pidfd, process_by_pid, processes, table, task_by_tid};
+use crate::process::{
+    Process, Task, current, pidfd, process_by_pid, processes, table, task_by_tid,
+};
 use crate::time;
 use crate::user_memory::UserPtr;
 use crate::wait::{interruptible, until_interrupted};
@@ -19,7 +21,9 @@ pub const CALLS: &Calls = &[
     (__NR_rt_sigpending as usize, rt_sigpending),
     (__NR_rt_sigsuspend as usize, rt_sigsuspend),
     (__NR_rt_sigtimedwait as usize, rt_sigtimedwait),
-    (__NR_rt_sigreturn as usize, |registers| Ok(signal::sigreturn(&current(), registers))),
+    (__NR_rt_sigreturn as usize, |registers| {
+        Ok(signal::sigreturn(&current(), registers))
+    }),
     (__NR_sigaltstack as usize, sigaltstack),
     (__NR_kill as usize, kill),
     (__NR_tkill as usize, tkill),
@@ -31,13 +35,20 @@ pub const CALLS: &Calls = &[
 ];
 
 fn check_set_size(size: usize) -> Result<()> {
-    if size == size_of::<SignalSet>() { Ok(()) } else { Err(Errno::EINVAL) }
+    if size == size_of::<SignalSet>() {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 fn rt_sigaction(registers: &mut TrapFrame) -> Result<usize> {
     check_set_size(registers.argument(3))?;
     let signal = Signal::new(registers.argument(0))?;
-    let new = UserPtr::<Action>::new(registers.argument(1)).optional().map(UserPtr::read).transpose()?;
+    let new = UserPtr::<Action>::new(registers.argument(1))
+        .optional()
+        .map(UserPtr::read)
+        .transpose()?;
     if new.is_some() && SignalSet::UNBLOCKABLE.contains(signal) {
         return Err(Errno::EINVAL);
     }
@@ -51,7 +62,10 @@ fn rt_sigaction(registers: &mut TrapFrame) -> Result<usize> {
 
 fn rt_sigprocmask(registers: &mut TrapFrame) -> Result<usize> {
     check_set_size(registers.argument(3))?;
-    let set = UserPtr::<SignalSet>::new(registers.argument(1)).optional().map(UserPtr::read).transpose()?;
+    let set = UserPtr::<SignalSet>::new(registers.argument(1))
+        .optional()
+        .map(UserPtr::read)
+        .transpose()?;
     let current = current();
     let old = current.signal_mask();
     if let Some(set) = set {
@@ -88,7 +102,9 @@ fn rt_sigsuspend(registers: &mut TrapFrame) -> Result<usize> {
 
 fn rt_sigtimedwait(registers: &mut TrapFrame) -> Result<usize> {
     check_set_size(registers.argument(3))?;
-    let wanted = UserPtr::<SignalSet>::new(registers.argument(0)).read()?.blockable();
+    let wanted = UserPtr::<SignalSet>::new(registers.argument(0))
+        .read()?
+        .blockable();
     let timeout = UserPtr::<TimeSpec>::new(registers.argument(2)).optional();
     let timeout = timeout.map(|timeout| timeout.read()?.to_ns()).transpose()?;
     let deadline = timeout.map(|ns| time::monotonic_ns().saturating_add(ns));
@@ -108,7 +124,10 @@ fn rt_sigtimedwait(registers: &mut TrapFrame) -> Result<usize> {
 
 fn sigaltstack(registers: &mut TrapFrame) -> Result<usize> {
     let sp = registers.sp as usize;
-    let new = UserPtr::<UserStack>::new(registers.argument(0)).optional().map(UserPtr::read).transpose()?;
+    let new = UserPtr::<UserStack>::new(registers.argument(0))
+        .optional()
+        .map(UserPtr::read)
+        .transpose()?;
     let current = current();
     let old = current.signals.lock().alt_stack;
     if let Some(new) = new {
@@ -140,9 +159,16 @@ fn own_info(signal: Signal, code: i32) -> SigInfo {
 /// kill(2)'s permission rule; `SIGCONT` may go anywhere in the session.
 fn check_permission(target: &Process, signal: Option<Signal>) -> Result<()> {
     let current = current();
-    let Some(thread) = target.first_thread() else { return Ok(()) }; // a zombie
-    let in_session = || signal == Some(Signal::CONT) && target.session_id() == current.process().session_id();
-    if current.credentials().may_signal(&thread.credentials()) || in_session() { Ok(()) } else { Err(Errno::EPERM) }
+    let Some(thread) = target.first_thread() else {
+        return Ok(());
+    }; // a zombie
+    let in_session =
+        || signal == Some(Signal::CONT) && target.session_id() == current.process().session_id();
+    if current.credentials().may_signal(&thread.credentials()) || in_session() {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
 }
 
 fn send_checked(target: &Arc<Process>, signal: Option<Signal>) -> Result<()> {
@@ -154,7 +180,10 @@ fn send_checked(target: &Arc<Process>, signal: Option<Signal>) -> Result<()> {
 }
 
 /// To several: succeeds if one could be sent; `ESRCH` if there is none.
-fn send_to_all(targets: impl Iterator<Item = Arc<Process>>, signal: Option<Signal>) -> Result<usize> {
+fn send_to_all(
+    targets: impl Iterator<Item = Arc<Process>>,
+    signal: Option<Signal>,
+) -> Result<usize> {
     let mut result = Err(Errno::ESRCH);
     for target in targets {
         match send_checked(&target, signal) {
@@ -170,10 +199,14 @@ fn kill(registers: &mut TrapFrame) -> Result<usize> {
     let pid = registers.argument(0) as i32;
     let signal = signal_or_probe(registers.argument(1))?;
     match pid {
-        0 => send_to_all(table::group(current().process().group_id()).into_iter(), signal),
+        0 => send_to_all(
+            table::group(current().process().group_id()).into_iter(),
+            signal,
+        ),
         -1 => {
             let own = current().pid();
-            let others = |process: &Arc<Process>| process.pid() != own && process.pid() != table::INIT;
+            let others =
+                |process: &Arc<Process>| process.pid() != own && process.pid() != table::INIT;
             send_to_all(processes().into_iter().filter(others), signal)
         }
         i32::MIN => Err(Errno::ESRCH),
@@ -182,7 +215,11 @@ fn kill(registers: &mut TrapFrame) -> Result<usize> {
     }
 }
 
-fn send_to_task(task: &Arc<Task>, signal: Option<Signal>, info: impl FnOnce(Signal) -> SigInfo) -> Result<usize> {
+fn send_to_task(
+    task: &Arc<Task>,
+    signal: Option<Signal>,
+    info: impl FnOnce(Signal) -> SigInfo,
+) -> Result<usize> {
     check_permission(task.process(), signal)?;
     if let Some(signal) = signal {
         signal::send_to_thread(task, info(signal))?;
@@ -206,12 +243,19 @@ fn tkill(registers: &mut TrapFrame) -> Result<usize> {
 /// The thread `tid` of process `pid`; `ESRCH` if it is another's now.
 fn thread_of(pid: u32, tid: u32) -> Result<Arc<Task>> {
     let task = task_by_tid(tid)?;
-    if task.process().pid() == pid { Ok(task) } else { Err(Errno::ESRCH) }
+    if task.process().pid() == pid {
+        Ok(task)
+    } else {
+        Err(Errno::ESRCH)
+    }
 }
 
 fn tgkill(registers: &mut TrapFrame) -> Result<usize> {
     let signal = signal_or_probe(registers.argument(2))?;
-    let task = thread_of(positive(registers.argument(0))?, positive(registers.argument(1))?)?;
+    let task = thread_of(
+        positive(registers.argument(0))?,
+        positive(registers.argument(1))?,
+    )?;
     send_to_task(&task, signal, |signal| own_info(signal, code::TKILL))
 }
 
@@ -230,17 +274,26 @@ fn rt_sigqueueinfo(registers: &mut TrapFrame) -> Result<usize> {
     let process = process_by_pid(positive(registers.argument(0))?)?;
     check_permission(&process, signal)?;
     if let Some(signal) = signal {
-        signal::send_to_process(&process, user_info(registers.argument(2), signal, &process)?)?;
+        signal::send_to_process(
+            &process,
+            user_info(registers.argument(2), signal, &process)?,
+        )?;
     }
     Ok(0)
 }
 
 fn rt_tgsigqueueinfo(registers: &mut TrapFrame) -> Result<usize> {
     let signal = signal_or_probe(registers.argument(2))?;
-    let task = thread_of(positive(registers.argument(0))?, positive(registers.argument(1))?)?;
+    let task = thread_of(
+        positive(registers.argument(0))?,
+        positive(registers.argument(1))?,
+    )?;
     check_permission(task.process(), signal)?;
     if let Some(signal) = signal {
-        signal::send_to_thread(&task, user_info(registers.argument(3), signal, task.process())?)?;
+        signal::send_to_thread(
+            &task,
+            user_info(registers.argument(3), signal, task.process())?,
+        )?;
     }
     Ok(0)
 }
@@ -251,7 +304,9 @@ fn pidfd_send_signal(registers: &mut TrapFrame) -> Result<usize> {
     if registers.argument(3) != 0 {
         return Err(Errno::EINVAL);
     }
-    if process.is_zombie() && process_by_pid(process.pid()).is_ok_and(|found| !Arc::ptr_eq(&found, &process)) {
+    if process.is_zombie()
+        && process_by_pid(process.pid()).is_ok_and(|found| !Arc::ptr_eq(&found, &process))
+    {
         return Err(Errno::ESRCH);
     }
     check_permission(&process, signal)?;

@@ -25,7 +25,12 @@ pub const CALLS: &Calls = &[
     (__NR_prlimit64 as usize, prlimit64),
     (__NR_getrlimit as usize, getrlimit),
     (__NR_setrlimit as usize, setrlimit),
-    (__NR_umask as usize, |registers| Ok(current().fs().set_umask(registers.argument(0) as u16 & 0o777).into())),
+    (__NR_umask as usize, |registers| {
+        Ok(current()
+            .fs()
+            .set_umask(registers.argument(0) as u16 & 0o777)
+            .into())
+    }),
     (__NR_prctl as usize, prctl),
     (__NR_personality as usize, personality),
     (__NR_getrandom as usize, getrandom),
@@ -46,19 +51,37 @@ struct Names {
     domain: Vec<u8>,
 }
 
-static NAMES: SpinLock<Names> = SpinLock::new(Names { host: Vec::new(), domain: Vec::new() });
+static NAMES: SpinLock<Names> = SpinLock::new(Names {
+    host: Vec::new(),
+    domain: Vec::new(),
+});
 
 /// The host's name (/proc/sys/kernel/hostname).
 pub fn host_name() -> Vec<u8> {
     let name = NAMES.lock().host.clone();
-    if name.is_empty() { b"weft".to_vec() } else { name }
+    if name.is_empty() {
+        b"weft".to_vec()
+    } else {
+        name
+    }
 }
 
 fn uname(registers: &mut TrapFrame) -> Result<usize> {
     let mut names: UtsName = [[0; NAME_SIZE]; 6];
     let domain = NAMES.lock().domain.clone();
-    let domain = if domain.is_empty() { b"(none)".to_vec() } else { domain };
-    let all = [&b"Linux"[..], &host_name(), RELEASE.as_bytes(), VERSION.as_bytes(), b"aarch64", &domain];
+    let domain = if domain.is_empty() {
+        b"(none)".to_vec()
+    } else {
+        domain
+    };
+    let all = [
+        &b"Linux"[..],
+        &host_name(),
+        RELEASE.as_bytes(),
+        VERSION.as_bytes(),
+        b"aarch64",
+        &domain,
+    ];
     for (slot, name) in names.iter_mut().zip(all) {
         let length = name.len().min(NAME_SIZE - 1);
         slot[..length].copy_from_slice(&name[..length]);
@@ -175,7 +198,12 @@ fn getrusage(registers: &mut TrapFrame) -> Result<usize> {
     let process = current.process();
     let peak_pages = current.memory().usage().peak_resident_pages;
     let switches = |tasks: &[Arc<crate::process::Task>]| {
-        tasks.iter().map(|task| task.thread().stats()).fold((0, 0), |sum, stats| (sum.0 + stats.voluntary, sum.1 + stats.involuntary))
+        tasks
+            .iter()
+            .map(|task| task.thread().stats())
+            .fold((0, 0), |sum, stats| {
+                (sum.0 + stats.voluntary, sum.1 + stats.involuntary)
+            })
     };
     let own = core::slice::from_ref(current.task());
     let (times, (voluntary, involuntary)) = match registers.argument(0) as i32 {
@@ -183,7 +211,13 @@ fn getrusage(registers: &mut TrapFrame) -> Result<usize> {
         RUSAGE_CHILDREN => (process.children_times(), (0, 0)),
         RUSAGE_THREAD => {
             let stats = current.thread().stats();
-            (CpuTimes { user_ns: stats.user_ns, system_ns: stats.system_ns() }, switches(own))
+            (
+                CpuTimes {
+                    user_ns: stats.user_ns,
+                    system_ns: stats.system_ns(),
+                },
+                switches(own),
+            )
         }
         _ => return Err(Errno::EINVAL),
     };
@@ -204,13 +238,20 @@ const RUSAGE_THREAD: i32 = 1;
 fn prlimit64(registers: &mut TrapFrame) -> Result<usize> {
     let (pid, resource) = (registers.argument(0) as u32, registers.argument(1));
     let current = current();
-    let process = if pid == 0 { current.process().clone() } else { process_by_pid(pid)? };
+    let process = if pid == 0 {
+        current.process().clone()
+    } else {
+        process_by_pid(pid)?
+    };
     let foreign = process.pid() != current.pid();
     let target = process.first_thread().ok_or(Errno::ESRCH)?.credentials();
     if foreign && !current.credentials().may_signal(&target) {
         return Err(Errno::EPERM);
     }
-    let new = UserPtr::<Limit>::new(registers.argument(2)).optional().map(UserPtr::read).transpose()?;
+    let new = UserPtr::<Limit>::new(registers.argument(2))
+        .optional()
+        .map(UserPtr::read)
+        .transpose()?;
     let old = exchange_limit(&process, resource, new)?;
     if let Some(pointer) = UserPtr::new(registers.argument(3)).optional() {
         pointer.write(old)?;
@@ -219,7 +260,11 @@ fn prlimit64(registers: &mut TrapFrame) -> Result<usize> {
 }
 
 /// Reads a limit, and sets it where the subsystem that obeys it can see it.
-fn exchange_limit(process: &crate::process::Process, resource: usize, new: Option<Limit>) -> Result<Limit> {
+fn exchange_limit(
+    process: &crate::process::Process,
+    resource: usize,
+    new: Option<Limit>,
+) -> Result<Limit> {
     let privileged = current().credentials().has(Capabilities::SYS_RESOURCE);
     let old = {
         let mut limits = process.limits().lock();
@@ -242,7 +287,11 @@ fn exchange_limit(process: &crate::process::Process, resource: usize, new: Optio
 }
 
 fn getrlimit(registers: &mut TrapFrame) -> Result<usize> {
-    let limit = current().process().limits().lock().get(registers.argument(0))?;
+    let limit = current()
+        .process()
+        .limits()
+        .lock()
+        .get(registers.argument(0))?;
     UserPtr::new(registers.argument(1)).write(limit)?;
     Ok(0)
 }
@@ -290,7 +339,8 @@ fn prctl(registers: &mut TrapFrame) -> Result<usize> {
             }
         },
         PR_GET_PDEATHSIG => {
-            UserPtr::<u32>::new(argument).write(table::parent_death_signal(current.pid()).into())?;
+            UserPtr::<u32>::new(argument)
+                .write(table::parent_death_signal(current.pid()).into())?;
             Ok(0)
         }
         _ => Err(Errno::EINVAL),
@@ -307,7 +357,11 @@ fn personality(registers: &mut TrapFrame) -> Result<usize> {
 
 fn getrandom(registers: &mut TrapFrame) -> Result<usize> {
     const FLAGS: u32 = GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE;
-    let (address, length, flags) = (registers.argument(0), registers.argument(1), registers.argument(2) as u32);
+    let (address, length, flags) = (
+        registers.argument(0),
+        registers.argument(1),
+        registers.argument(2) as u32,
+    );
     if flags & !FLAGS != 0 || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE {
         return Err(Errno::EINVAL);
     }
@@ -334,7 +388,12 @@ fn reboot(registers: &mut TrapFrame) -> Result<usize> {
     if !current().credentials().has(Capabilities::SYS_BOOT) {
         return Err(Errno::EPERM);
     }
-    let magic = [LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C];
+    let magic = [
+        LINUX_REBOOT_MAGIC2,
+        LINUX_REBOOT_MAGIC2A,
+        LINUX_REBOOT_MAGIC2B,
+        LINUX_REBOOT_MAGIC2C,
+    ];
     if first != LINUX_REBOOT_MAGIC1 || !magic.contains(&second) {
         return Err(Errno::EINVAL);
     }

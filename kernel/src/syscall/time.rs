@@ -48,7 +48,10 @@ plain!(TimeVal);
 
 impl TimeSpec {
     pub fn from_ns(ns: u64) -> Self {
-        Self { seconds: (ns / NANOSECONDS) as i64, nanoseconds: (ns % NANOSECONDS) as i64 }
+        Self {
+            seconds: (ns / NANOSECONDS) as i64,
+            nanoseconds: (ns % NANOSECONDS) as i64,
+        }
     }
 
     /// In nanoseconds, at most `u64::MAX`; `EINVAL` if negative or not normalised.
@@ -56,18 +59,27 @@ impl TimeSpec {
         if self.seconds < 0 || !(0..NANOSECONDS as i64).contains(&self.nanoseconds) {
             return Err(Errno::EINVAL);
         }
-        Ok((self.seconds as u64).saturating_mul(NANOSECONDS).saturating_add(self.nanoseconds as u64))
+        Ok((self.seconds as u64)
+            .saturating_mul(NANOSECONDS)
+            .saturating_add(self.nanoseconds as u64))
     }
 }
 
 impl TimeVal {
     pub fn from_ns(ns: u64) -> Self {
-        Self { seconds: (ns / NANOSECONDS) as i64, microseconds: (ns % NANOSECONDS / 1000) as i64 }
+        Self {
+            seconds: (ns / NANOSECONDS) as i64,
+            microseconds: (ns % NANOSECONDS / 1000) as i64,
+        }
     }
 
     /// As [`TimeSpec::to_ns`].
     pub fn to_ns(self) -> Result<u64> {
-        TimeSpec { seconds: self.seconds, nanoseconds: self.microseconds.saturating_mul(1000) }.to_ns()
+        TimeSpec {
+            seconds: self.seconds,
+            nanoseconds: self.microseconds.saturating_mul(1000),
+        }
+        .to_ns()
     }
 }
 
@@ -85,7 +97,9 @@ fn read_clock(clock: i32) -> Result<u64> {
     }
     match clock as u32 {
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => Ok(time::realtime_ns()),
-        CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => Ok(time::monotonic_ns()),
+        CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
+            Ok(time::monotonic_ns())
+        }
         CLOCK_PROCESS_CPUTIME_ID => Ok(total(current().process().cpu_times())),
         CLOCK_THREAD_CPUTIME_ID => Ok(current().thread().stats().run_ns),
         _ => Err(Errno::EINVAL),
@@ -104,10 +118,16 @@ fn read_cpu_clock(clock: i32) -> Result<u64> {
         (true, tid) => {
             let task = task_by_tid(tid).map_err(|_| Errno::EINVAL)?;
             let own = task.process().pid() == current().pid();
-            if own { Ok(task.thread().stats().run_ns) } else { Err(Errno::EINVAL) }
+            if own {
+                Ok(task.thread().stats().run_ns)
+            } else {
+                Err(Errno::EINVAL)
+            }
         }
         (false, 0) => Ok(total(current().process().cpu_times())),
-        (false, pid) => Ok(total(process_by_pid(pid).map_err(|_| Errno::EINVAL)?.cpu_times())),
+        (false, pid) => Ok(total(
+            process_by_pid(pid).map_err(|_| Errno::EINVAL)?.cpu_times(),
+        )),
     }
 }
 
@@ -137,7 +157,11 @@ fn clock_settime(registers: &mut TrapFrame) -> Result<usize> {
     if registers.argument(0) as u32 != CLOCK_REALTIME {
         return Err(Errno::EINVAL);
     }
-    set_real_clock(UserPtr::<TimeSpec>::new(registers.argument(1)).read()?.to_ns()?)
+    set_real_clock(
+        UserPtr::<TimeSpec>::new(registers.argument(1))
+            .read()?
+            .to_ns()?,
+    )
 }
 
 fn settimeofday(registers: &mut TrapFrame) -> Result<usize> {
@@ -158,8 +182,13 @@ fn gettimeofday(registers: &mut TrapFrame) -> Result<usize> {
 }
 
 fn nanosleep(registers: &mut TrapFrame) -> Result<usize> {
-    let duration = UserPtr::<TimeSpec>::new(registers.argument(0)).read()?.to_ns()?;
-    sleep(time::monotonic_ns().saturating_add(duration), registers.argument(1))
+    let duration = UserPtr::<TimeSpec>::new(registers.argument(0))
+        .read()?
+        .to_ns()?;
+    sleep(
+        time::monotonic_ns().saturating_add(duration),
+        registers.argument(1),
+    )
 }
 
 /// Sleeps until `deadline_ns`; if interrupted, says at `remaining` how long was left.
@@ -169,7 +198,9 @@ fn sleep(deadline_ns: u64, remaining: usize) -> Result<usize> {
         Err(error) => error,
     };
     if let Some(pointer) = UserPtr::new(remaining).optional() {
-        pointer.write(TimeSpec::from_ns(deadline_ns.saturating_sub(time::monotonic_ns())))?;
+        pointer.write(TimeSpec::from_ns(
+            deadline_ns.saturating_sub(time::monotonic_ns()),
+        ))?;
     }
     if interrupted != Errno::RESTART {
         return Err(interrupted);
@@ -179,15 +210,31 @@ fn sleep(deadline_ns: u64, remaining: usize) -> Result<usize> {
 
 fn clock_nanosleep(registers: &mut TrapFrame) -> Result<usize> {
     let (clock, flags) = (registers.argument(0) as u32, registers.argument(1) as u32);
-    let request = UserPtr::<TimeSpec>::new(registers.argument(2)).read()?.to_ns()?;
-    if !matches!(clock, CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME | CLOCK_TAI) {
-        return Err(if clock == CLOCK_PROCESS_CPUTIME_ID { Errno::EOPNOTSUPP } else { Errno::EINVAL });
+    let request = UserPtr::<TimeSpec>::new(registers.argument(2))
+        .read()?
+        .to_ns()?;
+    if !matches!(
+        clock,
+        CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME | CLOCK_TAI
+    ) {
+        return Err(if clock == CLOCK_PROCESS_CPUTIME_ID {
+            Errno::EOPNOTSUPP
+        } else {
+            Errno::EINVAL
+        });
     }
     if flags & TIMER_ABSTIME == 0 {
-        return sleep(time::monotonic_ns().saturating_add(request), registers.argument(3));
+        return sleep(
+            time::monotonic_ns().saturating_add(request),
+            registers.argument(3),
+        );
     }
     let real = matches!(clock, CLOCK_REALTIME | CLOCK_TAI);
-    let deadline_ns = if real { time::monotonic_from_real_ns(request) } else { request };
+    let deadline_ns = if real {
+        time::monotonic_from_real_ns(request)
+    } else {
+        request
+    };
     wait::until(deadline_ns).map_err(|_| Errno::RESTART_NO_HANDLER)?;
     Ok(0)
 }
@@ -197,7 +244,15 @@ fn times(registers: &mut TrapFrame) -> Result<usize> {
     let process = current().process().clone();
     let (own, children) = (process.cpu_times(), process.children_times());
     if let Some(pointer) = UserPtr::<[u64; 4]>::new(registers.argument(0)).optional() {
-        pointer.write([own.user_ns, own.system_ns, children.user_ns, children.system_ns].map(ticks))?;
+        pointer.write(
+            [
+                own.user_ns,
+                own.system_ns,
+                children.user_ns,
+                children.system_ns,
+            ]
+            .map(ticks),
+        )?;
     }
     Ok(ticks(time::monotonic_ns()) as usize)
 }
@@ -222,12 +277,15 @@ fn check_itimer(which: usize) -> Result<()> {
 }
 
 fn write_itimer(address: usize, setting: Setting) -> Result<()> {
-    UserPtr::new(address).optional().map_or(Ok(()), |pointer| pointer.write(to_pair(setting).map(TimeVal::from_ns)))
+    UserPtr::new(address).optional().map_or(Ok(()), |pointer| {
+        pointer.write(to_pair(setting).map(TimeVal::from_ns))
+    })
 }
 
 fn getitimer(registers: &mut TrapFrame) -> Result<usize> {
     check_itimer(registers.argument(0))?;
-    UserPtr::new(registers.argument(1)).write(to_pair(current().process().timers.real()).map(TimeVal::from_ns))?;
+    UserPtr::new(registers.argument(1))
+        .write(to_pair(current().process().timers.real()).map(TimeVal::from_ns))?;
     Ok(0)
 }
 
@@ -235,7 +293,12 @@ fn setitimer(registers: &mut TrapFrame) -> Result<usize> {
     check_itimer(registers.argument(0))?;
     let [interval, value] = match UserPtr::<[TimeVal; 2]>::new(registers.argument(1)).optional() {
         Some(pointer) => pointer.read()?,
-        None => [TimeVal { seconds: 0, microseconds: 0 }; 2],
+        None => {
+            [TimeVal {
+                seconds: 0,
+                microseconds: 0,
+            }; 2]
+        }
     };
     let setting = setting(interval.to_ns()?, value.to_ns()?);
     let process = current().process().clone();
@@ -248,7 +311,10 @@ fn setitimer(registers: &mut TrapFrame) -> Result<usize> {
 fn setting(interval_ns: u64, value_ns: u64) -> Setting {
     match value_ns {
         0 => Setting::default(),
-        _ => Setting { next_ns: time::monotonic_ns().saturating_add(value_ns), interval_ns },
+        _ => Setting {
+            next_ns: time::monotonic_ns().saturating_add(value_ns),
+            interval_ns,
+        },
     }
 }
 
@@ -266,10 +332,16 @@ plain!(SigEvent);
 
 fn timer_create(registers: &mut TrapFrame) -> Result<usize> {
     let clock = registers.argument(0) as i32;
-    if !matches!(clock as u32, CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME) {
+    if !matches!(
+        clock as u32,
+        CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME
+    ) {
         return Err(Errno::EINVAL);
     }
-    let event = UserPtr::<SigEvent>::new(registers.argument(1)).optional().map(UserPtr::read).transpose()?;
+    let event = UserPtr::<SigEvent>::new(registers.argument(1))
+        .optional()
+        .map(UserPtr::read)
+        .transpose()?;
     let (signal, thread) = match event.map(|event| (event.notify, event)) {
         None => (Some(Signal::ALRM), None),
         Some((SIGEV_NONE, _)) => (None, None),
@@ -285,7 +357,12 @@ fn timer_create(registers: &mut TrapFrame) -> Result<usize> {
     };
     let process = current().process().clone();
     let id = process.timers.create(&process, clock, |id| match signal {
-        Some(signal) => Notice::Posix { id, signal, value: event.map_or(id.into(), |event| event.value), thread },
+        Some(signal) => Notice::Posix {
+            id,
+            signal,
+            value: event.map_or(id.into(), |event| event.value),
+            thread,
+        },
         None => Notice::None { id },
     })?;
     if let Err(error) = UserPtr::<u32>::new(registers.argument(2)).write(id) {
@@ -303,10 +380,14 @@ fn timer_settime(registers: &mut TrapFrame) -> Result<usize> {
     let (_, clock) = timers.get(id)?;
     let new = match value {
         value if value == 0 || flags & TIMER_ABSTIME == 0 => setting(interval, value),
-        value if clock as u32 == CLOCK_REALTIME => {
-            Setting { next_ns: time::monotonic_from_real_ns(value).max(1), interval_ns: interval }
-        }
-        value => Setting { next_ns: value, interval_ns: interval },
+        value if clock as u32 == CLOCK_REALTIME => Setting {
+            next_ns: time::monotonic_from_real_ns(value).max(1),
+            interval_ns: interval,
+        },
+        value => Setting {
+            next_ns: value,
+            interval_ns: interval,
+        },
     };
     let old = timers.set(id, new)?;
     write_timer(registers.argument(3), old)?;
@@ -314,17 +395,25 @@ fn timer_settime(registers: &mut TrapFrame) -> Result<usize> {
 }
 
 fn write_timer(address: usize, setting: Setting) -> Result<()> {
-    UserPtr::new(address).optional().map_or(Ok(()), |pointer| pointer.write(to_pair(setting).map(TimeSpec::from_ns)))
+    UserPtr::new(address).optional().map_or(Ok(()), |pointer| {
+        pointer.write(to_pair(setting).map(TimeSpec::from_ns))
+    })
 }
 
 fn timer_gettime(registers: &mut TrapFrame) -> Result<usize> {
-    let (setting, _) = current().process().timers.get(registers.argument(0) as u32)?;
+    let (setting, _) = current()
+        .process()
+        .timers
+        .get(registers.argument(0) as u32)?;
     UserPtr::new(registers.argument(1)).write(to_pair(setting).map(TimeSpec::from_ns))?;
     Ok(0)
 }
 
 fn timer_delete(registers: &mut TrapFrame) -> Result<usize> {
-    current().process().timers.delete(registers.argument(0) as u32)?;
+    current()
+        .process()
+        .timers
+        .delete(registers.argument(0) as u32)?;
     Ok(0)
 }
 
@@ -334,13 +423,32 @@ mod tests {
 
     #[test]
     fn odd_times_are_refused() {
-        let spec = |seconds, nanoseconds| TimeSpec { seconds, nanoseconds }.to_ns();
+        let spec = |seconds, nanoseconds| {
+            TimeSpec {
+                seconds,
+                nanoseconds,
+            }
+            .to_ns()
+        };
         assert_eq!(spec(1, 5), Ok(1_000_000_005));
         assert_eq!(spec(-1, 0), Err(Errno::EINVAL));
         assert_eq!(spec(0, 1_000_000_000), Err(Errno::EINVAL));
         assert_eq!(spec(0, -1), Err(Errno::EINVAL));
         assert_eq!(spec(i64::MAX, 0), Ok(u64::MAX));
-        assert_eq!(TimeVal { seconds: 0, microseconds: i64::MAX }.to_ns(), Err(Errno::EINVAL));
-        assert_eq!(TimeSpec::from_ns(1_500_000_000), TimeSpec { seconds: 1, nanoseconds: 500_000_000 });
+        assert_eq!(
+            TimeVal {
+                seconds: 0,
+                microseconds: i64::MAX
+            }
+            .to_ns(),
+            Err(Errno::EINVAL)
+        );
+        assert_eq!(
+            TimeSpec::from_ns(1_500_000_000),
+            TimeSpec {
+                seconds: 1,
+                nanoseconds: 500_000_000
+            }
+        );
     }
 }

@@ -24,7 +24,10 @@ pub fn leave_alone(current: &Current) -> Result<()> {
             return Err(Errno::EAGAIN);
         }
         state.exec_pending = true;
-        let others = state.threads.iter().filter(|task| !Arc::ptr_eq(task, current.task()));
+        let others = state
+            .threads
+            .iter()
+            .filter(|task| !Arc::ptr_eq(task, current.task()));
         others.for_each(|task| task.notify(Attention::EXIT));
     }
     let alone = || {
@@ -32,7 +35,10 @@ pub fn leave_alone(current: &Current) -> Result<()> {
         (alone || current.is_dying()).then_some(alone)
     };
     // No deadline, so it cannot time out.
-    let alone = process.thread_events.wait_until(None, alone).unwrap_or(false);
+    let alone = process
+        .thread_events
+        .wait_until(None, alone)
+        .unwrap_or(false);
     process.state.lock().exec_pending = false;
     if !alone {
         return Err(Errno::EINTR);
@@ -67,7 +73,9 @@ pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Pre
     reset_signals(current);
     unshare_files(current);
     take_on_credentials(current, prepared.credentials);
-    current.thread().set_name(&String::from_utf8_lossy(&prepared.name[..prepared.name.len().min(NAME_LENGTH)]));
+    current.thread().set_name(&String::from_utf8_lossy(
+        &prepared.name[..prepared.name.len().min(NAME_LENGTH)],
+    ));
     current.process().set_image(prepared.image);
     current.process().timers.cancel_posix();
     *registers = prepared.registers;

@@ -48,11 +48,19 @@ impl Program {
     pub fn parse(head: &[u8], file_size: u64) -> Result<Self> {
         let header = parse_header(head)?;
         let start = usize::try_from(header.e_phoff).map_err(|_| Errno::ENOEXEC)?;
-        let end = start.checked_add(header.e_phnum as usize * PHDR_SIZE).ok_or(Errno::ENOEXEC)?;
+        let end = start
+            .checked_add(header.e_phnum as usize * PHDR_SIZE)
+            .ok_or(Errno::ENOEXEC)?;
         let bytes = head.get(start..end).ok_or(Errno::ENOEXEC)?;
-        let headers: Vec<ProgramHeader> = SegmentTable::new(AnyEndian::Little, Class::ELF64, bytes).iter().collect();
+        let headers: Vec<ProgramHeader> = SegmentTable::new(AnyEndian::Little, Class::ELF64, bytes)
+            .iter()
+            .collect();
         let segments = load_segments(&headers, file_size)?;
-        let interpreter = headers.iter().find(|header| header.p_type == PT_INTERP).map(interpreter_range).transpose()?;
+        let interpreter = headers
+            .iter()
+            .find(|header| header.p_type == PT_INTERP)
+            .map(interpreter_range)
+            .transpose()?;
         let program = Self {
             relocatable: header.e_type == ET_DYN,
             entry: header.e_entry,
@@ -68,13 +76,20 @@ impl Program {
     /// The first and one past the last address, page-aligned.
     pub fn span(&self) -> (u64, u64) {
         let page = PAGE_SIZE as u64;
-        let start = self.segments.first().map_or(0, |segment| segment.address & !(page - 1));
-        let end = self.segments.last().map_or(0, |segment| (segment.address + segment.memory_size).next_multiple_of(page));
+        let start = self
+            .segments
+            .first()
+            .map_or(0, |segment| segment.address & !(page - 1));
+        let end = self.segments.last().map_or(0, |segment| {
+            (segment.address + segment.memory_size).next_multiple_of(page)
+        });
         (start, end)
     }
 
     fn segment_with(&self, address: u64) -> Option<&Segment> {
-        self.segments.iter().find(|segment| (segment.address..segment.address + segment.memory_size).contains(&address))
+        self.segments.iter().find(|segment| {
+            (segment.address..segment.address + segment.memory_size).contains(&address)
+        })
     }
 }
 
@@ -84,30 +99,51 @@ fn parse_header(head: &[u8]) -> Result<FileHeader<AnyEndian>> {
     if ident.0 != AnyEndian::Little || ident.1 != Class::ELF64 {
         return Err(Errno::ENOEXEC);
     }
-    let header = FileHeader::parse_tail(ident, &head[elf::abi::EI_NIDENT..]).map_err(|_| Errno::ENOEXEC)?;
+    let header =
+        FileHeader::parse_tail(ident, &head[elf::abi::EI_NIDENT..]).map_err(|_| Errno::ENOEXEC)?;
     let ours = header.e_machine == EM_AARCH64
         && matches!(header.e_type, ET_EXEC | ET_DYN)
         && header.e_phentsize as usize == PHDR_SIZE
         && header.e_phnum > 0;
-    if ours { Ok(header) } else { Err(Errno::ENOEXEC) }
+    if ours {
+        Ok(header)
+    } else {
+        Err(Errno::ENOEXEC)
+    }
 }
 
 fn load_segments(headers: &[ProgramHeader], file_size: u64) -> Result<Vec<Segment>> {
     let mut segments: Vec<Segment> = Vec::new();
-    for header in headers.iter().filter(|header| header.p_type == PT_LOAD && header.p_memsz > 0) {
+    for header in headers
+        .iter()
+        .filter(|header| header.p_type == PT_LOAD && header.p_memsz > 0)
+    {
         let segment = load_segment(header, file_size)?;
-        if segments.last().is_some_and(|last| last.address + last.memory_size > segment.address) {
+        if segments
+            .last()
+            .is_some_and(|last| last.address + last.memory_size > segment.address)
+        {
             return Err(Errno::ENOEXEC);
         }
         segments.push(segment);
     }
-    if segments.is_empty() { Err(Errno::ENOEXEC) } else { Ok(segments) }
+    if segments.is_empty() {
+        Err(Errno::ENOEXEC)
+    } else {
+        Ok(segments)
+    }
 }
 
 fn load_segment(header: &ProgramHeader, file_size: u64) -> Result<Segment> {
     let page = PAGE_SIZE as u64;
-    let memory_end = header.p_vaddr.checked_add(header.p_memsz).ok_or(Errno::ENOEXEC)?;
-    let file_end = header.p_offset.checked_add(header.p_filesz).ok_or(Errno::ENOEXEC)?;
+    let memory_end = header
+        .p_vaddr
+        .checked_add(header.p_memsz)
+        .ok_or(Errno::ENOEXEC)?;
+    let file_end = header
+        .p_offset
+        .checked_add(header.p_filesz)
+        .ok_or(Errno::ENOEXEC)?;
     let sound = memory_end <= END
         && file_end <= file_size
         && header.p_filesz <= header.p_memsz
@@ -136,14 +172,20 @@ fn interpreter_range(header: &ProgramHeader) -> Result<(u64, usize)> {
 }
 
 /// PT_PHDR says where; otherwise the segment that holds them does.
-fn headers_address(header: &FileHeader<AnyEndian>, headers: &[ProgramHeader], segments: &[Segment]) -> u64 {
+fn headers_address(
+    header: &FileHeader<AnyEndian>,
+    headers: &[ProgramHeader],
+    segments: &[Segment],
+) -> u64 {
     if let Some(found) = headers.iter().find(|header| header.p_type == PT_PHDR) {
         return found.p_vaddr;
     }
-    let holder = segments
-        .iter()
-        .find(|segment| (segment.file_offset..segment.file_offset + segment.file_size).contains(&header.e_phoff));
-    holder.map_or(0, |segment| segment.address + (header.e_phoff - segment.file_offset))
+    let holder = segments.iter().find(|segment| {
+        (segment.file_offset..segment.file_offset + segment.file_size).contains(&header.e_phoff)
+    });
+    holder.map_or(0, |segment| {
+        segment.address + (header.e_phoff - segment.file_offset)
+    })
 }
 
 #[cfg(test)]
@@ -170,7 +212,10 @@ mod tests {
             let at = EHDR_SIZE + index * PHDR_SIZE;
             put(at, &PT_LOAD.to_le_bytes());
             put(at + 4, &(PF_R | PF_X).to_le_bytes());
-            for (word, value) in [offset, address, address, size, memory, 4096].into_iter().enumerate() {
+            for (word, value) in [offset, address, address, size, memory, 4096]
+                .into_iter()
+                .enumerate()
+            {
                 put(at + 8 + word * 8, &value.to_le_bytes());
             }
         }
@@ -194,7 +239,11 @@ mod tests {
     fn truncated_at_every_length() {
         let image = image(&[(CODE, 0x1000, 0, 0x100)]);
         for length in 0..image.len() {
-            assert_eq!(Program::parse(&image[..length], 0x1_0000).err(), Some(Errno::ENOEXEC), "{length} bytes");
+            assert_eq!(
+                Program::parse(&image[..length], 0x1_0000).err(),
+                Some(Errno::ENOEXEC),
+                "{length} bytes"
+            );
         }
         assert!(Program::parse(&image, 0x1_0000).is_ok());
     }
@@ -202,14 +251,14 @@ mod tests {
     #[test]
     fn wild_segments() {
         let bad: &[&[(u64, u64, u64, u64)]] = &[
-            &[(CODE, 0x1000, 0, 0x2_0000)],                       // outside the file
-            &[(CODE, 0x1000, u64::MAX - 10, 0x100)],              // file range wraps
-            &[(CODE, 0x100, 0, 0x200)],                           // more file than memory
-            &[(CODE + 1, 0x1000, 0, 0x100)],                      // not congruent
-            &[(0xffff_0000_0000_0000, 0x1000, 0, 0x100)],         // kernel half
-            &[(CODE, u64::MAX - 0x1000, 0, 0x100)],               // memory range wraps
+            &[(CODE, 0x1000, 0, 0x2_0000)],               // outside the file
+            &[(CODE, 0x1000, u64::MAX - 10, 0x100)],      // file range wraps
+            &[(CODE, 0x100, 0, 0x200)],                   // more file than memory
+            &[(CODE + 1, 0x1000, 0, 0x100)],              // not congruent
+            &[(0xffff_0000_0000_0000, 0x1000, 0, 0x100)], // kernel half
+            &[(CODE, u64::MAX - 0x1000, 0, 0x100)],       // memory range wraps
             &[(CODE, 0x2000, 0, 0x100), (CODE + 0x1000, 1, 0, 1)], // overlap
-            &[(CODE + 0x10_0000, 0x1000, 0, 0x100)],              // entry in no segment
+            &[(CODE + 0x10_0000, 0x1000, 0, 0x100)],      // entry in no segment
             &[],
         ];
         for segments in bad {
@@ -219,7 +268,10 @@ mod tests {
 
     #[test]
     fn every_single_byte_flip_is_survived() {
-        let good = image(&[(CODE, 0x2000, 0, 0x1000), (CODE + 0x3000, 0x1000, 0x1000, 0x800)]);
+        let good = image(&[
+            (CODE, 0x2000, 0, 0x1000),
+            (CODE + 0x3000, 0x1000, 0x1000, 0x800),
+        ]);
         for at in 0..good.len() {
             for value in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut bad = good.clone();

@@ -29,13 +29,23 @@ static PLAN: SpinLock<Option<Plan>> = SpinLock::new(None);
 /// ends the machine, as the end of init does. Needs the scheduler, the root and /dev.
 pub fn start(path: &'static str, arguments: &[&str], environment: &[&str]) -> Result<()> {
     let strings = |list: &[&str]| list.iter().map(|string| string.as_bytes()).collect();
-    let plan = Plan { path: path.as_bytes(), arguments: strings(arguments), environment: strings(environment) };
+    let plan = Plan {
+        path: path.as_bytes(),
+        arguments: strings(arguments),
+        environment: strings(environment),
+    };
     *PLAN.lock() = Some(plan);
     let spec = ThreadSpec::new("init", || crate::trap::start_user()).tid(table::INIT);
     let thread = smp::create(spec).map_err(|_| Errno::ENOMEM)?;
     let memory = AddressSpace::new().map_err(|_| Errno::ENOMEM)?;
     let image = Arc::new(Image::default());
-    let process = Process::new(table::INIT, Some(memory), Actions::default(), Rlimits::initial(), image);
+    let process = Process::new(
+        table::INIT,
+        Some(memory),
+        Actions::default(),
+        Rlimits::initial(),
+        image,
+    );
     let task = Task::new(TaskParts {
         process: process.clone(),
         user: UserState::new(),
@@ -43,7 +53,10 @@ pub fn start(path: &'static str, arguments: &[&str], environment: &[&str]) -> Re
         credentials: Arc::new(Credentials::root()),
         files: Arc::new(FileTable::new()),
         fs: Arc::new(FsContext::new(mount::root())),
-        start: Some(Box::new(Start { registers: TrapFrame::default(), child_tid: 0 })),
+        start: Some(Box::new(Start {
+            registers: TrapFrame::default(),
+            child_tid: 0,
+        })),
     });
     task.attach(thread.clone());
     thread.set_extension(task.clone());
@@ -58,19 +71,36 @@ pub fn start(path: &'static str, arguments: &[&str], environment: &[&str]) -> Re
 
 /// In pid 1's own thread, before its first step into user mode: loads the program.
 pub(crate) fn load_if_first(registers: &mut TrapFrame) {
-    let Some(plan) = PLAN.lock().take() else { return };
+    let Some(plan) = PLAN.lock().take() else {
+        return;
+    };
     open_console();
     let path = plan.path;
     if let Err(error) = run(registers, plan) {
-        log::error!("init: cannot run {}: {error:?}", alloc::string::String::from_utf8_lossy(path));
+        log::error!(
+            "init: cannot run {}: {error:?}",
+            alloc::string::String::from_utf8_lossy(path)
+        );
         super::super::exit::exit_group(127);
     }
 }
 
 fn run(registers: &mut TrapFrame, plan: Plan) -> Result<()> {
     let file = Caller::current().open_program(None, plan.path, true)?;
-    let Plan { path, arguments, environment } = plan;
-    execute(registers, Request { file, path: path.to_vec(), arguments, environment })
+    let Plan {
+        path,
+        arguments,
+        environment,
+    } = plan;
+    execute(
+        registers,
+        Request {
+            file,
+            path: path.to_vec(),
+            arguments,
+            environment,
+        },
+    )
 }
 
 /// Standard input, output and error.

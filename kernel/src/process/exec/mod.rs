@@ -75,10 +75,16 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
 
     let memory = AddressSpace::new().map_err(|_| Errno::ENOMEM)?;
     memory.set_limits(memory_limits(process));
-    let stack_size = (process.rlimit(Resource::Stack) as usize).clamp(STACK_MINIMUM, STACK_MAXIMUM) & !(mm::PAGE_SIZE - 1);
+    let stack_size = (process.rlimit(Resource::Stack) as usize).clamp(STACK_MINIMUM, STACK_MAXIMUM)
+        & !(mm::PAGE_SIZE - 1);
     let stack_top = STACK_TOP - random_pages(10);
     load::map_stack(&memory, stack_top, stack_size)?;
-    let main = load::map(&memory, &request.file, &program, PIE_BASE + random_pages(18))?;
+    let main = load::map(
+        &memory,
+        &request.file,
+        &program,
+        PIE_BASE + random_pages(18),
+    )?;
     memory.set_brk_start(main.end + random_pages(10));
     let interpreter = match &interpreter {
         Some((file, program)) => Some(load::map(&memory, file, program, 0)?),
@@ -89,10 +95,18 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
     let vector = auxiliary_vector(&program, &main, interpreter.as_ref(), &credentials);
     let mut random = [0; 16];
     crate::random::fill(&mut random);
-    if stack::size_needed(&request.arguments, &request.environment, &request.path) > stack_size / 2 {
+    if stack::size_needed(&request.arguments, &request.environment, &request.path) > stack_size / 2
+    {
         return Err(Errno::E2BIG);
     }
-    let top = stack::build(stack_top, &request.arguments, &request.environment, &request.path, random, &vector);
+    let top = stack::build(
+        stack_top,
+        &request.arguments,
+        &request.environment,
+        &request.path,
+        random,
+        &vector,
+    );
     load::write_stack(&memory, top.sp, &top.bytes)?;
 
     let entry = interpreter.map_or(main.entry, |interpreter| interpreter.entry);
@@ -104,7 +118,14 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
         environment: request.environment.bytes,
         auxiliary: top.auxiliary,
     };
-    Ok(Prepared { memory, registers, image, name, trampoline, credentials })
+    Ok(Prepared {
+        memory,
+        registers,
+        image,
+        name,
+        trampoline,
+        credentials,
+    })
 }
 
 fn base_name(path: &[u8]) -> &[u8] {
@@ -115,12 +136,21 @@ fn base_name(path: &[u8]) -> &[u8] {
 fn follow_scripts(request: &mut Request) -> Result<Vec<u8>> {
     for _ in 0..MAX_SCRIPTS {
         let head = read(&request.file, 0, elf::HEAD_SIZE)?;
-        let Some(interpreter) = script::parse(&head) else { return Ok(head) };
+        let Some(interpreter) = script::parse(&head) else {
+            return Ok(head);
+        };
         let mut arguments = Strings::default();
         arguments.push(interpreter.path);
-        interpreter.argument.into_iter().for_each(|argument| arguments.push(argument));
+        interpreter
+            .argument
+            .into_iter()
+            .for_each(|argument| arguments.push(argument));
         arguments.push(&request.path);
-        request.arguments.iter().skip(1).for_each(|argument| arguments.push(argument));
+        request
+            .arguments
+            .iter()
+            .skip(1)
+            .for_each(|argument| arguments.push(argument));
         request.arguments = arguments;
         request.file = Caller::current().open_program(None, interpreter.path, true)?;
         request.path = interpreter.path.to_vec();
@@ -132,15 +162,27 @@ fn parse(file: &OpenFile, head: &[u8]) -> Result<Program> {
     Program::parse(head, file.node().ok_or(Errno::EACCES)?.metadata().size)
 }
 
-fn open_interpreter(file: &OpenFile, program: &Program) -> Result<Option<(Arc<OpenFile>, Program)>> {
-    let Some((offset, length)) = program.interpreter else { return Ok(None) };
+fn open_interpreter(
+    file: &OpenFile,
+    program: &Program,
+) -> Result<Option<(Arc<OpenFile>, Program)>> {
+    let Some((offset, length)) = program.interpreter else {
+        return Ok(None);
+    };
     let name = read(file, offset, length)?;
-    let path = name.strip_suffix(b"\0").filter(|_| name.len() == length).ok_or(Errno::ENOEXEC)?;
+    let path = name
+        .strip_suffix(b"\0")
+        .filter(|_| name.len() == length)
+        .ok_or(Errno::ENOEXEC)?;
     let file = Caller::current().open_program(None, path, true)?;
     let head = read(&file, 0, elf::HEAD_SIZE)?;
     // A broken interpreter is ELIBBAD in Linux, which nothing tells from ENOEXEC.
     let program = parse(&file, &head)?;
-    if program.relocatable { Ok(Some((file, program))) } else { Err(Errno::ENOEXEC) }
+    if program.relocatable {
+        Ok(Some((file, program)))
+    } else {
+        Err(Errno::ENOEXEC)
+    }
 }
 
 /// Up to `length` bytes at `offset`.
@@ -148,7 +190,10 @@ fn read(file: &OpenFile, offset: u64, length: usize) -> Result<Vec<u8>> {
     let mut bytes = alloc::vec![0; length];
     let mut filled = 0;
     while filled < length {
-        match file.read_at(offset + filled as u64, &mut Sink::Kernel(&mut bytes[filled..]))? {
+        match file.read_at(
+            offset + filled as u64,
+            &mut Sink::Kernel(&mut bytes[filled..]),
+        )? {
             0 => break,
             count => filled += count,
         }
@@ -188,7 +233,10 @@ fn auxiliary_vector(
         value(auxvec::AT_PHDR, main.headers as u64),
         value(auxvec::AT_PHENT, 56),
         value(auxvec::AT_PHNUM, program.header_count.into()),
-        value(auxvec::AT_BASE, interpreter.map_or(0, |interpreter| interpreter.bias as u64)),
+        value(
+            auxvec::AT_BASE,
+            interpreter.map_or(0, |interpreter| interpreter.bias as u64)
+        ),
         value(auxvec::AT_FLAGS, 0),
         value(auxvec::AT_ENTRY, main.entry as u64),
         value(auxvec::AT_UID, credentials.uid.into()),

@@ -15,10 +15,19 @@ const LINE_LIMIT: usize = 256;
 pub fn parse(head: &[u8]) -> Option<Interpreter<'_>> {
     let rest = head.strip_prefix(b"#!")?;
     let rest = &rest[..rest.len().min(LINE_LIMIT - 2)];
-    let line = rest.split(|&byte| byte == b'\n' || byte == 0).next()?.trim_ascii();
-    let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
+    let line = rest
+        .split(|&byte| byte == b'\n' || byte == 0)
+        .next()?
+        .trim_ascii();
+    let end = line
+        .iter()
+        .position(|byte| matches!(byte, b' ' | b'\t'))
+        .unwrap_or(line.len());
     let (path, argument) = (&line[..end], line[end..].trim_ascii());
-    (!path.is_empty()).then_some(Interpreter { path, argument: (!argument.is_empty()).then_some(argument) })
+    (!path.is_empty()).then_some(Interpreter {
+        path,
+        argument: (!argument.is_empty()).then_some(argument),
+    })
 }
 
 #[cfg(test)]
@@ -30,7 +39,10 @@ mod tests {
         let plain = parse(b"#!/bin/sh\nexit").unwrap();
         assert_eq!((plain.path, plain.argument), (&b"/bin/sh"[..], None));
         let argument = parse(b"#! /usr/bin/env  python3 -u \n").unwrap();
-        assert_eq!((argument.path, argument.argument), (&b"/usr/bin/env"[..], Some(&b"python3 -u"[..])));
+        assert_eq!(
+            (argument.path, argument.argument),
+            (&b"/usr/bin/env"[..], Some(&b"python3 -u"[..]))
+        );
         assert_eq!(parse(b"#!\n/bin/sh"), None);
         assert_eq!(parse(b"#"), None);
         assert_eq!(parse(b"\x7fELF"), None);

@@ -18,7 +18,9 @@ impl Strings {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.split_inclusive(|&byte| byte == 0).map(|string| &string[..string.len() - 1])
+        self.bytes
+            .split_inclusive(|&byte| byte == 0)
+            .map(|string| &string[..string.len() - 1])
     }
 }
 
@@ -79,12 +81,15 @@ pub fn build(
     let vector_start = bytes.len();
     for &(key, value) in auxiliary {
         push(&mut bytes, key);
-        push(&mut bytes, match value {
-            Auxiliary::Value(value) => value,
-            Auxiliary::Random => random_at as u64,
-            Auxiliary::Path => path_at as u64,
-            Auxiliary::Platform => platform_at as u64,
-        });
+        push(
+            &mut bytes,
+            match value {
+                Auxiliary::Value(value) => value,
+                Auxiliary::Random => random_at as u64,
+                Auxiliary::Path => path_at as u64,
+                Auxiliary::Platform => platform_at as u64,
+            },
+        );
     }
     push(&mut bytes, 0);
     push(&mut bytes, 0);
@@ -101,7 +106,11 @@ pub fn build(
         bytes.extend_from_slice(content);
     }
     bytes.resize(top - sp, 0);
-    StackImage { sp, bytes, auxiliary: vector }
+    StackImage {
+        sp,
+        bytes,
+        auxiliary: vector,
+    }
 }
 
 /// How much [`build`] needs for these strings, generously.
@@ -144,7 +153,11 @@ mod tests {
             let long = [b'x'; 20];
             let arguments: Strings = [&b"sh"[..], b"-c", &long[..extra]].into_iter().collect();
             let environment: Strings = [&b"A=1"[..], b""].into_iter().collect();
-            let vector = [(6, Auxiliary::Value(4096)), (25, Auxiliary::Random), (31, Auxiliary::Path)];
+            let vector = [
+                (6, Auxiliary::Value(4096)),
+                (25, Auxiliary::Random),
+                (31, Auxiliary::Path),
+            ];
             let image = build(TOP, &arguments, &environment, b"/bin/sh", [7; 16], &vector);
             assert_eq!(image.sp % 16, 0);
             assert_eq!(image.sp + image.bytes.len(), TOP);
@@ -156,17 +169,37 @@ mod tests {
             assert_eq!(string(&image, word(&image, image.sp + 48)), b"");
             assert_eq!(word(&image, image.sp + 56), 0);
             let vector_at = image.sp + 64;
-            assert_eq!((word(&image, vector_at), word(&image, vector_at + 8)), (6, 4096));
+            assert_eq!(
+                (word(&image, vector_at), word(&image, vector_at + 8)),
+                (6, 4096)
+            );
             let random = word(&image, vector_at + 24) as usize - image.sp;
             assert_eq!(image.bytes[random..random + 16], [7; 16]);
             assert_eq!(string(&image, word(&image, vector_at + 40)), b"/bin/sh");
-            assert_eq!((word(&image, vector_at + 48), word(&image, vector_at + 56)), (0, 0));
+            assert_eq!(
+                (word(&image, vector_at + 48), word(&image, vector_at + 56)),
+                (0, 0)
+            );
         }
     }
 
     #[test]
     fn no_arguments_at_all() {
-        let image = build(TOP, &Strings::default(), &Strings::default(), b"", [0; 16], &[]);
-        assert_eq!((word(&image, image.sp), word(&image, image.sp + 8), word(&image, image.sp + 16)), (0, 0, 0));
+        let image = build(
+            TOP,
+            &Strings::default(),
+            &Strings::default(),
+            b"",
+            [0; 16],
+            &[],
+        );
+        assert_eq!(
+            (
+                word(&image, image.sp),
+                word(&image, image.sp + 8),
+                word(&image, image.sp + 16)
+            ),
+            (0, 0, 0)
+        );
     }
 }

@@ -18,11 +18,18 @@ struct Page(FrameRef);
 
 impl PageSource for Page {
     fn page(&self, index: u64, _for_write: bool) -> Result<FrameRef, PageError> {
-        if index == 0 { Ok(self.0.clone()) } else { Err(PageError::PastEnd) }
+        if index == 0 {
+            Ok(self.0.clone())
+        } else {
+            Err(PageError::PastEnd)
+        }
     }
 
     fn identity(&self) -> SourceIdentity {
-        SourceIdentity { name: String::from("[vdso]"), ..SourceIdentity::default() }
+        SourceIdentity {
+            name: String::from("[vdso]"),
+            ..SourceIdentity::default()
+        }
     }
 }
 
@@ -46,7 +53,10 @@ pub fn map(memory: &AddressSpace) -> Result<usize> {
         length: PAGE_SIZE,
         prot: Prot::READ | Prot::EXEC,
         flags: MapFlags::empty(),
-        backing: Backing::Source { source: source()?, first: 0 },
+        backing: Backing::Source {
+            source: source()?,
+            first: 0,
+        },
         label: Label::Vdso,
     };
     Ok(memory.map(request)? + ENTRY)

@@ -21,7 +21,7 @@ const FUTEX_WAITERS: u32 = 0x8000_0000;
 /// Which queue `address` belongs to. `shared`: other processes may use it too, if its memory is
 /// shared with them.
 pub fn key(address: usize, shared: bool) -> Result<Key> {
-    if address % 4 != 0 {
+    if !address.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     if address >= USER_END {
@@ -44,7 +44,13 @@ pub struct Deadline {
 }
 
 /// FUTEX_WAIT, FUTEX_WAIT_BITSET: sleeps while the word is `expected`.
-pub fn wait(address: usize, expected: u32, bits: u32, shared: bool, deadline: Option<Deadline>) -> Result<usize> {
+pub fn wait(
+    address: usize,
+    expected: u32,
+    bits: u32,
+    shared: bool,
+    deadline: Option<Deadline>,
+) -> Result<usize> {
     if bits == 0 {
         return Err(Errno::EINVAL);
     }
@@ -62,7 +68,9 @@ pub fn wait(address: usize, expected: u32, bits: u32, shared: bool, deadline: Op
     }
     match sleep(&waiter, deadline.map(|deadline| deadline.at_ns)) {
         Err(Errno::RESTART) if deadline.is_some_and(|deadline| deadline.relative) => {
-            Err(restart_with(move || wait(address, expected, bits, shared, deadline)))
+            Err(restart_with(move || {
+                wait(address, expected, bits, shared, deadline)
+            }))
         }
         result => result,
     }
@@ -73,7 +81,11 @@ fn sleep(waiter: &Arc<Waiter>, deadline_ns: Option<u64>) -> Result<usize> {
         if waiter.is_woken() {
             return Ok(0);
         }
-        let unparked = if super::signal_pending() { None } else { Some(smp::park(deadline_ns)) };
+        let unparked = if super::signal_pending() {
+            None
+        } else {
+            Some(smp::park(deadline_ns))
+        };
         let ended = match unparked {
             Some(Unparked::Woken) => continue,
             Some(Unparked::TimedOut) => Errno::ETIMEDOUT,
@@ -126,21 +138,33 @@ pub fn requeue(
 
 /// FUTEX_WAKE_OP: changes the second word, wakes on the first, and on the second if its old value
 /// compares as asked.
-pub fn wake_op(first: usize, second: usize, shared: bool, limit: usize, second_limit: usize, code: u32) -> Result<usize> {
+pub fn wake_op(
+    first: usize,
+    second: usize,
+    shared: bool,
+    limit: usize,
+    second_limit: usize,
+    code: u32,
+) -> Result<usize> {
     let (first_key, second_key) = (key(first, shared)?, key(second, shared)?);
     let operation = Operation::decode(code);
     let mut old = load(second)?;
     loop {
         let new = operation.apply(old)?;
         // SAFETY: `key` refused unaligned addresses and those past the end of user space.
-        let found = unsafe { usercopy::compare_exchange_u32(second, old, new) }.map_err(|_| Errno::EFAULT)?;
+        let found = unsafe { usercopy::compare_exchange_u32(second, old, new) }
+            .map_err(|_| Errno::EFAULT)?;
         if found == old {
             break;
         }
         old = found;
     }
     let woken = queue::wake(first_key, limit, ALL_BITS);
-    let more = if operation.compare(old)? { queue::wake(second_key, second_limit, ALL_BITS) } else { 0 };
+    let more = if operation.compare(old)? {
+        queue::wake(second_key, second_limit, ALL_BITS)
+    } else {
+        0
+    };
     Ok(woken + more)
 }
 
@@ -161,7 +185,11 @@ impl Operation {
         Self {
             kind: kind & !SHIFT,
             comparison: code >> 24 & 0xf,
-            operand: if kind & SHIFT != 0 { 1 << (operand & 31) } else { operand },
+            operand: if kind & SHIFT != 0 {
+                1 << (operand & 31)
+            } else {
+                operand
+            },
             compared_with: sign_extended(code & 0xfff),
         }
     }
@@ -201,7 +229,10 @@ mod tests {
         let code = 1 << 28 | 4 << 24 | 0xfff << 12;
         let operation = Operation::decode(code);
         assert_eq!(operation.apply(5), Ok(4));
-        assert_eq!((operation.compare(1), operation.compare(0)), (Ok(true), Ok(false)));
+        assert_eq!(
+            (operation.compare(1), operation.compare(0)),
+            (Ok(true), Ok(false))
+        );
         // FUTEX_OP_OPARG_SHIFT: set bit 3.
         assert_eq!(Operation::decode((8 | 2) << 28 | 3 << 12).apply(1), Ok(9));
         assert_eq!(Operation::decode(7 << 28).apply(0), Err(Errno::ENOSYS));

@@ -23,7 +23,8 @@ pub const ALL_BITS: u32 = u32::MAX;
 
 const BUCKETS: usize = 256;
 
-static TABLE: [SpinLock<Bucket>; BUCKETS] = [const { SpinLock::new(Bucket(VecDeque::new())) }; BUCKETS];
+static TABLE: [SpinLock<Bucket>; BUCKETS] =
+    [const { SpinLock::new(Bucket(VecDeque::new())) }; BUCKETS];
 
 struct Bucket(VecDeque<Entry>);
 
@@ -75,9 +76,17 @@ impl Waiter {
     /// word again afterwards.
     pub fn enqueue(key: Key, bits: u32) -> Arc<Self> {
         let index = bucket_of(&key);
-        let waiter = Self { thread: smp::current(), bucket: AtomicUsize::new(index), woken: AtomicBool::new(false) };
+        let waiter = Self {
+            thread: smp::current(),
+            bucket: AtomicUsize::new(index),
+            woken: AtomicBool::new(false),
+        };
         let waiter = Arc::new(waiter);
-        TABLE[index].lock().0.push_back(Entry { key, bits, waiter: waiter.clone() });
+        TABLE[index].lock().0.push_back(Entry {
+            key,
+            bits,
+            waiter: waiter.clone(),
+        });
         // Pairs with the fence of `wake`: either this thread's later look at the word sees the
         // waker's value, or the waker sees this entry.
         fence(Ordering::SeqCst);
@@ -97,7 +106,13 @@ impl Waiter {
                 return Withdrawn::TooLate;
             }
             // Not here: requeued between the load and the lock.
-            let Some(position) = bucket.0.iter().position(|entry| Arc::ptr_eq(&entry.waiter, self)) else { continue };
+            let Some(position) = bucket
+                .0
+                .iter()
+                .position(|entry| Arc::ptr_eq(&entry.waiter, self))
+            else {
+                continue;
+            };
             let entry = bucket.0.remove(position);
             drop(bucket);
             drop(entry);
@@ -142,13 +157,21 @@ pub fn requeue(from: Key, to: Key, wake_limit: usize, move_limit: usize) -> (usi
     if source == target {
         let bucket = &mut *TABLE[source].lock();
         let woken = bucket.wake(from, wake_limit, ALL_BITS);
-        let entries = bucket.0.iter_mut().filter(|entry| entry.key == from).take(move_limit);
+        let entries = bucket
+            .0
+            .iter_mut()
+            .filter(|entry| entry.key == from)
+            .take(move_limit);
         return (woken, entries.map(|entry| entry.key = to).count());
     }
     // Lower index first, so that two requeues never wait for each other.
     let mut low = TABLE[source.min(target)].lock();
     let mut high = TABLE[source.max(target)].lock();
-    let (source, target_bucket) = if source < target { (&mut *low, &mut *high) } else { (&mut *high, &mut *low) };
+    let (source, target_bucket) = if source < target {
+        (&mut *low, &mut *high)
+    } else {
+        (&mut *high, &mut *low)
+    };
     let woken = source.wake(from, wake_limit, ALL_BITS);
     let mut moved = 0;
     while moved < move_limit
@@ -179,7 +202,10 @@ mod tests {
         assert!(second.is_woken() && !first.is_woken());
         assert_eq!(wake(key(4), 9, ALL_BITS), 1);
         assert!(first.is_woken() && !other.is_woken());
-        assert_eq!((first.withdraw(), other.withdraw()), (Withdrawn::TooLate, Withdrawn::InTime));
+        assert_eq!(
+            (first.withdraw(), other.withdraw()),
+            (Withdrawn::TooLate, Withdrawn::InTime)
+        );
         assert_eq!(wake(key(8), 9, ALL_BITS), 0);
     }
 

@@ -54,12 +54,16 @@ fn walk(tid: u32, address: usize) -> Result<()> {
         }
         entry = entry_of(next?);
     }
-    if pending != 0 { release(futex_of(pending), tid) } else { Ok(()) }
+    if pending != 0 {
+        release(futex_of(pending), tid)
+    } else {
+        Ok(())
+    }
 }
 
 /// If the thread holds the futex: says that its owner died, and wakes one waiter.
 fn release(address: usize, tid: u32) -> Result<()> {
-    if address % 4 != 0 || address >= USER_END {
+    if !address.is_multiple_of(4) || address >= USER_END {
         return Err(Errno::EFAULT);
     }
     // SAFETY: aligned and below the end of user space.
@@ -70,7 +74,8 @@ fn release(address: usize, tid: u32) -> Result<()> {
         }
         let marked = seen & FUTEX_WAITERS | FUTEX_OWNER_DIED;
         // SAFETY: as above.
-        let found = unsafe { usercopy::compare_exchange_u32(address, seen, marked) }.map_err(|_| Errno::EFAULT)?;
+        let found = unsafe { usercopy::compare_exchange_u32(address, seen, marked) }
+            .map_err(|_| Errno::EFAULT)?;
         if found == seen {
             break;
         }

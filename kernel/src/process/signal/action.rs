@@ -85,14 +85,24 @@ impl Actions {
     /// Whether `signal` would have no effect: it need not even be queued. `SIGCONT` continues a
     /// process when it is sent, not when it is taken.
     pub fn ignores(&self, signal: Signal) -> bool {
-        matches!(self.disposition(signal), Disposition::Ignore | Disposition::Default(DefaultAction::Continue))
+        matches!(
+            self.disposition(signal),
+            Disposition::Ignore | Disposition::Default(DefaultAction::Continue)
+        )
     }
 
     /// execve(2): handlers are gone, ignored signals stay ignored.
     pub fn reset_handlers(&mut self) {
         for action in &mut self.0 {
-            let handler = if action.handler == IGNORE { IGNORE } else { DEFAULT };
-            *action = Action { handler, ..Action::default() };
+            let handler = if action.handler == IGNORE {
+                IGNORE
+            } else {
+                DEFAULT
+            };
+            *action = Action {
+                handler,
+                ..Action::default()
+            };
         }
     }
 
@@ -100,7 +110,9 @@ impl Actions {
     pub fn sets(&self) -> (SignalSet, SignalSet) {
         let (mut ignored, mut caught) = (SignalSet::EMPTY, SignalSet::EMPTY);
         for number in 1..=Signal::COUNT {
-            let Ok(signal) = Signal::new(number) else { continue };
+            let Ok(signal) = Signal::new(number) else {
+                continue;
+            };
             match self.get(signal).handler {
                 DEFAULT => {}
                 IGNORE => ignored.insert(signal),
@@ -118,11 +130,32 @@ mod tests {
     #[test]
     fn exec_keeps_ignored_and_drops_handlers() {
         let mut actions = Actions::default();
-        actions.set(Signal::INT, Action { handler: 0x1000, ..Action::default() });
-        actions.set(Signal::HUP, Action { handler: IGNORE, ..Action::default() });
+        actions.set(
+            Signal::INT,
+            Action {
+                handler: 0x1000,
+                ..Action::default()
+            },
+        );
+        actions.set(
+            Signal::HUP,
+            Action {
+                handler: IGNORE,
+                ..Action::default()
+            },
+        );
         actions.reset_handlers();
-        assert_eq!((actions.get(Signal::INT).handler, actions.get(Signal::HUP).handler), (DEFAULT, IGNORE));
-        assert_eq!(actions.sets(), (SignalSet::only(Signal::HUP), SignalSet::EMPTY));
+        assert_eq!(
+            (
+                actions.get(Signal::INT).handler,
+                actions.get(Signal::HUP).handler
+            ),
+            (DEFAULT, IGNORE)
+        );
+        assert_eq!(
+            actions.sets(),
+            (SignalSet::only(Signal::HUP), SignalSet::EMPTY)
+        );
     }
 
     #[test]

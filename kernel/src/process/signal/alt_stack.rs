@@ -34,7 +34,11 @@ impl AltStack {
         match stack.flags & !SS_AUTODISARM {
             SS_DISABLE => Ok(Self::default()),
             0 | SS_ONSTACK if stack.size < MINIMUM => Err(Errno::ENOMEM),
-            0 | SS_ONSTACK => Ok(Self { base: stack.base, size: stack.size, autodisarm }),
+            0 | SS_ONSTACK => Ok(Self {
+                base: stack.base,
+                size: stack.size,
+                autodisarm,
+            }),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -45,8 +49,17 @@ impl AltStack {
             _ if self.holds(sp) => SS_ONSTACK,
             _ => 0,
         };
-        let flags = if self.autodisarm { state | SS_AUTODISARM } else { state };
-        UserStack { base: self.base, flags, pad: 0, size: self.size }
+        let flags = if self.autodisarm {
+            state | SS_AUTODISARM
+        } else {
+            state
+        };
+        UserStack {
+            base: self.base,
+            flags,
+            pad: 0,
+            size: self.size,
+        }
     }
 
     /// Whether a thread with stack pointer `sp` runs on it. A stack that disarms itself is never
@@ -57,12 +70,20 @@ impl AltStack {
 
     /// Where a handler's frame starts growing down from, given the interrupted `sp`.
     pub fn top_for(self, sp: usize, on_stack: bool) -> usize {
-        if on_stack && self.size != 0 && !self.holds(sp) { self.base.wrapping_add(self.size) } else { sp }
+        if on_stack && self.size != 0 && !self.holds(sp) {
+            self.base.wrapping_add(self.size)
+        } else {
+            sp
+        }
     }
 
     /// The state while the handler runs.
     pub fn on_entry(self) -> Self {
-        if self.autodisarm { Self::default() } else { self }
+        if self.autodisarm {
+            Self::default()
+        } else {
+            self
+        }
     }
 }
 
@@ -72,7 +93,13 @@ mod tests {
 
     #[test]
     fn a_nested_handler_stays_where_it_is() {
-        let stack = AltStack::from_user(UserStack { base: 0x10000, flags: 0, pad: 0, size: 0x2000 }).unwrap();
+        let stack = AltStack::from_user(UserStack {
+            base: 0x10000,
+            flags: 0,
+            pad: 0,
+            size: 0x2000,
+        })
+        .unwrap();
         assert_eq!(stack.top_for(0x9000, true), 0x12000);
         assert_eq!(stack.top_for(0x11000, true), 0x11000);
         assert_eq!(stack.top_for(0x9000, false), 0x9000);
@@ -81,10 +108,22 @@ mod tests {
 
     #[test]
     fn sizes_and_flags_are_checked() {
-        let small = UserStack { base: 0x10000, flags: 0, pad: 0, size: 100 };
+        let small = UserStack {
+            base: 0x10000,
+            flags: 0,
+            pad: 0,
+            size: 100,
+        };
         assert_eq!(AltStack::from_user(small), Err(Errno::ENOMEM));
-        assert_eq!(AltStack::from_user(UserStack { flags: 4, ..small }), Err(Errno::EINVAL));
-        let off = AltStack::from_user(UserStack { flags: SS_DISABLE, ..small }).unwrap();
+        assert_eq!(
+            AltStack::from_user(UserStack { flags: 4, ..small }),
+            Err(Errno::EINVAL)
+        );
+        let off = AltStack::from_user(UserStack {
+            flags: SS_DISABLE,
+            ..small
+        })
+        .unwrap();
         assert_eq!(off.to_user(0).flags, SS_DISABLE);
     }
 }

@@ -1,8 +1,8 @@
 //! Taking signals, on the way back to user mode: default actions, stops, handlers, restarts.
 
+use super::action::Disposition;
 use super::send::{begin_exit, recalculate};
 use super::{Action, ActionFlags, DefaultAction, SigInfo, Signal, frame, mask};
-use super::action::Disposition;
 use crate::arch::TrapFrame;
 use crate::error::Errno;
 use crate::process::status::ExitStatus;
@@ -25,7 +25,13 @@ struct Handled {
 /// by the caller, after it has let go of everything.
 pub fn deliver(current: &Current, registers: &mut TrapFrame) {
     while let Some(handled) = next_handled(current) {
-        if frame::enter_handler(current, registers, handled.signal, &handled.info, &handled.action) {
+        if frame::enter_handler(
+            current,
+            registers,
+            handled.signal,
+            &handled.info,
+            &handled.action,
+        ) {
             return;
         }
     }
@@ -33,7 +39,12 @@ pub fn deliver(current: &Current, registers: &mut TrapFrame) {
 
 /// Ends a call that a signal interrupted: a handler sees `EINTR` or a restart, as `SA_RESTART`
 /// says; without a handler the call goes on as if nothing had been.
-pub fn finish_interrupted_call(current: &Current, registers: &mut TrapFrame, first_argument: u64, why: Errno) {
+pub fn finish_interrupted_call(
+    current: &Current,
+    registers: &mut TrapFrame,
+    first_argument: u64,
+    why: Errno,
+) {
     let Some(handled) = next_handled(current) else {
         restart(registers, first_argument, why);
         return;
@@ -43,7 +54,13 @@ pub fn finish_interrupted_call(current: &Current, registers: &mut TrapFrame, fir
     } else {
         registers.set_result(Errno::EINTR.as_return());
     }
-    frame::enter_handler(current, registers, handled.signal, &handled.info, &handled.action);
+    frame::enter_handler(
+        current,
+        registers,
+        handled.signal,
+        &handled.info,
+        &handled.action,
+    );
 }
 
 fn restart(registers: &mut TrapFrame, first_argument: u64, why: Errno) {
@@ -70,7 +87,13 @@ fn next_handled(current: &Current) -> Option<Handled> {
             match disposition {
                 Disposition::Ignore => {}
                 Disposition::Default(action) => act(current, signal, action),
-                Disposition::Handle(action) => return Some(Handled { signal, info, action }),
+                Disposition::Handle(action) => {
+                    return Some(Handled {
+                        signal,
+                        info,
+                        action,
+                    });
+                }
             }
         } else if attention.contains(Attention::RESTORE_MASK) {
             // The old mask may let something through: look again.
@@ -89,7 +112,9 @@ fn take(current: &Current) -> Option<(Signal, SigInfo, Disposition)> {
     let taken = {
         let mut own = current.signals.lock();
         let wanted = super::SignalSet(u64::MAX).without(own.blocked);
-        own.pending.take(wanted).or_else(|| state.pending.take(wanted))
+        own.pending
+            .take(wanted)
+            .or_else(|| state.pending.take(wanted))
     };
     recalculate(&state, current);
     let (signal, mut info) = taken?;
@@ -109,7 +134,10 @@ fn act(current: &Current, signal: Signal, action: DefaultAction) {
         DefaultAction::Ignore | DefaultAction::Continue => {}
         DefaultAction::Stop => job_control::stop(current, signal),
         DefaultAction::Terminate | DefaultAction::Core => {
-            let status = ExitStatus::Signaled { signal: signal.number(), core: false };
+            let status = ExitStatus::Signaled {
+                signal: signal.number(),
+                core: false,
+            };
             begin_exit(&mut current.process().state.lock(), status);
         }
     }

@@ -82,7 +82,13 @@ type CallRecord = [u64; 2];
 
 /// Builds the frame and points the registers at the handler. `false`: the stack cannot take it,
 /// and `SIGSEGV` is now pending instead.
-pub fn enter_handler(current: &Current, registers: &mut TrapFrame, signal: Signal, info: &SigInfo, action: &Action) -> bool {
+pub fn enter_handler(
+    current: &Current,
+    registers: &mut TrapFrame,
+    signal: Signal,
+    info: &SigInfo,
+    action: &Action,
+) -> bool {
     let temporary = current.attention().contains(Attention::RESTORE_MASK);
     let (alt_stack, lasting, blocked) = {
         let own = current.signals.lock();
@@ -90,7 +96,12 @@ pub fn enter_handler(current: &Current, registers: &mut TrapFrame, signal: Signa
     };
     let Ok(address) = push(current, registers, info, action, alt_stack, lasting) else {
         if signal == Signal::SEGV {
-            current.process().state.lock().actions.set(signal, Action::default());
+            current
+                .process()
+                .state
+                .lock()
+                .actions
+                .set(signal, Action::default());
         }
         super::force(current.task(), SigInfo::kernel(Signal::SEGV));
         return false;
@@ -116,14 +127,28 @@ fn push(
 ) -> Result<usize> {
     let sp = registers.sp as usize;
     let top = alt_stack.top_for(sp, action.flags().contains(ActionFlags::ONSTACK));
-    let record = (top & !15).checked_sub(size_of::<CallRecord>()).ok_or(Errno::EFAULT)?;
+    let record = (top & !15)
+        .checked_sub(size_of::<CallRecord>())
+        .ok_or(Errno::EFAULT)?;
     let address = record.checked_sub(FRAME_SIZE).ok_or(Errno::EFAULT)?;
     UserPtr::<CallRecord>::new(record).write([registers.x[29], registers.x[30]])?;
-    UserPtr::<Frame>::new(address).write(build(current, registers, info, alt_stack.to_user(sp), lasting))?;
+    UserPtr::<Frame>::new(address).write(build(
+        current,
+        registers,
+        info,
+        alt_stack.to_user(sp),
+        lasting,
+    ))?;
     Ok(address)
 }
 
-fn build(current: &Current, registers: &TrapFrame, info: &SigInfo, stack: UserStack, mask: SignalSet) -> Frame {
+fn build(
+    current: &Current,
+    registers: &TrapFrame,
+    info: &SigInfo,
+    stack: UserStack,
+    mask: SignalSet,
+) -> Frame {
     let is_fault = SignalSet::SYNCHRONOUS.0 >> (info.signo - 1) & 1 != 0 && info.code > 0;
     let context = Context {
         info: *info,
@@ -140,8 +165,22 @@ fn build(current: &Current, registers: &TrapFrame, info: &SigInfo, stack: UserSt
         pstate: registers.pstate,
         align_records: 0,
     };
-    let esr = if is_fault { Head { magic: ESR_MAGIC, size: 16 } } else { Head { magic: 0, size: 0 } };
-    Frame { context, fp: fp_record(&current.user.fp.snapshot()), esr, esr_value: registers.esr, end: Head { magic: 0, size: 0 }, align: 0 }
+    let esr = if is_fault {
+        Head {
+            magic: ESR_MAGIC,
+            size: 16,
+        }
+    } else {
+        Head { magic: 0, size: 0 }
+    };
+    Frame {
+        context,
+        fp: fp_record(&current.user.fp.snapshot()),
+        esr,
+        esr_value: registers.esr,
+        end: Head { magic: 0, size: 0 },
+        align: 0,
+    }
 }
 
 fn fp_record(registers: &FpRegisters) -> FpRecord {
@@ -149,12 +188,30 @@ fn fp_record(registers: &FpRegisters) -> FpRecord {
     for (pair, value) in v.chunks_exact_mut(2).zip(registers.v) {
         (pair[0], pair[1]) = (value as u64, (value >> 64) as u64);
     }
-    let head = Head { magic: FPSIMD_MAGIC, size: size_of::<FpRecord>() as u32 };
-    FpRecord { head, fpsr: registers.fpsr, fpcr: registers.fpcr, v }
+    let head = Head {
+        magic: FPSIMD_MAGIC,
+        size: size_of::<FpRecord>() as u32,
+    };
+    FpRecord {
+        head,
+        fpsr: registers.fpsr,
+        fpcr: registers.fpcr,
+        v,
+    }
 }
 
-fn point_at_handler(current: &Current, registers: &mut TrapFrame, signal: Signal, action: &Action, address: usize) {
-    let restorer = if action.flags().contains(ActionFlags::RESTORER) { action.restorer } else { current.process().trampoline() };
+fn point_at_handler(
+    current: &Current,
+    registers: &mut TrapFrame,
+    signal: Signal,
+    action: &Action,
+    address: usize,
+) {
+    let restorer = if action.flags().contains(ActionFlags::RESTORER) {
+        action.restorer
+    } else {
+        current.process().trampoline()
+    };
     registers.x[0] = signal.number().into();
     if action.flags().contains(ActionFlags::SIGINFO) {
         registers.x[1] = (address + offset_of!(Context, info)) as u64;
@@ -171,9 +228,16 @@ fn point_at_handler(current: &Current, registers: &mut TrapFrame, signal: Signal
 /// that cannot be read is `SIGSEGV`.
 pub fn sigreturn(current: &Current, registers: &mut TrapFrame) -> usize {
     let address = registers.sp as usize;
-    let restored = if address % 16 == 0 { restore(current, registers, address) } else { Err(Errno::EFAULT) };
+    let restored = if address.is_multiple_of(16) {
+        restore(current, registers, address)
+    } else {
+        Err(Errno::EFAULT)
+    };
     if restored.is_err() {
-        super::force(current.task(), SigInfo::fault(Signal::SEGV, super::info::code::SEGV_MAPERR, address));
+        super::force(
+            current.task(),
+            SigInfo::fault(Signal::SEGV, super::info::code::SEGV_MAPERR, address),
+        );
     }
     registers.x[0] as usize
 }
@@ -199,8 +263,12 @@ fn find_fp_record(records: usize) -> Result<FpRegisters> {
     while offset + size_of::<Head>() <= RECORDS_SIZE {
         let head = UserPtr::<Head>::new(records + offset).read()?;
         match (head.magic, head.size as usize) {
-            (FPSIMD_MAGIC, size) if size == size_of::<FpRecord>() && offset + size <= RECORDS_SIZE => {
-                return Ok(fp_registers(&UserPtr::<FpRecord>::new(records + offset).read()?));
+            (FPSIMD_MAGIC, size)
+                if size == size_of::<FpRecord>() && offset + size <= RECORDS_SIZE =>
+            {
+                return Ok(fp_registers(
+                    &UserPtr::<FpRecord>::new(records + offset).read()?,
+                ));
             }
             (0, _) => break,
             (_, size) if size < size_of::<Head>() || size % 16 != 0 => break,
@@ -215,7 +283,11 @@ fn fp_registers(record: &FpRecord) -> FpRegisters {
     for (value, pair) in v.iter_mut().zip(record.v.chunks_exact(2)) {
         *value = u128::from(pair[0]) | u128::from(pair[1]) << 64;
     }
-    FpRegisters { v, fpsr: record.fpsr, fpcr: record.fpcr }
+    FpRegisters {
+        v,
+        fpsr: record.fpsr,
+        fpcr: record.fpcr,
+    }
 }
 
 #[cfg(test)]
@@ -224,7 +296,11 @@ mod tests {
 
     #[test]
     fn fp_records_round_trip() {
-        let mut registers = FpRegisters { fpsr: 1, fpcr: 2, ..FpRegisters::default() };
+        let mut registers = FpRegisters {
+            fpsr: 1,
+            fpcr: 2,
+            ..FpRegisters::default()
+        };
         registers.v[31] = 0x1122_3344_5566_7788_99aa_bbcc_ddee_ff00;
         assert_eq!(fp_registers(&fp_record(&registers)), registers);
     }

@@ -56,12 +56,24 @@ impl SigInfo {
     fn new(signal: Signal, code: i32, fields: &[u64]) -> Self {
         let mut all = [0; 14];
         all[..fields.len()].copy_from_slice(fields);
-        Self { signo: signal.number().into(), errno: 0, code, pad: 0, fields: all }
+        Self {
+            signo: signal.number().into(),
+            errno: 0,
+            code,
+            pad: 0,
+            fields: all,
+        }
     }
 
     /// All zero: waitid(2) with nothing to report.
     pub fn empty() -> Self {
-        Self { signo: 0, errno: 0, code: 0, pad: 0, fields: [0; 14] }
+        Self {
+            signo: 0,
+            errno: 0,
+            code: 0,
+            pad: 0,
+            fields: [0; 14],
+        }
     }
 
     /// Sent by the kernel itself (`SI_KERNEL`), such as a terminal's Ctrl-C.
@@ -80,8 +92,24 @@ impl SigInfo {
     }
 
     /// A child changed state; `status` is its exit code or the signal.
-    pub fn child(code: i32, pid: u32, uid: u32, status: i32, user_ticks: u64, system_ticks: u64) -> Self {
-        Self::new(Signal::CHLD, code, &[pair(pid, uid), pair(status as u32, 0), user_ticks, system_ticks])
+    pub fn child(
+        code: i32,
+        pid: u32,
+        uid: u32,
+        status: i32,
+        user_ticks: u64,
+        system_ticks: u64,
+    ) -> Self {
+        Self::new(
+            Signal::CHLD,
+            code,
+            &[
+                pair(pid, uid),
+                pair(status as u32, 0),
+                user_ticks,
+                system_ticks,
+            ],
+        )
     }
 
     /// A POSIX timer expired.

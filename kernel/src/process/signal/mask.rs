@@ -1,7 +1,7 @@
 //! Changing which signals a thread blocks (sigprocmask(2)), for good or for one call.
 
-use super::send::{recalculate, retarget};
 use super::SignalSet;
+use super::send::{recalculate, retarget};
 use crate::error::{Errno, Result};
 use crate::process::task::{Attention, Task};
 use alloc::sync::Arc;
@@ -11,7 +11,12 @@ pub fn set_mask(task: &Arc<Task>, mask: SignalSet) -> SignalSet {
     let state = task.process().state.lock();
     let old = core::mem::replace(&mut task.signals.lock().blocked, mask.blockable());
     recalculate(&state, task);
-    if !state.pending.set().intersection(mask.without(old)).is_empty() {
+    if !state
+        .pending
+        .set()
+        .intersection(mask.without(old))
+        .is_empty()
+    {
         retarget(&state, task);
     }
     old
@@ -25,7 +30,9 @@ pub fn with_temporary_mask<R>(mask: SignalSet, call: impl FnOnce() -> Result<R>)
     current.signals.lock().saved = old;
     let result = call();
     match result {
-        Err(error) if error == Errno::EINTR || error.is_restart() => current.raise(Attention::RESTORE_MASK),
+        Err(error) if error == Errno::EINTR || error.is_restart() => {
+            current.raise(Attention::RESTORE_MASK)
+        }
         _ => drop(set_mask(current.task(), old)),
     }
     result

@@ -40,7 +40,11 @@ pub struct TaskSignals {
 impl TaskSignals {
     /// What a new thread or process starts with: its maker's mask, nothing pending.
     pub(super) fn inherit(blocked: SignalSet, alt_stack: AltStack) -> Self {
-        Self { blocked, alt_stack, ..Self::default() }
+        Self {
+            blocked,
+            alt_stack,
+            ..Self::default()
+        }
     }
 
     /// The mask a handler's return goes back to.
@@ -74,7 +78,11 @@ pub fn exchange_action(current: &Current, signal: Signal, new: Option<Action>) -
 pub fn pending_and_blocked(current: &Current) -> SignalSet {
     let state = current.process().state.lock();
     let own = current.signals.lock();
-    state.pending.set().union(own.pending.set()).intersection(own.blocked)
+    state
+        .pending
+        .set()
+        .union(own.pending.set())
+        .intersection(own.blocked)
 }
 
 /// What a signalfd of the current thread could read.

@@ -29,7 +29,7 @@ impl Pending {
     }
 
     /// How many details are queued (`RLIMIT_SIGPENDING`).
-    pub fn len(&self) -> usize {
+    pub fn queued(&self) -> usize {
         self.infos.len()
     }
 
@@ -68,12 +68,16 @@ impl Pending {
     pub fn discard(&mut self, set: SignalSet) {
         self.set = self.set.without(set);
         let kept = self.set;
-        self.infos.retain(|info| Signal::new(info.signo as usize).is_ok_and(|signal| kept.contains(signal)));
+        self.infos.retain(|info| {
+            Signal::new(info.signo as usize).is_ok_and(|signal| kept.contains(signal))
+        });
     }
 
     /// The queued signal of POSIX timer `timer_id`, to count an overrun in.
     pub fn timer_info(&mut self, timer_id: u32) -> Option<&mut SigInfo> {
-        self.infos.iter_mut().find(|info| info.code == super::info::code::TIMER && info.pid() == timer_id)
+        self.infos
+            .iter_mut()
+            .find(|info| info.code == super::info::code::TIMER && info.pid() == timer_id)
     }
 }
 
@@ -90,8 +94,14 @@ mod tests {
     fn standard_signals_merge_and_realtime_ones_queue() {
         let mut pending = Pending::default();
         let realtime = Signal::new(RT).unwrap();
-        assert_eq!(pending.add(Signal::TERM, info(Signal::TERM, 1), 9), Added::Queued);
-        assert_eq!(pending.add(Signal::TERM, info(Signal::TERM, 2), 9), Added::Merged);
+        assert_eq!(
+            pending.add(Signal::TERM, info(Signal::TERM, 1), 9),
+            Added::Queued
+        );
+        assert_eq!(
+            pending.add(Signal::TERM, info(Signal::TERM, 2), 9),
+            Added::Merged
+        );
         assert_eq!(pending.add(realtime, info(realtime, 3), 9), Added::Queued);
         assert_eq!(pending.add(realtime, info(realtime, 4), 9), Added::Queued);
         let mut order = Vec::new();
@@ -107,8 +117,14 @@ mod tests {
         let mut pending = Pending::default();
         let realtime = Signal::new(RT).unwrap();
         assert_eq!(pending.add(realtime, info(realtime, 1), 0), Added::Full);
-        assert_eq!(pending.add(Signal::KILL, info(Signal::KILL, 1), 0), Added::Queued);
-        assert_eq!(pending.take(SignalSet(u64::MAX)).map(|(signal, _)| signal), Some(Signal::KILL));
+        assert_eq!(
+            pending.add(Signal::KILL, info(Signal::KILL, 1), 0),
+            Added::Queued
+        );
+        assert_eq!(
+            pending.take(SignalSet(u64::MAX)).map(|(signal, _)| signal),
+            Some(Signal::KILL)
+        );
     }
 
     #[test]
@@ -117,6 +133,9 @@ mod tests {
         pending.add(Signal::TSTP, info(Signal::TSTP, 1), 9);
         pending.add(Signal::CONT, info(Signal::CONT, 1), 9);
         pending.discard(SignalSet::STOPS);
-        assert_eq!((pending.set(), pending.len()), (SignalSet::only(Signal::CONT), 1));
+        assert_eq!(
+            (pending.set(), pending.queued()),
+            (SignalSet::only(Signal::CONT), 1)
+        );
     }
 }

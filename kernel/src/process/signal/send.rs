@@ -31,12 +31,16 @@ pub fn send_to_group(group: u32, info: SigInfo) -> Result<()> {
     if members.is_empty() {
         return Err(Errno::ESRCH);
     }
-    members.iter().try_for_each(|member| send_to_process(member, info))
+    members
+        .iter()
+        .try_for_each(|member| send_to_process(member, info))
 }
 
 /// A fault's signal: cannot be blocked or ignored away (force_sig in Linux).
 pub fn force(task: &Arc<Task>, info: SigInfo) {
-    let Ok(signal) = Signal::new(info.signo as usize) else { return };
+    let Ok(signal) = Signal::new(info.signo as usize) else {
+        return;
+    };
     let mut state = task.process().state.lock();
     let mut own = task.signals.lock();
     if own.blocked.contains(signal) || state.actions.get(signal).handler == super::IGNORE {
@@ -106,12 +110,24 @@ fn discard_everywhere(state: &mut ProcessState, set: SignalSet) {
     }
 }
 
-fn queue(state: &mut ProcessState, target: Option<&Arc<Task>>, signal: Signal, info: SigInfo, limit: u64) -> Added {
+fn queue(
+    state: &mut ProcessState,
+    target: Option<&Arc<Task>>,
+    signal: Signal,
+    info: SigInfo,
+    limit: u64,
+) -> Added {
     if is_ignored(state, target, signal) {
         return Added::Merged;
     }
     if signal == Signal::KILL {
-        begin_exit(state, ExitStatus::Signaled { signal: signal.number(), core: false });
+        begin_exit(
+            state,
+            ExitStatus::Signaled {
+                signal: signal.number(),
+                core: false,
+            },
+        );
         return Added::Queued;
     }
     let added = match target {
@@ -126,11 +142,14 @@ fn queue(state: &mut ProcessState, target: Option<&Arc<Task>>, signal: Signal, i
 
 /// Ignored signals are dropped unless blocked: the action may change before they are unblocked.
 fn is_ignored(state: &ProcessState, target: Option<&Arc<Task>>, signal: Signal) -> bool {
-    let Some(task) = target.or(state.threads.first()) else { return true };
+    let Some(task) = target.or(state.threads.first()) else {
+        return true;
+    };
     if task.signals.lock().blocked.contains(signal) {
         return false;
     }
-    state.actions.ignores(signal) || (task.process().pid() == table::INIT && is_default(state, signal))
+    state.actions.ignores(signal)
+        || (task.process().pid() == table::INIT && is_default(state, signal))
 }
 
 /// init gets only the signals it has handlers for: nobody can kill it by accident.
@@ -151,7 +170,7 @@ fn tell_one(state: &ProcessState, target: Option<&Arc<Task>>, signal: Signal) {
 }
 
 /// Sends every thread of the process on its way out; the first reason counts.
-pub(crate) fn begin_exit(state: &mut ProcessState, status: ExitStatus) {
+pub(in crate::process) fn begin_exit(state: &mut ProcessState, status: ExitStatus) {
     if !state.is_exiting() {
         state.run_state = RunState::Exiting(status);
         state.notify_all(Attention::EXIT);
@@ -159,7 +178,7 @@ pub(crate) fn begin_exit(state: &mut ProcessState, status: ExitStatus) {
 }
 
 /// Brings the task's `SIGNAL` attention in line with what is pending and blocked.
-pub(crate) fn recalculate(state: &ProcessState, task: &Task) {
+pub(in crate::process) fn recalculate(state: &ProcessState, task: &Task) {
     let own = task.signals.lock();
     let pending = state.pending.set().union(own.pending.set());
     if pending.without(own.blocked).is_empty() {
@@ -171,8 +190,12 @@ pub(crate) fn recalculate(state: &ProcessState, task: &Task) {
 
 /// Signals sent to the process that `task` no longer takes (it blocked them, or exits) go to
 /// other threads.
-pub(crate) fn retarget(state: &ProcessState, task: &Arc<Task>) {
-    for other in state.threads.iter().filter(|other| !Arc::ptr_eq(other, task)) {
+pub(in crate::process) fn retarget(state: &ProcessState, task: &Arc<Task>) {
+    for other in state
+        .threads
+        .iter()
+        .filter(|other| !Arc::ptr_eq(other, task))
+    {
         let wanted = state.pending.set().without(other.signals.lock().blocked);
         if !wanted.is_empty() {
             other.notify(Attention::SIGNAL);

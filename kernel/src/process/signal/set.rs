@@ -70,8 +70,16 @@ impl Signal {
 
     pub fn default_action(self) -> DefaultAction {
         match self {
-            Self::QUIT | Self::ILL | Self::TRAP | Self::ABRT | Self::BUS | Self::FPE | Self::SEGV | Self::XCPU
-            | Self::XFSZ | Self::SYS => DefaultAction::Core,
+            Self::QUIT
+            | Self::ILL
+            | Self::TRAP
+            | Self::ABRT
+            | Self::BUS
+            | Self::FPE
+            | Self::SEGV
+            | Self::XCPU
+            | Self::XFSZ
+            | Self::SYS => DefaultAction::Core,
             Self::CHLD | Self::URG | Self::WINCH => DefaultAction::Ignore,
             Self::STOP | Self::TSTP | Self::TTIN | Self::TTOU => DefaultAction::Stop,
             Self::CONT => DefaultAction::Continue,
@@ -142,7 +150,9 @@ impl SignalSet {
 
 impl fmt::Debug for SignalSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries((1..=64).map(Signal).filter(|&signal| self.contains(signal))).finish()
+        f.debug_set()
+            .entries((1..=64).map(Signal).filter(|&signal| self.contains(signal)))
+            .finish()
     }
 }
 
@@ -171,15 +181,33 @@ mod tests {
     #[test]
     fn kill_and_stop_stay_unblocked() {
         let mask = SignalSet(u64::MAX).blockable();
-        assert!(!mask.contains(Signal::KILL) && !mask.contains(Signal::STOP) && mask.contains(Signal::TERM));
+        assert!(
+            !mask.contains(Signal::KILL)
+                && !mask.contains(Signal::STOP)
+                && mask.contains(Signal::TERM)
+        );
     }
 
     #[test]
     fn constants_match_their_names() {
-        let set = |signals: &[Signal]| signals.iter().fold(SignalSet::EMPTY, |set, &s| set.union(SignalSet::only(s)));
+        let set = |signals: &[Signal]| {
+            signals
+                .iter()
+                .fold(SignalSet::EMPTY, |set, &s| set.union(SignalSet::only(s)))
+        };
         assert_eq!(SignalSet::UNBLOCKABLE, set(&[Signal::KILL, Signal::STOP]));
-        assert_eq!(SignalSet::STOPS, set(&[Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU]));
-        let synchronous = [Signal::ILL, Signal::TRAP, Signal::BUS, Signal::FPE, Signal::SEGV, Signal::SYS];
+        assert_eq!(
+            SignalSet::STOPS,
+            set(&[Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU])
+        );
+        let synchronous = [
+            Signal::ILL,
+            Signal::TRAP,
+            Signal::BUS,
+            Signal::FPE,
+            Signal::SEGV,
+            Signal::SYS,
+        ];
         assert_eq!(SignalSet::SYNCHRONOUS, set(&synchronous));
     }
 }

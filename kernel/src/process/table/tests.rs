@@ -29,14 +29,23 @@ fn entry(pid: u32, parent: u32, group: u32, session: &Arc<Session>) -> Entry {
 fn tree() -> (Tree, Arc<Session>) {
     let session = Session::new(&smp::current());
     let mut tree = Tree::new();
-    for (pid, parent, group) in [(1, 0, 1), (10, 1, 10), (20, 10, 20), (21, 10, 20), (30, 20, 20)] {
+    for (pid, parent, group) in [
+        (1, 0, 1),
+        (10, 1, 10),
+        (20, 10, 20),
+        (21, 10, 20),
+        (30, 20, 20),
+    ] {
         tree.insert(entry(pid, parent, group, &session));
     }
     (tree, session)
 }
 
 fn dead() -> Zombie {
-    Zombie { status: ExitStatus::Exited(0), times: CpuTimes::default() }
+    Zombie {
+        status: ExitStatus::Exited(0),
+        times: CpuTimes::default(),
+    }
 }
 
 #[test]
@@ -46,8 +55,16 @@ fn orphans_go_to_init_or_the_nearest_subreaper() {
     tree.entry_mut(10).unwrap().is_subreaper = true;
     assert_eq!(tree.reaper_of(20), 10);
     tree.entry_mut(30).unwrap().zombie = Some(dead());
-    assert_eq!(tree.adopt_children(20, 10), [30], "zombies to be waited for by their new parent");
-    assert_eq!(tree.entry(30).map(|entry| (entry.parent, entry.process.parent_pid())), Some((10, 10)));
+    assert_eq!(
+        tree.adopt_children(20, 10),
+        [30],
+        "zombies to be waited for by their new parent"
+    );
+    assert_eq!(
+        tree.entry(30)
+            .map(|entry| (entry.parent, entry.process.parent_pid())),
+        Some((10, 10))
+    );
     assert_eq!(tree.entry(10).unwrap().children, [20, 21, 30]);
     tree.entry_mut(10).unwrap().zombie = Some(dead());
     assert_eq!(tree.reaper_of(20), INIT, "the dead adopt nobody");
@@ -70,7 +87,10 @@ fn a_group_lives_as_long_as_its_members() {
         assert_eq!(tree.group_session(20), Some(session.id()));
     }
     tree.move_to_group(30, 30, &session);
-    assert_eq!((tree.group_session(20), tree.group_session(30)), (None, Some(session.id())));
+    assert_eq!(
+        (tree.group_session(20), tree.group_session(30)),
+        (None, Some(session.id()))
+    );
     assert!(tree.entry(10).unwrap().children.is_empty());
     assert!(tree.remove(20).is_none(), "only once");
 }
