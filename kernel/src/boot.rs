@@ -4,7 +4,7 @@
 
 use crate::arch::aarch64::early_map::EarlyMap;
 use crate::arch::aarch64::mmu::{self, Image};
-use crate::arch::aarch64::{cpu, gic, psci, secondary, stack, timer};
+use crate::arch::aarch64::{cpu, gic, psci, secondary, stack, timer, tlb};
 use crate::machine::{self, Machine, MemoryMap, Region};
 use crate::process::exec::init;
 use crate::{console, drivers, fs, irq, panic, sched, selftest, symbols, tty};
@@ -183,7 +183,7 @@ fn with_ranges(regions: &[Region], use_them: impl FnOnce(&[Range<PhysAddr>])) {
 }
 
 fn final_table(machine: &Machine, image: Image) {
-    mm::tlb::install(&mmu::HardwareTlb);
+    mm::tlb::install(&tlb::HardwareTlb);
     let mut table = KernelTable::new().expect("memory at boot");
     mmu::map_kernel(&mut table, image, &machine.memory).expect("memory at boot");
     // SAFETY: the boot CPU, IRQs masked; the table maps the image and all RAM.

@@ -16,5 +16,6 @@ pub mod random;
 pub mod secondary;
 pub mod stack;
 pub mod timer;
+pub mod tlb;
 pub mod user_state;
 pub mod usercopy;
