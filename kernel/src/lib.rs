@@ -29,6 +29,7 @@ pub mod socket;
 pub mod symbols;
 pub mod syscall;
 pub mod time;
+pub mod trace;
 pub mod trap;
 pub mod tty;
 pub mod user_memory;

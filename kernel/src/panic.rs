@@ -5,6 +5,7 @@ use crate::arch::aarch64::{backtrace, cpu, gic, timer};
 use crate::console::{self, Raw};
 use crate::irq::sgi;
 use crate::symbols::Symbol;
+use crate::trace;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -122,9 +123,25 @@ fn say_address(address: u64) {
     say!("  {}", Symbol(address));
 }
 
+/// What each CPU did last, now that all have stopped.
+fn say_last_events() {
+    const EVENTS: usize = 8;
+    for cpu in (0..percpu::MAX_CPUS)
+        .map(CpuId::new)
+        .filter(|cpu| percpu::is_present(*cpu))
+    {
+        say!("CPU {} did last:", cpu.index());
+        for (time_ns, event) in trace::last(cpu, EVENTS) {
+            let (seconds, rest_us) = (time_ns / 1_000_000_000, time_ns / 1_000 % 1_000_000);
+            say!("  [{seconds:5}.{rest_us:06}] {event}");
+        }
+    }
+}
+
 /// The others, then a line that test runners look for, then silence.
 fn finish() -> ! {
     say_other_cpus();
+    say_last_events();
     say!("kernel panic: halted");
     cpu::halt()
 }

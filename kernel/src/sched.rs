@@ -5,6 +5,7 @@ use crate::arch::aarch64::{cpu, gic, stack, timer};
 use crate::irq::sgi;
 use crate::machine;
 use crate::process;
+use crate::trace;
 use alloc::boxed::Box;
 use mm::kernel_space::Stack;
 use percpu::{CpuId, preempt};
@@ -112,6 +113,8 @@ impl Platform for Hardware {
     }
 
     fn before_switch(&self, prev: &Thread, next: &Thread) {
+        let (from, to) = (prev.id().tid, next.id().tid);
+        trace::record(timer::now_ns(), trace::Event::Switch { from, to });
         process::before_switch(prev, next);
     }
 

@@ -1,8 +1,9 @@
 //! The interrupt controller's side: enabling lines, taking interrupts.
 
 use super::{COUNTS, LINES, install};
-use crate::arch::aarch64::gic;
+use crate::arch::aarch64::{gic, timer};
 use crate::machine::{Interrupt, Trigger};
+use crate::trace;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use percpu::CpuId;
@@ -53,6 +54,7 @@ pub fn handle() -> TimeClass {
     while let Some(interrupt) = gic::acknowledge() {
         let intid = interrupt.intid() as usize;
         COUNTS.any()[intid].fetch_add(1, Ordering::Relaxed);
+        trace::record(timer::now_ns(), trace::Event::Interrupt(intid as u32));
         match LINES[intid].get() {
             Some(line) => (line.handler)(),
             None => log::warn!("interrupt {intid} has no handler"),
