@@ -18,6 +18,8 @@ use core::any::Any;
 const DEVPTS_MAGIC: u64 = 0x1cd1;
 /// Major number of pseudo-terminal slaves (Linux devices.txt).
 const PTS_MAJOR: u32 = 136;
+/// The group `tty`, which may write to terminals (wall(1)); login servers insist on it.
+const TTY_GROUP: u32 = 5;
 const PTMX: DeviceNumber = DeviceNumber::new(5, 2);
 /// Random bytes are made and copied out in pieces of this size.
 const PIECE: usize = 256;
@@ -117,12 +119,13 @@ impl Device for Memory {
 }
 
 impl File for Memory {
-    fn read(&self, offset: u64, sink: &mut Sink<'_>, _mode: IoMode) -> Result<usize> {
+    fn read(&self, _offset: u64, sink: &mut Sink<'_>, _mode: IoMode) -> Result<usize> {
         match self {
             Memory::Null => Ok(0),
             Memory::Zero | Memory::Full => sink.put_zeros(sink.remaining()),
             Memory::Random | Memory::Urandom => read_random(sink),
-            Memory::KernelLog => read_log(offset, sink),
+            // Linux's records are not offered; told so, dmesg asks syslog(2).
+            Memory::KernelLog => Err(Errno::EINVAL),
         }
     }
 
@@ -175,26 +178,6 @@ fn read_random(sink: &mut Sink<'_>) -> Result<usize> {
     Ok(moved)
 }
 
-/// The kept lines of the kernel log from `offset` on; the end is where they end now.
-fn read_log(offset: u64, sink: &mut Sink<'_>) -> Result<usize> {
-    let mut piece = [0; PIECE];
-    let (mut from, mut moved) = (usize::try_from(offset).unwrap_or(usize::MAX), 0);
-    while sink.remaining() > 0 {
-        let wanted = PIECE.min(sink.remaining());
-        let count = crate::console::read_log(from, &mut piece[..wanted]);
-        if count == 0 {
-            break;
-        }
-        match sink.put(&piece[..count]) {
-            Err(error) if moved == 0 => return Err(error),
-            Err(_) => break,
-            Ok(count) => moved += count,
-        }
-        from = from.saturating_add(count);
-    }
-    Ok(moved)
-}
-
 /// A line for the kernel log from a program; `<N>` in front is its priority.
 fn write_log(source: &mut Source<'_>) -> Result<usize> {
     let mut bytes = alloc::vec![0; source.remaining().min(1024)];
@@ -240,6 +223,6 @@ impl Directory for Slaves {
         }
         let index: u32 = core::str::from_utf8(name).ok()?.parse().ok()?;
         let known = index.to_string().as_bytes() == name && tty::pty::indices().contains(&index);
-        known.then(|| Made::device(tty::pty::device(index), 0o620))
+        known.then(|| Made::device(tty::pty::device(index), 0o620).owned_by(0, TTY_GROUP))
     }
 }
