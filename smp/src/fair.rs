@@ -2,9 +2,10 @@
 //!
 //! Each thread has a virtual start, its CPU time divided by its weight, and a virtual deadline,
 //! the start plus one slice. The earliest deadline runs. Nobody starves: while a thread waits its
-//! deadline stands still and those of the threads that run move past it. The virtual clock is the
-//! least start among the runnable; a thread that joins is placed at the clock minus the lag it
-//! brings (what it was owed where it came from, or a bounded bonus for having slept).
+//! deadline stands still and those of the threads that run move past it. The virtual clock follows
+//! the least start among the runnable and what they are served; a thread that joins is placed at
+//! the clock minus the lag it brings (what it was owed where it came from, or a bounded bonus for
+//! having slept).
 //!
 //! All threads up to the number of shelf slots are offered there; the rest wait in two trees,
 //! `movable` for those that may be offered when a slot comes free and `kept` for those that may
@@ -298,8 +299,15 @@ impl FairQueue {
         unsafe { Held::assume(UnsafeRef::into_raw(thread)) }
     }
 
-    /// Moves the virtual clock to the least start among those waiting and `running`.
-    pub fn advance(&mut self, running: Option<u64>) {
+    /// Moves the virtual clock on, after the thread with start `running` ran for `run_ns`.
+    ///
+    /// To the least start, for nobody is owed more than all. And by the service itself, each of
+    /// the runnable a part, as far as the thread that ran has come: else short-lived threads and
+    /// sleepers, placed at the clock again and again, would pass those that wait for ever.
+    pub fn advance(&mut self, running: Option<u64>, run_ns: u64) {
+        let served = self.clock + run_ns / (self.len() as u64 + 1);
+        let reached = running.map_or(self.clock, |start| served.min(start));
+        self.clock = self.clock.max(reached);
         let heads = [&self.movable, &self.kept].map(|tree| tree.front().get());
         let heads = heads
             .into_iter()

@@ -143,7 +143,7 @@ impl<P: Platform> Owner<'_, P> {
         let run_ns = now.saturating_sub(self.local.charged_ns);
         self.local.charged_ns = now;
         if self.local.is_idle() {
-            return self.local.fair.advance(None);
+            return self.local.fair.advance(None, 0);
         }
         let counters = &self.current().counters;
         bump(&counters.run_ns, run_ns);
@@ -159,7 +159,7 @@ impl<P: Platform> Owner<'_, P> {
             body.share.charge(run_ns, slice_ns);
             (body.priority == 0).then(|| body.share.start())
         });
-        self.local.fair.advance(start);
+        self.local.fair.advance(start, run_ns);
     }
 
     /// Whether a waiting thread should run before the present one, which was just charged.

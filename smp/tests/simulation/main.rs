@@ -183,6 +183,30 @@ fn a_sleeper_is_served_quickly_among_hogs() {
     );
 }
 
+/// Each child runs for less than a slice and its parent sleeps meanwhile: both look innocent.
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn a_storm_of_short_threads_starves_nobody() {
+    let mut machine = Machine::new(1, 1);
+    let mut steps = Vec::new();
+    for child in 0..2000 {
+        let life = vec![Step::Run(100 * US), Step::Wake(99)];
+        steps.extend([
+            Step::Run(50 * US),
+            Step::Spawn(100 + child, life),
+            Step::Park,
+        ]);
+    }
+    machine.spawn(spec().tid(99), steps);
+    machine.run_until(5 * MS);
+    let hogs: Vec<_> = (0..3).map(|_| machine.hog(spec())).collect();
+    machine.run_until(205 * MS);
+    for hog in hogs {
+        let ran = hog.stats_at(machine.now()).run_ns;
+        assert!(ran > 30 * MS, "a hog ran {ran} ns of 200 ms");
+    }
+}
+
 #[test]
 fn ping_pong_loses_no_wake() {
     let rounds = if cfg!(miri) { 9 } else { 999 };
