@@ -118,8 +118,12 @@ impl Guest {
     /// Reads until QEMU has ended by itself.
     pub fn wait_for_end(&mut self) -> Result<(), String> {
         match self.wait_until(|_| false) {
-            Err(why) if !why.starts_with("the machine ended") => Err(why),
-            _ => Ok(()),
+            Err(why) if !why.starts_with("the machine ended") => return Err(why),
+            _ => {}
+        }
+        match self.process.wait() {
+            Ok(status) if status.success() => Ok(()),
+            other => Err(self.why(&format!("QEMU itself ended with {other:?}"))),
         }
     }
 

@@ -23,10 +23,10 @@ impl Lines {
             self.closing = Some(counts);
         } else if let Some((name, rest)) = line
             .strip_prefix("test ")
-            .and_then(|rest| rest.split_once(" ... "))
+            .and_then(|rest| rest.split_once(" ..."))
         {
             self.pending = Some(name.to_string());
-            self.verdict(rest);
+            self.verdict(rest.trim_start());
         } else {
             self.verdict(line);
         }
