@@ -46,7 +46,8 @@ pub fn copy_in(address: usize, out: &mut [u8]) -> Result<()> {
     check(address, out.len())?;
     // SAFETY: `out` is valid for writes of its length; the user range is checked and faults are
     // caught by the copy routine.
-    unsafe { usercopy::copy_from_user(out.as_mut_ptr(), address, out.len()) }.map_err(|_| Errno::EFAULT)
+    unsafe { usercopy::copy_from_user(out.as_mut_ptr(), address, out.len()) }
+        .map_err(|_| Errno::EFAULT)
 }
 
 /// Copies `data` to user `address`.
@@ -80,7 +81,10 @@ impl<T> Copy for UserPtr<T> {}
 
 impl<T> UserPtr<T> {
     pub const fn new(address: usize) -> Self {
-        Self { address, kind: PhantomData }
+        Self {
+            address,
+            kind: PhantomData,
+        }
     }
 
     pub fn address(self) -> usize {
@@ -98,7 +102,10 @@ impl<T> UserPtr<T> {
 
     /// The `index`th element of an array; wraps on overflow, which the use then refuses.
     pub fn element(self, index: usize) -> Self {
-        Self::new(self.address.wrapping_add(index.wrapping_mul(size_of::<T>())))
+        Self::new(
+            self.address
+                .wrapping_add(index.wrapping_mul(size_of::<T>())),
+        )
     }
 }
 
@@ -106,7 +113,8 @@ impl<T: Plain> UserPtr<T> {
     pub fn read(self) -> Result<T> {
         let mut value = MaybeUninit::<T>::zeroed();
         // SAFETY: the bytes of `value` are zeroed, hence initialised, and exclusively ours.
-        let bytes = unsafe { core::slice::from_raw_parts_mut(value.as_mut_ptr().cast(), size_of::<T>()) };
+        let bytes =
+            unsafe { core::slice::from_raw_parts_mut(value.as_mut_ptr().cast(), size_of::<T>()) };
         copy_in(self.address, bytes)?;
         // SAFETY: `T: Plain` accepts every bit pattern.
         Ok(unsafe { value.assume_init() })
@@ -116,7 +124,9 @@ impl<T: Plain> UserPtr<T> {
     pub fn write(self, value: T) -> Result<()> {
         let pointer = (&raw const value).cast::<u8>();
         // SAFETY: `value` is live for the slice's lifetime and `size_of::<T>()` bytes long.
-        copy_out(self.address, unsafe { core::slice::from_raw_parts(pointer, size_of::<T>()) })
+        copy_out(self.address, unsafe {
+            core::slice::from_raw_parts(pointer, size_of::<T>())
+        })
     }
 
     /// Reads `count` elements; refuses more than `limit` with `EINVAL`.
@@ -191,7 +201,10 @@ pub fn read_iovecs(address: usize, count: usize) -> Result<Vec<UserSlice>> {
     if total > isize::MAX as usize {
         return Err(Errno::EINVAL);
     }
-    Ok(vectors.iter().map(|vector| UserSlice::new(vector.base, vector.length)).collect())
+    Ok(vectors
+        .iter()
+        .map(|vector| UserSlice::new(vector.base, vector.length))
+        .collect())
 }
 
 /// Where a `read`-like call puts its bytes.
@@ -229,7 +242,9 @@ impl<'a> Sink<'a> {
                 Ok(count)
             }
             Sink::User(current, rest) => {
-                each_range(current, rest, data.len(), |address, from, count| copy_out(address, &data[from..from + count]))
+                each_range(current, rest, data.len(), |address, from, count| {
+                    copy_out(address, &data[from..from + count])
+                })
             }
         }
     }
@@ -244,9 +259,9 @@ impl<'a> Sink<'a> {
                 *buffer = later;
                 Ok(count)
             }
-            Sink::User(current, rest) => {
-                each_range(current, rest, length, |address, _, count| zero_out(address, count))
-            }
+            Sink::User(current, rest) => each_range(current, rest, length, |address, _, count| {
+                zero_out(address, count)
+            }),
         }
     }
 }
@@ -306,14 +321,17 @@ impl<'a> Source<'a> {
                 Ok(count)
             }
             Source::User(current, rest) => {
-                each_range(current, rest, out.len(), |address, from, count| copy_in(address, &mut out[from..from + count]))
+                each_range(current, rest, out.len(), |address, from, count| {
+                    copy_in(address, &mut out[from..from + count])
+                })
             }
         }
     }
 }
 
 fn total(current: UserSlice, rest: &[UserSlice]) -> usize {
-    rest.iter().fold(current.length, |sum, slice| sum + slice.length)
+    rest.iter()
+        .fold(current.length, |sum, slice| sum + slice.length)
 }
 
 /// Walks up to `length` bytes of the ranges, calling `copy(address, offset, count)` for each piece.
@@ -327,7 +345,9 @@ fn each_range(
     let mut moved = 0;
     while moved < length {
         if current.length == 0 {
-            let Some((next, later)) = rest.split_first() else { break };
+            let Some((next, later)) = rest.split_first() else {
+                break;
+            };
             (*current, *rest) = (*next, later);
             continue;
         }
@@ -350,7 +370,10 @@ mod tests {
     #[test]
     fn kernel_addresses_are_refused() {
         let mut byte = [0];
-        assert_eq!(copy_in(0xffff_0000_0000_0000, &mut byte), Err(Errno::EFAULT));
+        assert_eq!(
+            copy_in(0xffff_0000_0000_0000, &mut byte),
+            Err(Errno::EFAULT)
+        );
         assert_eq!(copy_in(usize::MAX, &mut byte), Err(Errno::EFAULT));
         assert_eq!(copy_out(USER_END, &byte), Err(Errno::EFAULT));
     }
@@ -369,7 +392,11 @@ mod tests {
 
     #[test]
     fn a_truncated_source_ends_in_its_first_range_or_after_a_whole_one() {
-        let ranges = [UserSlice::new(0, 0), UserSlice::new(0x1000, 10), UserSlice::new(0x2000, 10)];
+        let ranges = [
+            UserSlice::new(0, 0),
+            UserSlice::new(0x1000, 10),
+            UserSlice::new(0x2000, 10),
+        ];
         for (length, left) in [(0, 0), (4, 4), (10, 10), (15, 10), (20, 20), (99, 20)] {
             let mut source = Source::user_vectors(&ranges);
             source.truncate(length);

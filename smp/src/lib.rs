@@ -67,11 +67,11 @@ pub use wait_queue::{TimedOut, WaitQueue};
 
 pub use platform::{KernelStack, Platform, Topology};
 pub use runtime::{
-    Runtime, Unparked, cpu_online, cpu_stats, create, current, current_id, discard, exit, find_thread,
-    install_runtime, now_ns, on_reschedule_ipi, on_timer, online_cpus, park, preempt_if_needed,
-    run_idle, spawn, start, threads, yield_now,
+    Runtime, Unparked, cpu_online, cpu_stats, create, current, current_id, discard, exit,
+    find_thread, install_runtime, now_ns, on_reschedule_ipi, on_timer, online_cpus, park,
+    preempt_if_needed, run_idle, spawn, start, threads, yield_now,
 };
 pub use scheduler::Scheduler;
-pub use stats::{CpuStats, ThreadStats};
 pub use spec::{AffinityError, Policy, SpawnError, ThreadSpec};
+pub use stats::{CpuStats, ThreadStats};
 pub use thread::{Phase, Thread, ThreadId, ThreadRef};

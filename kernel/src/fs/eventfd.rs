@@ -62,7 +62,8 @@ impl File for EventFd {
             false => interruptible(&self.readable, None, || self.try_take())?,
         };
         self.writable.wake_all();
-        self.observers.notify((PollEvents::OUT | PollEvents::WRNORM).bits());
+        self.observers
+            .notify((PollEvents::OUT | PollEvents::WRNORM).bits());
         if self.semaphore {
             // What is left is for somebody else.
             self.readable.wake_one();
@@ -88,7 +89,8 @@ impl File for EventFd {
         }
         if amount > 0 {
             self.readable.wake_one();
-            self.observers.notify((PollEvents::IN | PollEvents::RDNORM).bits());
+            self.observers
+                .notify((PollEvents::IN | PollEvents::RDNORM).bits());
         }
         Ok(bytes.len())
     }
@@ -120,7 +122,8 @@ mod tests {
 
     fn read(file: &OpenFile) -> Result<u64> {
         let mut bytes = [0; 8];
-        file.read(&mut Sink::Kernel(&mut bytes)).map(|_| u64::from_ne_bytes(bytes))
+        file.read(&mut Sink::Kernel(&mut bytes))
+            .map(|_| u64::from_ne_bytes(bytes))
     }
 
     fn write(file: &OpenFile, amount: u64) -> Result<usize> {
@@ -137,13 +140,19 @@ mod tests {
         assert_eq!(write(&file, MAX), Ok(8));
         assert_eq!(write(&file, 1), Err(Errno::EAGAIN));
         assert_eq!(file.file().poll(), PollEvents::IN | PollEvents::RDNORM);
-        assert_eq!(file.read(&mut Sink::Kernel(&mut [0; 7])), Err(Errno::EINVAL));
+        assert_eq!(
+            file.read(&mut Sink::Kernel(&mut [0; 7])),
+            Err(Errno::EINVAL)
+        );
     }
 
     #[test]
     fn a_semaphore_is_taken_one_by_one() {
         let file = EventFd::open(2, true, OpenFlags::NONBLOCK);
-        assert_eq!([(); 3].map(|()| read(&file)), [Ok(1), Ok(1), Err(Errno::EAGAIN)]);
+        assert_eq!(
+            [(); 3].map(|()| read(&file)),
+            [Ok(1), Ok(1), Err(Errno::EAGAIN)]
+        );
     }
 
     #[test]
@@ -154,6 +163,8 @@ mod tests {
             std::thread::spawn(move || read(&file))
         });
         assert_eq!(write(&file, 3), Ok(8));
-        readers.into_iter().for_each(|reader| assert_eq!(reader.join().unwrap(), Ok(1)));
+        readers
+            .into_iter()
+            .for_each(|reader| assert_eq!(reader.join().unwrap(), Ok(1)));
     }
 }

@@ -263,7 +263,11 @@ impl OpenFile {
         let Some(node) = self.node() else {
             return Ok(());
         };
-        let at = if self.mode().append { node.metadata().size } else { offset };
+        let at = if self.mode().append {
+            node.metadata().size
+        } else {
+            offset
+        };
         super::size_limit::cut(&*node, at, source)
     }
 

@@ -6,8 +6,8 @@
 use super::caller::Caller;
 use super::mount::Location;
 use super::node::{Creation, FileType, Metadata, NewNode, RenameMode};
-use super::path::{Resolved, Rules, resolve};
 use super::open_file::OpenFile;
+use super::path::{Resolved, Rules, resolve};
 use super::permission::{self, Access, SET_GID};
 use crate::error::{Errno, Result};
 use crate::process::credentials::Capabilities;
@@ -25,7 +25,10 @@ pub enum Found {
 impl Caller {
     /// What is at the end of `path`, for calls that do not need a place: stat(2).
     pub fn look_up(&self, base: Base<'_>, path: &[u8], follow: bool) -> Result<Found> {
-        let rules = Rules { follow, ..Rules::FOLLOW };
+        let rules = Rules {
+            follow,
+            ..Rules::FOLLOW
+        };
         let found = resolve(self, base, path, rules)?;
         match &found.open {
             Some(_) if found.wants_directory => Err(Errno::ENOTDIR),

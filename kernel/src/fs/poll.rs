@@ -33,8 +33,15 @@ struct Watch {
 
 impl Watch {
     fn new() -> Self {
-        let bell = Arc::new(Bell { thread: smp::current(), rung: AtomicBool::new(false) });
-        Self { observer: bell.clone(), bell, files: Vec::new() }
+        let bell = Arc::new(Bell {
+            thread: smp::current(),
+            rung: AtomicBool::new(false),
+        });
+        Self {
+            observer: bell.clone(),
+            bell,
+            files: Vec::new(),
+        }
     }
 
     fn add(&mut self, file: &Arc<OpenFile>) -> Result<()> {
@@ -132,7 +139,9 @@ mod tests {
     fn the_deadline_ends_the_wait() {
         let (reader, _writer) = pipe::new(OpenFlags::empty());
         let deadline = smp::now_ns() + 5 * MS;
-        let found = wait_for([&reader].into_iter(), Some(deadline), || Ok(readable(&reader)));
+        let found = wait_for([&reader].into_iter(), Some(deadline), || {
+            Ok(readable(&reader))
+        });
         assert_eq!(found, Ok(0));
         assert!(smp::now_ns() >= deadline);
         assert!(reader.file().observers().unwrap().is_empty());
@@ -143,7 +152,9 @@ mod tests {
         let pipes: Vec<_> = (0..4).map(|_| pipe::new(OpenFlags::empty())).collect();
         let readers: Vec<_> = pipes.iter().map(|(reader, _)| reader.clone()).collect();
         let waiter = std::thread::spawn(move || {
-            wait_for(readers.iter(), None, || Ok(readers.iter().map(readable).sum()))
+            wait_for(readers.iter(), None, || {
+                Ok(readers.iter().map(readable).sum())
+            })
         });
         std::thread::sleep(std::time::Duration::from_millis(5));
         pipes[2].1.write(&mut Source::Kernel(b"x")).unwrap();

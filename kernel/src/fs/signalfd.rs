@@ -26,14 +26,19 @@ impl SignalFd {
     /// An open file for the calling process. `flags` may hold `NONBLOCK`.
     pub fn open(wanted: SignalSet, flags: OpenFlags) -> Arc<OpenFile> {
         let process = process::current().process().clone();
-        let file = Self { wanted: SpinLock::new(wanted.blockable()), process };
+        let file = Self {
+            wanted: SpinLock::new(wanted.blockable()),
+            process,
+        };
         OpenFile::new(Arc::new(file), flags | OpenFlags::RDWR)
     }
 
     pub fn set_wanted(&self, wanted: SignalSet) {
         *self.wanted.lock() = wanted.blockable();
         self.process.signal_events.wake_all();
-        self.process.signal_observers.notify((PollEvents::IN | PollEvents::RDNORM).bits());
+        self.process
+            .signal_observers
+            .notify((PollEvents::IN | PollEvents::RDNORM).bits());
     }
 
     fn wanted(&self) -> SignalSet {
@@ -57,7 +62,9 @@ impl File for SignalFd {
         };
         let mut moved = sink.put(&record(&first))?;
         while sink.remaining() >= RECORD {
-            let Some((_, info)) = self.try_take() else { break };
+            let Some((_, info)) = self.try_take() else {
+                break;
+            };
             moved += sink.put(&record(&info))?;
         }
         Ok(moved)
@@ -87,7 +94,8 @@ impl File for SignalFd {
 /// `struct signalfd_siginfo` (signalfd(2)); fields that do not apply are zero.
 fn record(info: &SigInfo) -> [u8; RECORD] {
     let mut bytes = [0; RECORD];
-    let mut word = |offset: usize, value: u32| bytes[offset..offset + 4].copy_from_slice(&value.to_ne_bytes());
+    let mut word =
+        |offset: usize, value: u32| bytes[offset..offset + 4].copy_from_slice(&value.to_ne_bytes());
     word(0, info.signo as u32);
     word(4, info.errno as u32);
     word(8, info.code as u32);
@@ -121,8 +129,14 @@ mod tests {
     #[test]
     fn records_are_those_of_linux() {
         let child = record(&SigInfo::child(code::CHILD_EXITED, 7, 1000, 3, 0, 0));
-        assert_eq!([0, 8, 12, 16, 40].map(|at| word(&child, at)), [17, 1, 7, 1000, 3]);
+        assert_eq!(
+            [0, 8, 12, 16, 40].map(|at| word(&child, at)),
+            [17, 1, 7, 1000, 3]
+        );
         let timer = record(&SigInfo::timer(Signal::ALRM, 5, 2, 0x1_0000_0009));
-        assert_eq!([12, 24, 32, 44, 52].map(|at| word(&timer, at)), [0, 5, 2, 9, 1]);
+        assert_eq!(
+            [12, 24, 32, 44, 52].map(|at| word(&timer, at)),
+            [0, 5, 2, 9, 1]
+        );
     }
 }

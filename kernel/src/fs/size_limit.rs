@@ -28,7 +28,9 @@ pub fn check(node: &dyn Node, size: u64) -> Result<()> {
 }
 
 fn limit() -> u64 {
-    process::try_current().map_or(u64::MAX, |current| current.process().rlimit(Resource::FileSize))
+    process::try_current().map_or(u64::MAX, |current| {
+        current.process().rlimit(Resource::FileSize)
+    })
 }
 
 fn refuse() -> Result<()> {

@@ -98,7 +98,8 @@ impl TimerFd {
         }
         drop(state);
         self.readable.wake_all();
-        self.observers.notify((PollEvents::IN | PollEvents::RDNORM).bits());
+        self.observers
+            .notify((PollEvents::IN | PollEvents::RDNORM).bits());
     }
 
     /// Sets the timer and returns what was left of the old setting.
@@ -113,7 +114,11 @@ impl TimerFd {
         let mut state = self.state.lock();
         state.advance(now);
         let old = remaining(&state, now);
-        *state = State { deadline_ns: deadline, interval_ns: setting.interval_ns, expirations: 0 };
+        *state = State {
+            deadline_ns: deadline,
+            interval_ns: setting.interval_ns,
+            expirations: 0,
+        };
         match deadline {
             Some(deadline) => self.timer.arm(deadline),
             None => drop(self.timer.cancel()),
@@ -143,8 +148,13 @@ impl TimerFd {
 }
 
 fn remaining(state: &State, now_ns: u64) -> Setting {
-    let left = state.deadline_ns.map_or(0, |deadline| deadline.saturating_sub(now_ns).max(1));
-    Setting { interval_ns: state.interval_ns, value_ns: left }
+    let left = state
+        .deadline_ns
+        .map_or(0, |deadline| deadline.saturating_sub(now_ns).max(1));
+    Setting {
+        interval_ns: state.interval_ns,
+        value_ns: left,
+    }
 }
 
 impl File for TimerFd {
@@ -161,7 +171,11 @@ impl File for TimerFd {
 
     fn poll(&self) -> PollEvents {
         let expired = self.state.lock().expirations > 0;
-        if expired { PollEvents::IN | PollEvents::RDNORM } else { PollEvents::empty() }
+        if expired {
+            PollEvents::IN | PollEvents::RDNORM
+        } else {
+            PollEvents::empty()
+        }
     }
 
     fn observers(&self) -> Option<&Observers> {
@@ -192,18 +206,26 @@ mod tests {
 
     fn read(file: &OpenFile) -> Result<u64> {
         let mut bytes = [0; 8];
-        file.read(&mut Sink::Kernel(&mut bytes)).map(|_| u64::from_ne_bytes(bytes))
+        file.read(&mut Sink::Kernel(&mut bytes))
+            .map(|_| u64::from_ne_bytes(bytes))
     }
 
     #[test]
     fn missed_periods_are_counted() {
-        let mut state = State { deadline_ns: Some(100), interval_ns: 10, expirations: 0 };
+        let mut state = State {
+            deadline_ns: Some(100),
+            interval_ns: 10,
+            expirations: 0,
+        };
         assert_eq!(state.advance(99), Some(100));
         assert_eq!(state.advance(100), Some(110));
         assert_eq!(state.expirations, 1);
         assert_eq!(state.advance(135), Some(140));
         assert_eq!(state.expirations, 4);
-        let mut once = State { deadline_ns: Some(100), ..State::default() };
+        let mut once = State {
+            deadline_ns: Some(100),
+            ..State::default()
+        };
         assert_eq!((once.advance(5000), once.expirations), (None, 1));
     }
 
@@ -211,7 +233,13 @@ mod tests {
     fn a_reader_waits_for_the_expiry() {
         let (file, timer) = open(OpenFlags::empty());
         let start = smp::now_ns();
-        timer.set(Setting { interval_ns: 0, value_ns: 5 * MS }, false);
+        timer.set(
+            Setting {
+                interval_ns: 0,
+                value_ns: 5 * MS,
+            },
+            false,
+        );
         assert_eq!(file.file().poll(), PollEvents::empty());
         assert_eq!(read(&file), Ok(1));
         assert!(smp::now_ns() >= start + 5 * MS);
@@ -221,7 +249,13 @@ mod tests {
     #[test]
     fn a_periodic_timer_goes_on() {
         let (file, timer) = open(OpenFlags::empty());
-        timer.set(Setting { interval_ns: MS, value_ns: MS }, false);
+        timer.set(
+            Setting {
+                interval_ns: MS,
+                value_ns: MS,
+            },
+            false,
+        );
         let mut expirations = 0;
         while expirations < 4 {
             expirations += read(&file).unwrap();
@@ -236,9 +270,21 @@ mod tests {
     fn setting_tells_what_was_left_and_forgets_expiries() {
         let (file, timer) = open(OpenFlags::NONBLOCK);
         assert_eq!(read(&file), Err(Errno::EAGAIN));
-        timer.set(Setting { interval_ns: 7, value_ns: 1 }, true);
+        timer.set(
+            Setting {
+                interval_ns: 7,
+                value_ns: 1,
+            },
+            true,
+        );
         assert!(read(&file).unwrap() > 1);
-        timer.set(Setting { interval_ns: 0, value_ns: 3_600_000 * MS }, false);
+        timer.set(
+            Setting {
+                interval_ns: 0,
+                value_ns: 3_600_000 * MS,
+            },
+            false,
+        );
         let old = timer.set(Setting::default(), false);
         assert!(old.value_ns > 3_599_000 * MS && old.value_ns <= 3_600_000 * MS);
         assert_eq!(read(&file), Err(Errno::EAGAIN));

@@ -106,10 +106,16 @@ fn traced(registers: &mut TrapFrame) -> Result<usize> {
 fn missing(number: usize) -> Errno {
     static SEEN: [AtomicU64; COUNT / 64] = [const { AtomicU64::new(0) }; COUNT / 64];
     let bit = 1 << (number % 64);
-    let seen = SEEN.get(number / 64).map(|word| word.fetch_or(bit, Ordering::Relaxed) & bit != 0);
+    let seen = SEEN
+        .get(number / 64)
+        .map(|word| word.fetch_or(bit, Ordering::Relaxed) & bit != 0);
     if seen == Some(false) {
         let current = crate::process::current();
-        log::info!("system call {number} is not implemented, wanted by {} [{}]", current.thread().name(), current.pid());
+        log::info!(
+            "system call {number} is not implemented, wanted by {} [{}]",
+            current.thread().name(),
+            current.pid()
+        );
     }
     Errno::ENOSYS
 }
@@ -124,12 +130,18 @@ mod tests {
             Ok(42)
         }
         let table = merge(&[&[(7, answer as Handler)], &[]]);
-        assert_eq!(table[7].map(|handler| handler(&mut TrapFrame::default())), Some(Ok(42)));
+        assert_eq!(
+            table[7].map(|handler| handler(&mut TrapFrame::default())),
+            Some(Ok(42))
+        );
         assert!(table[8].is_none());
     }
 
     #[test]
     fn no_family_repeats_a_number() {
-        assert!(TABLE.iter().flatten().count() == FAMILIES.iter().map(|family| family.len()).sum::<usize>());
+        assert!(
+            TABLE.iter().flatten().count()
+                == FAMILIES.iter().map(|family| family.len()).sum::<usize>()
+        );
     }
 }

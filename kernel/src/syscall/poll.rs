@@ -44,7 +44,9 @@ fn creation_flags(bits: usize, more: u32) -> Result<OpenFlags> {
 }
 
 fn insert(file: Arc<OpenFile>, flags: OpenFlags) -> Result<usize> {
-    let fd = current().files().insert(file, flags.contains(OpenFlags::CLOEXEC))?;
+    let fd = current()
+        .files()
+        .insert(file, flags.contains(OpenFlags::CLOEXEC))?;
     Ok(fd as usize)
 }
 
@@ -79,7 +81,10 @@ fn eventfd2(registers: &mut TrapFrame) -> Result<usize> {
     let flags = creation_flags(registers.argument(1), EFD_SEMAPHORE)?;
     let semaphore = registers.argument(1) as u32 & EFD_SEMAPHORE != 0;
     let initial = u64::from(registers.argument(0) as u32);
-    insert(EventFd::open(initial, semaphore, flags - OpenFlags::CLOEXEC), flags)
+    insert(
+        EventFd::open(initial, semaphore, flags - OpenFlags::CLOEXEC),
+        flags,
+    )
 }
 
 /// `struct itimerspec`.
@@ -93,11 +98,17 @@ plain!(TimerSpec);
 
 impl TimerSpec {
     fn from_setting(setting: Setting) -> Self {
-        Self { interval: TimeSpec::from_ns(setting.interval_ns), value: TimeSpec::from_ns(setting.value_ns) }
+        Self {
+            interval: TimeSpec::from_ns(setting.interval_ns),
+            value: TimeSpec::from_ns(setting.value_ns),
+        }
     }
 
     fn setting(self) -> Result<Setting> {
-        Ok(Setting { interval_ns: self.interval.to_ns()?, value_ns: self.value.to_ns()? })
+        Ok(Setting {
+            interval_ns: self.interval.to_ns()?,
+            value_ns: self.value.to_ns()?,
+        })
     }
 }
 
@@ -117,7 +128,9 @@ fn timerfd_settime(registers: &mut TrapFrame) -> Result<usize> {
     if flags & !TFD_TIMER_ABSTIME != 0 {
         return Err(Errno::EINVAL);
     }
-    let setting = UserPtr::<TimerSpec>::new(registers.argument(2)).read()?.setting()?;
+    let setting = UserPtr::<TimerSpec>::new(registers.argument(2))
+        .read()?
+        .setting()?;
     let timer = file_as::<TimerFd>(registers.argument(0), Errno::EINVAL)?;
     let old = timer.set(setting, flags & TFD_TIMER_ABSTIME != 0);
     if let Some(pointer) = UserPtr::<TimerSpec>::new(registers.argument(3)).optional() {
@@ -133,7 +146,11 @@ fn timerfd_gettime(registers: &mut TrapFrame) -> Result<usize> {
 }
 
 fn check_set_size(size: usize) -> Result<()> {
-    if size == size_of::<SignalSet>() { Ok(()) } else { Err(Errno::EINVAL) }
+    if size == size_of::<SignalSet>() {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 fn signalfd4(registers: &mut TrapFrame) -> Result<usize> {
@@ -158,9 +175,21 @@ struct Timeout {
 impl Timeout {
     fn read(address: usize) -> Result<Self> {
         let pointer = UserPtr::<TimeSpec>::new(address);
-        let limit = pointer.optional().map(|pointer| pointer.read()?.to_ns()).transpose()?;
-        let deadline_ns = limit.map(|ns| if ns == 0 { 0 } else { time::monotonic_ns().saturating_add(ns) });
-        Ok(Self { pointer, deadline_ns })
+        let limit = pointer
+            .optional()
+            .map(|pointer| pointer.read()?.to_ns())
+            .transpose()?;
+        let deadline_ns = limit.map(|ns| {
+            if ns == 0 {
+                0
+            } else {
+                time::monotonic_ns().saturating_add(ns)
+            }
+        });
+        Ok(Self {
+            pointer,
+            deadline_ns,
+        })
     }
 
     /// Also makes the call go on with the rest of its time if it is restarted. A page that can be
@@ -195,11 +224,17 @@ struct PollFd {
 plain!(PollFd);
 
 fn ppoll(registers: &mut TrapFrame) -> Result<usize> {
-    let (array, count) = (UserPtr::<PollFd>::new(registers.argument(0)), registers.argument(1));
+    let (array, count) = (
+        UserPtr::<PollFd>::new(registers.argument(0)),
+        registers.argument(1),
+    );
     let files = current().files();
     let timeout = Timeout::read(registers.argument(2))?;
     let mut entries = array.read_array(count as u32 as usize, files.limit())?;
-    let open: Vec<_> = entries.iter().map(|entry| files.get(entry.fd as Fd).ok()).collect();
+    let open: Vec<_> = entries
+        .iter()
+        .map(|entry| files.get(entry.fd as Fd).ok())
+        .collect();
     let found = with_mask_at(registers.argument(3), registers.argument(4), || {
         let look = || Ok(look_at(&mut entries, &open));
         poll::wait_for(open.iter().flatten(), timeout.deadline_ns, look)
@@ -231,8 +266,15 @@ fn look_at(entries: &mut [PollFd], open: &[Option<Arc<OpenFile>>]) -> usize {
 /// What each of select's three sets waits for (select(2), "Correspondence between select() and
 /// poll() notifications").
 const SELECTED: [PollEvents; 3] = [
-    PollEvents::IN.union(PollEvents::RDNORM).union(PollEvents::RDBAND).union(PollEvents::HUP).union(PollEvents::ERR),
-    PollEvents::OUT.union(PollEvents::WRNORM).union(PollEvents::WRBAND).union(PollEvents::ERR),
+    PollEvents::IN
+        .union(PollEvents::RDNORM)
+        .union(PollEvents::RDBAND)
+        .union(PollEvents::HUP)
+        .union(PollEvents::ERR),
+    PollEvents::OUT
+        .union(PollEvents::WRNORM)
+        .union(PollEvents::WRBAND)
+        .union(PollEvents::ERR),
     PollEvents::PRI,
 ];
 
@@ -244,14 +286,20 @@ struct FdSet {
 
 impl FdSet {
     fn read(address: usize, descriptors: usize) -> Result<Self> {
-        let length = if address == 0 { 0 } else { descriptors.div_ceil(64) * 8 };
+        let length = if address == 0 {
+            0
+        } else {
+            descriptors.div_ceil(64) * 8
+        };
         let mut bytes = vec![0; length];
         copy_in(address, &mut bytes)?;
         Ok(Self { address, bytes })
     }
 
     fn contains(&self, fd: usize) -> bool {
-        self.bytes.get(fd / 8).is_some_and(|byte| byte >> (fd % 8) & 1 == 1)
+        self.bytes
+            .get(fd / 8)
+            .is_some_and(|byte| byte >> (fd % 8) & 1 == 1)
     }
 
     fn clear(&mut self) {
@@ -263,7 +311,11 @@ impl FdSet {
     }
 
     fn write(&self) -> Result<()> {
-        if self.address == 0 { Ok(()) } else { copy_out(self.address, &self.bytes) }
+        if self.address == 0 {
+            Ok(())
+        } else {
+            copy_out(self.address, &self.bytes)
+        }
     }
 }
 
@@ -279,9 +331,16 @@ struct Selected {
 impl Selected {
     /// Looks; in how many sets it is ready.
     fn look(&mut self) -> usize {
-        let wanted = |index: usize| if self.sets[index] { SELECTED[index] } else { PollEvents::empty() };
+        let wanted = |index: usize| {
+            if self.sets[index] {
+                SELECTED[index]
+            } else {
+                PollEvents::empty()
+            }
+        };
         let ready = poll::ready(&self.file, wanted(0) | wanted(1) | wanted(2));
-        self.ready = core::array::from_fn(|index| self.sets[index] && ready.intersects(SELECTED[index]));
+        self.ready =
+            core::array::from_fn(|index| self.sets[index] && ready.intersects(SELECTED[index]));
         self.ready.iter().filter(|&&ready| ready).count()
     }
 }
@@ -295,7 +354,10 @@ fn pselect6(registers: &mut TrapFrame) -> Result<usize> {
     }
     let timeout = Timeout::read(registers.argument(4))?;
     // The sixth argument points to the mask's address and size.
-    let mask = UserPtr::<[usize; 2]>::new(registers.argument(5)).optional().map(UserPtr::read).transpose()?;
+    let mask = UserPtr::<[usize; 2]>::new(registers.argument(5))
+        .optional()
+        .map(UserPtr::read)
+        .transpose()?;
     let [mask, mask_size] = mask.unwrap_or_default();
     let mut selected = select_from(&sets, descriptors)?;
     let files: Vec<_> = selected.iter().map(|one| one.file.clone()).collect();
@@ -307,7 +369,10 @@ fn pselect6(registers: &mut TrapFrame) -> Result<usize> {
     let found = found?;
     for (index, set) in sets.iter_mut().enumerate() {
         set.clear();
-        selected.iter().filter(|one| one.ready[index]).for_each(|one| set.insert(one.fd));
+        selected
+            .iter()
+            .filter(|one| one.ready[index])
+            .for_each(|one| set.insert(one.fd));
         set.write()?;
     }
     Ok(found)
@@ -320,7 +385,12 @@ fn select_from(sets: &[FdSet], descriptors: usize) -> Result<Vec<Selected>> {
     for fd in 0..descriptors {
         let within = core::array::from_fn(|index| sets[index].contains(fd));
         if within != [false; 3] {
-            selected.push(Selected { fd, file: files.get(fd as Fd)?, sets: within, ready: [false; 3] });
+            selected.push(Selected {
+                fd,
+                file: files.get(fd as Fd)?,
+                sets: within,
+                ready: [false; 3],
+            });
         }
     }
     Ok(selected)
@@ -381,11 +451,18 @@ fn epoll_wait(registers: &TrapFrame, deadline_ns: Option<u64>) -> Result<usize> 
     const MOST: usize = i32::MAX as usize / size_of::<EpollEvent>();
     let events = UserPtr::<EpollEvent>::new(registers.argument(1));
     let limit = registers.argument(2) as i32;
-    let limit = usize::try_from(limit).ok().filter(|limit| (1..=MOST).contains(limit)).ok_or(Errno::EINVAL)?;
+    let limit = usize::try_from(limit)
+        .ok()
+        .filter(|limit| (1..=MOST).contains(limit))
+        .ok_or(Errno::EINVAL)?;
     let epoll = file_as::<Epoll>(registers.argument(0), Errno::EINVAL)?;
     with_mask_at(registers.argument(4), registers.argument(5), || {
         epoll.wait(limit, deadline_ns, |index, ready, data| {
-            events.element(index).write(EpollEvent { events: ready.bits(), zero: 0, data })
+            events.element(index).write(EpollEvent {
+                events: ready.bits(),
+                zero: 0,
+                data,
+            })
         })
     })
 }

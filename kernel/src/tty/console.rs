@@ -35,7 +35,9 @@ pub fn init() {
 }
 
 fn feed() {
-    let Some(terminal) = TERMINAL.get() else { return };
+    let Some(terminal) = TERMINAL.get() else {
+        return;
+    };
     loop {
         let mut typed = [0; 64];
         let count = console::read_input(&mut typed);

@@ -63,7 +63,11 @@ impl Discipline {
 
     /// Whether a read returns at once, an end of file included.
     pub fn readable(&self, settings: &Termios) -> bool {
-        if settings.has_local(t::ICANON) { !self.records.is_empty() } else { !self.ready.is_empty() }
+        if settings.has_local(t::ICANON) {
+            !self.records.is_empty()
+        } else {
+            !self.ready.is_empty()
+        }
     }
 
     /// Moves input into `out`: at most one line in canonical mode; 0 is an end of file there.
@@ -71,7 +75,9 @@ impl Discipline {
         if !settings.has_local(t::ICANON) {
             return self.take(out);
         }
-        let Some(record) = self.records.front().map(|&length| usize::from(length)) else { return 0 };
+        let Some(record) = self.records.front().map(|&length| usize::from(length)) else {
+            return 0;
+        };
         let wanted = out.len().min(record);
         let count = self.take(&mut out[..wanted]);
         if count == record {
@@ -112,7 +118,11 @@ impl Discipline {
 
     /// Takes one typed byte; `echo` receives what the terminal shows for it.
     pub fn input(&mut self, byte: u8, settings: &Termios, echo: &mut dyn FnMut(&[u8])) -> Effect {
-        let byte = if settings.has_input(t::ISTRIP) { byte & 0x7f } else { byte };
+        let byte = if settings.has_input(t::ISTRIP) {
+            byte & 0x7f
+        } else {
+            byte
+        };
         if core::mem::take(&mut self.literal_next) {
             self.store(byte, settings, echo);
             return Effect::Nothing;
@@ -191,7 +201,10 @@ impl Discipline {
             self.reprint(byte, settings, echo);
         } else if settings.is(t::VEOF, byte) {
             self.finish_line();
-        } else if byte == b'\n' || settings.is(t::VEOL, byte) || (extended && settings.is(t::VEOL2, byte)) {
+        } else if byte == b'\n'
+            || settings.is(t::VEOL, byte)
+            || (extended && settings.is(t::VEOL2, byte))
+        {
             self.end_line(byte, settings, echo);
         } else {
             self.store(byte, settings, echo);
@@ -227,11 +240,17 @@ impl Discipline {
         if settings.has_local(t::ECHO) {
             echo_byte(byte, settings, echo);
         }
-        if canonical { self.line.push_back(byte) } else { self.ready.push_back(byte) }
+        if canonical {
+            self.line.push_back(byte)
+        } else {
+            self.ready.push_back(byte)
+        }
     }
 
     fn erase_character(&mut self, settings: &Termios, echo: &mut dyn FnMut(&[u8])) {
-        let Some(mut byte) = self.line.pop_back() else { return };
+        let Some(mut byte) = self.line.pop_back() else {
+            return;
+        };
         // A UTF-8 character goes whole: continuation bytes first, then its leading byte.
         while settings.has_input(t::IUTF8) && is_continuation(byte) {
             match self.line.pop_back() {
@@ -318,7 +337,10 @@ fn is_continuation(byte: u8) -> bool {
 
 /// Whether echo shows `byte` as `^X`.
 fn shown_as_caret(byte: u8, settings: &Termios) -> bool {
-    settings.has_local(t::ECHOCTL) && (byte < 0x20 || byte == 0x7f) && byte != b'\n' && byte != b'\t'
+    settings.has_local(t::ECHOCTL)
+        && (byte < 0x20 || byte == 0x7f)
+        && byte != b'\n'
+        && byte != b'\t'
 }
 
 fn width(byte: u8, settings: &Termios) -> usize {
@@ -358,14 +380,20 @@ mod tests {
 
     impl Session {
         fn new() -> Self {
-            Self { discipline: Discipline::new(), settings: Termios::sane(), shown: Vec::new() }
+            Self {
+                discipline: Discipline::new(),
+                settings: Termios::sane(),
+                shown: Vec::new(),
+            }
         }
 
         fn type_(&mut self, bytes: &[u8]) -> Effect {
             let mut last = Effect::Nothing;
             for &byte in bytes {
                 let shown = &mut self.shown;
-                last = self.discipline.input(byte, &self.settings, &mut |data| shown.extend_from_slice(data));
+                last = self.discipline.input(byte, &self.settings, &mut |data| {
+                    shown.extend_from_slice(data)
+                });
             }
             last
         }
@@ -393,7 +421,10 @@ mod tests {
         let mut session = Session::new();
         session.type_(b"one\ntwo\n");
         let mut out = [0; 2];
-        assert_eq!(session.discipline.read(&session.settings.clone(), &mut out), 2);
+        assert_eq!(
+            session.discipline.read(&session.settings.clone(), &mut out),
+            2
+        );
         assert_eq!(session.read(), b"e\n");
         assert_eq!(session.read(), b"two\n");
     }
@@ -426,7 +457,10 @@ mod tests {
     #[test]
     fn interrupt_flushes_and_signals() {
         let mut session = Session::new();
-        assert_eq!(session.type_(b"sleep\x03"), Effect::Signal(TerminalSignal::Interrupt));
+        assert_eq!(
+            session.type_(b"sleep\x03"),
+            Effect::Signal(TerminalSignal::Interrupt)
+        );
         assert_eq!(session.shown, b"sleep^C");
         session.type_(b"x\n");
         assert_eq!(session.read(), b"x\n");

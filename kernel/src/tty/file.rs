@@ -24,7 +24,11 @@ impl TerminalFile {
             if state.hung_up {
                 return Err(Errno::EIO);
             }
-            if state.exclusive && !crate::process::current().credentials().has(Capabilities::SYS_ADMIN) {
+            if state.exclusive
+                && !crate::process::current()
+                    .credentials()
+                    .has(Capabilities::SYS_ADMIN)
+            {
                 return Err(Errno::EBUSY);
             }
         }

@@ -42,9 +42,15 @@ pub fn common(terminal: &Arc<Terminal>, request: u32, argument: usize) -> Result
     match request {
         n::TCGETS => get_old(terminal, argument)?,
         n::TCGETS2 => UserPtr::<Termios>::new(argument).write(terminal.state.lock().settings)?,
-        n::TCSETS | n::TCSETSW | n::TCSETSF => set(terminal, read_old(terminal, argument)?, request - n::TCSETS)?,
+        n::TCSETS | n::TCSETSW | n::TCSETSF => {
+            set(terminal, read_old(terminal, argument)?, request - n::TCSETS)?
+        }
         n::TCSETS2 | n::TCSETSW2 | n::TCSETSF2 => {
-            set(terminal, UserPtr::<Termios>::new(argument).read()?, request - n::TCSETS2)?;
+            set(
+                terminal,
+                UserPtr::<Termios>::new(argument).read()?,
+                request - n::TCSETS2,
+            )?;
         }
         n::TIOCGWINSZ => {
             let window = terminal.state.lock().window;
@@ -52,7 +58,9 @@ pub fn common(terminal: &Arc<Terminal>, request: u32, argument: usize) -> Result
         }
         n::TIOCSWINSZ => terminal.resize(UserPtr::<WindowSize>::new(argument).read()?),
         n::TIOCGPGRP => UserPtr::<i32>::new(argument).write(job_control::foreground(terminal))?,
-        n::TIOCSPGRP => job_control::set_foreground(terminal, UserPtr::<i32>::new(argument).read()?)?,
+        n::TIOCSPGRP => {
+            job_control::set_foreground(terminal, UserPtr::<i32>::new(argument).read()?)?
+        }
         n::TIOCGSID => UserPtr::<i32>::new(argument).write(job_control::session(terminal)?)?,
         n::TCFLSH => flush(terminal, argument)?,
         n::TCSBRK | n::TCSBRKP => terminal.drain()?,

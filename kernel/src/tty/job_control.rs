@@ -83,7 +83,11 @@ pub(super) fn check(terminal: &Terminal, access: Access) -> Result<()> {
     let (foreground, session, tostop) = {
         let state = terminal.state.lock();
         let session = state.jobs.session.as_ref().map(|session| session.id());
-        (state.jobs.foreground, session, state.settings.has_local(t::TOSTOP))
+        (
+            state.jobs.foreground,
+            session,
+            state.settings.has_local(t::TOSTOP),
+        )
     };
     if foreground.is_none() || (access == Access::Write && !tostop) {
         return Ok(());
@@ -92,9 +96,17 @@ pub(super) fn check(terminal: &Terminal, access: Access) -> Result<()> {
     if session != Some(current.process().session_id()) || foreground == Some(group) {
         return Ok(());
     }
-    let stop = if access == Access::Read { Signal::TTIN } else { Signal::TTOU };
+    let stop = if access == Access::Read {
+        Signal::TTIN
+    } else {
+        Signal::TTOU
+    };
     if current.signal_mask().contains(stop) || current.process().ignores(stop) {
-        return if access == Access::Read { Err(Errno::EIO) } else { Ok(()) };
+        return if access == Access::Read {
+            Err(Errno::EIO)
+        } else {
+            Ok(())
+        };
     }
     if process::table::is_orphaned_group(group) {
         return Err(Errno::EIO);
@@ -137,10 +149,15 @@ pub(super) fn adopt(terminal: &Arc<Terminal>, steal: bool) -> Result<()> {
         if state.hung_up {
             return Err(Errno::EIO);
         }
-        if state.jobs.session.is_some() && !(steal && current.credentials().has(Capabilities::SYS_ADMIN)) {
+        if state.jobs.session.is_some()
+            && !(steal && current.credentials().has(Capabilities::SYS_ADMIN))
+        {
             return Err(Errno::EPERM);
         }
-        let jobs = JobControl { session: Some(session.clone()), foreground: Some(group) };
+        let jobs = JobControl {
+            session: Some(session.clone()),
+            foreground: Some(group),
+        };
         core::mem::replace(&mut state.jobs, jobs)
     };
     if let Some(former) = robbed.session {
@@ -167,7 +184,11 @@ pub(super) fn foreground(terminal: &Terminal) -> i32 {
 
 /// `ENOTTY` unless it is the caller's controlling terminal.
 pub(super) fn check_controlling(terminal: &Arc<Terminal>) -> Result<()> {
-    if is_controlling(terminal) { Ok(()) } else { Err(Errno::ENOTTY) }
+    if is_controlling(terminal) {
+        Ok(())
+    } else {
+        Err(Errno::ENOTTY)
+    }
 }
 
 /// TIOCSPGRP: the group must be of the caller's session, and so must the terminal.
@@ -185,5 +206,10 @@ pub(super) fn set_foreground(terminal: &Arc<Terminal>, group: i32) -> Result<()>
 /// TIOCGSID.
 pub(super) fn session(terminal: &Arc<Terminal>) -> Result<i32> {
     let state = terminal.state.lock();
-    state.jobs.session.as_ref().map(|session| session.id() as i32).ok_or(Errno::ENOTTY)
+    state
+        .jobs
+        .session
+        .as_ref()
+        .map(|session| session.id() as i32)
+        .ok_or(Errno::ENOTTY)
 }

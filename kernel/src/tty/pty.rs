@@ -96,10 +96,17 @@ pub fn open_master() -> Result<Arc<dyn File>> {
         slave_closed: AtomicBool::new(false),
     });
     let mut pairs = PAIRS.lock();
-    let index = (0..MAX_PAIRS).find(|index| !pairs.contains_key(index)).ok_or(Errno::ENOSPC)?;
+    let index = (0..MAX_PAIRS)
+        .find(|index| !pairs.contains_key(index))
+        .ok_or(Errno::ENOSPC)?;
     let output = Box::new(SlaveOutput(buffer.clone()));
     let terminal = Arc::new(Terminal::new(DeviceNumber::new(PTS_MAJOR, index), output));
-    let pair = Arc::new(Pair { index, terminal, buffer, locked: AtomicBool::new(true) });
+    let pair = Arc::new(Pair {
+        index,
+        terminal,
+        buffer,
+        locked: AtomicBool::new(true),
+    });
     pairs.insert(index, pair.clone());
     Ok(Arc::new(Master(pair)))
 }
@@ -138,7 +145,12 @@ impl Master {
     fn take(&self, out: &mut [u8]) -> Option<Result<usize>> {
         let mut bytes = self.0.buffer.bytes.lock();
         if bytes.is_empty() {
-            return self.0.buffer.slave_closed.load(Ordering::Acquire).then_some(Err(Errno::EIO));
+            return self
+                .0
+                .buffer
+                .slave_closed
+                .load(Ordering::Acquire)
+                .then_some(Err(Errno::EIO));
         }
         let count = out.len().min(bytes.len());
         for (slot, byte) in out.iter_mut().zip(bytes.drain(..count)) {
@@ -152,7 +164,10 @@ impl Master {
         let path = format!("/dev/pts/{}", self.0.index);
         let slave = Caller::kernel().open(None, path.as_bytes(), flags, 0)?;
         let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
-        current().files().insert(slave, close_on_exec).map(|fd| fd as usize)
+        current()
+            .files()
+            .insert(slave, close_on_exec)
+            .map(|fd| fd as usize)
     }
 
     fn take_or_wait(&self, out: &mut [u8], mode: IoMode) -> Result<usize> {
@@ -190,9 +205,15 @@ impl File for Master {
         while source.remaining() > 0 {
             if !terminal.accepts_input() {
                 if mode.nonblocking {
-                    return if written > 0 { Ok(written) } else { Err(Errno::EAGAIN) };
+                    return if written > 0 {
+                        Ok(written)
+                    } else {
+                        Err(Errno::EAGAIN)
+                    };
                 }
-                match wait::interruptible(&terminal.input_room, None, || terminal.accepts_input().then_some(())) {
+                match wait::interruptible(&terminal.input_room, None, || {
+                    terminal.accepts_input().then_some(())
+                }) {
                     Err(_) if written > 0 => return Ok(written),
                     other => other?,
                 }
@@ -232,12 +253,15 @@ impl File for Master {
                 self.0.locked.store(locked, Ordering::Release);
             }
             TIOCGPTLCK => {
-                UserPtr::<i32>::new(argument).write(i32::from(self.0.locked.load(Ordering::Acquire)))?;
+                UserPtr::<i32>::new(argument)
+                    .write(i32::from(self.0.locked.load(Ordering::Acquire)))?;
             }
             TIOCGPTPEER => {
                 return self.open_peer(OpenFlags::from_bits_retain(argument as u32));
             }
-            FIONREAD => UserPtr::<i32>::new(argument).write(self.0.buffer.bytes.lock().len() as i32)?,
+            FIONREAD => {
+                UserPtr::<i32>::new(argument).write(self.0.buffer.bytes.lock().len() as i32)?
+            }
             _ => return ioctl::common(&self.0.terminal, request, argument),
         }
         Ok(0)

@@ -8,8 +8,8 @@ use super::discipline::{Discipline, Effect, process_output};
 use super::job_control::{self, Access, JobControl};
 use super::termios::{self as t, Termios, WindowSize};
 use crate::error::{Errno, Result};
-use crate::fs::file::{IoMode, PollEvents};
 use crate::fs::DeviceNumber;
+use crate::fs::file::{IoMode, PollEvents};
 use crate::user_memory::{Sink, Source};
 use crate::wait;
 use alloc::boxed::Box;
@@ -107,7 +107,9 @@ impl Terminal {
                     break;
                 }
                 let settings = state.settings;
-                let effect = state.discipline.input(byte, &settings, &mut |shown| self.emit(shown, &settings));
+                let effect = state
+                    .discipline
+                    .input(byte, &settings, &mut |shown| self.emit(shown, &settings));
                 (effect, state.jobs.foreground)
             };
             taken += 1;
@@ -188,7 +190,11 @@ impl Terminal {
         let minimum = usize::from(settings.characters[t::VMIN]);
         let timeout_ns = u64::from(settings.characters[t::VTIME]) * VTIME_UNIT_NS;
         if mode.nonblocking {
-            return if self.input_ready(1) { Ok(()) } else { Err(Errno::EAGAIN) };
+            return if self.input_ready(1) {
+                Ok(())
+            } else {
+                Err(Errno::EAGAIN)
+            };
         }
         if canonical || timeout_ns == 0 {
             let least = if canonical { 1 } else { minimum.min(wanted) };
@@ -219,7 +225,9 @@ impl Terminal {
     }
 
     fn wait_until_ready(&self, least: usize, deadline_ns: Option<u64>) -> Result<()> {
-        wait::interruptible(&self.readable, deadline_ns, || self.input_ready(least).then_some(()))
+        wait::interruptible(&self.readable, deadline_ns, || {
+            self.input_ready(least).then_some(())
+        })
     }
 
     /// Whether a read of `least` bytes returns at once (hang-up and end of file included).
@@ -294,7 +302,9 @@ impl Terminal {
         if mode.nonblocking {
             return Err(Errno::EAGAIN);
         }
-        wait::interruptible(&self.writable, None, || (self.can_write() || self.hung_up()).then_some(()))
+        wait::interruptible(&self.writable, None, || {
+            (self.can_write() || self.hung_up()).then_some(())
+        })
     }
 
     fn can_write(&self) -> bool {
@@ -349,7 +359,9 @@ impl Terminal {
 
     /// Waits until all output has been read (tcdrain(3)); a UART's has always gone out.
     pub fn drain(&self) -> Result<()> {
-        wait::interruptible(&self.writable, None, || (self.output.queued() == 0 || self.hung_up()).then_some(()))
+        wait::interruptible(&self.writable, None, || {
+            (self.output.queued() == 0 || self.hung_up()).then_some(())
+        })
     }
 
     /// Changes the window size and tells the foreground group (SIGWINCH) when it is another.
@@ -369,7 +381,8 @@ impl Terminal {
 impl State {
     /// In raw mode input waits for room; a full unfinished line must not block its own end.
     fn accepts_input(&self) -> bool {
-        let unfinished_line = self.settings.has_local(t::ICANON) && !self.discipline.readable(&self.settings);
+        let unfinished_line =
+            self.settings.has_local(t::ICANON) && !self.discipline.readable(&self.settings);
         self.discipline.room() > 1 || unfinished_line
     }
 

@@ -156,12 +156,21 @@ fn peer_has_a_name() -> Outcome {
     use std::os::fd::FromRawFd;
     let pair = open()?;
     // SAFETY: the call takes flags and returns a new descriptor.
-    let peer = unsafe { libc::ioctl(pair.master.as_raw_fd(), libc::TIOCGPTPEER as _, libc::O_RDWR | libc::O_NOCTTY) };
+    let peer = unsafe {
+        libc::ioctl(
+            pair.master.as_raw_fd(),
+            libc::TIOCGPTPEER as _,
+            libc::O_RDWR | libc::O_NOCTTY,
+        )
+    };
     ensure!(peer >= 0);
     // SAFETY: the call has just returned it to us alone.
     let peer = unsafe { OwnedFd::from_raw_fd(peer) };
     ensure_eq!(ttyname(&peer)?, ttyname(&pair.slave)?);
-    let (one, other) = (nix::sys::stat::fstat(&peer)?, nix::sys::stat::fstat(&pair.slave)?);
+    let (one, other) = (
+        nix::sys::stat::fstat(&peer)?,
+        nix::sys::stat::fstat(&pair.slave)?,
+    );
     ensure_eq!((one.st_ino, one.st_rdev), (other.st_ino, other.st_rdev));
     Ok(())
 }

@@ -219,20 +219,41 @@ fn tiny_timer_periods() -> Outcome {
     blocked.add(Signal::SIGALRM);
     blocked.add(Signal::SIGUSR1);
     blocked.thread_block()?;
-    let second = libc::timeval { tv_sec: 0, tv_usec: 1 };
-    let every = libc::itimerval { it_interval: second, it_value: second };
+    let second = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 1,
+    };
+    let every = libc::itimerval {
+        it_interval: second,
+        it_value: second,
+    };
     // SAFETY: the pointers are to live values of the right types, or null where that is allowed.
     let timers = unsafe {
-        ensure_eq!(libc::setitimer(libc::ITIMER_REAL, &every, std::ptr::null_mut()), 0);
+        ensure_eq!(
+            libc::setitimer(libc::ITIMER_REAL, &every, std::ptr::null_mut()),
+            0
+        );
         let mut timers = [std::ptr::null_mut(); 16];
         for timer in &mut timers {
             let mut event: libc::sigevent = std::mem::zeroed();
             event.sigev_notify = libc::SIGEV_SIGNAL;
             event.sigev_signo = libc::SIGUSR1;
-            ensure_eq!(libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, timer), 0);
-            let moment = libc::timespec { tv_sec: 0, tv_nsec: 1 };
-            let every = libc::itimerspec { it_interval: moment, it_value: moment };
-            ensure_eq!(libc::timer_settime(*timer, 0, &every, std::ptr::null_mut()), 0);
+            ensure_eq!(
+                libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, timer),
+                0
+            );
+            let moment = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 1,
+            };
+            let every = libc::itimerspec {
+                it_interval: moment,
+                it_value: moment,
+            };
+            ensure_eq!(
+                libc::timer_settime(*timer, 0, &every, std::ptr::null_mut()),
+                0
+            );
         }
         timers
     };

@@ -55,7 +55,11 @@ impl Interest {
 
     /// The open file; `None` once it is closed, or the interest withdrawn.
     pub(super) fn file(&self) -> Option<Arc<OpenFile>> {
-        if self.retired.load(Ordering::Acquire) { None } else { self.file.upgrade() }
+        if self.retired.load(Ordering::Acquire) {
+            None
+        } else {
+            self.file.upgrade()
+        }
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -104,7 +108,9 @@ impl Watchers {
 
     pub(super) fn remove(&self, interest: &Arc<Interest>) {
         let mut interests = self.0.lock();
-        let found = interests.iter().position(|known| Arc::ptr_eq(known, interest));
+        let found = interests
+            .iter()
+            .position(|known| Arc::ptr_eq(known, interest));
         let removed = found.map(|index| interests.swap_remove(index));
         drop(interests);
         drop(removed);

@@ -55,7 +55,11 @@ pub struct Request {
 impl Request {
     /// From `struct epoll_event`.
     pub fn new(bits: u32, data: u64) -> Self {
-        Self { events: PollEvents::from_bits_truncate(bits), style: Style::from_bits_truncate(bits), data }
+        Self {
+            events: PollEvents::from_bits_truncate(bits),
+            style: Style::from_bits_truncate(bits),
+            data,
+        }
     }
 }
 
@@ -89,7 +93,9 @@ impl Epoll {
     pub fn add(self: &Arc<Self>, fd: Fd, file: &Arc<OpenFile>, request: Request) -> Result<()> {
         let observers = file.file().observers().ok_or(Errno::EPERM)?;
         let target = downcast::<Epoll>(file.file());
-        if request.style.contains(Style::EXCLUSIVE) && (target.is_some() || request.style.contains(Style::ONESHOT)) {
+        if request.style.contains(Style::EXCLUSIVE)
+            && (target.is_some() || request.style.contains(Style::ONESHOT))
+        {
             return Err(Errno::EINVAL);
         }
         let _no_other_nesting = target.as_ref().map(|_| nesting::lock());
@@ -126,7 +132,11 @@ impl Epoll {
 
     /// EPOLL_CTL_DEL.
     pub fn remove(&self, fd: Fd, file: &Arc<OpenFile>) -> Result<()> {
-        let interest = self.interests.lock().remove(&(fd, file.serial())).ok_or(Errno::ENOENT)?;
+        let interest = self
+            .interests
+            .lock()
+            .remove(&(fd, file.serial()))
+            .ok_or(Errno::ENOENT)?;
         file.watchers().remove(&interest);
         interest.retire(file.file());
         Ok(())
@@ -168,7 +178,11 @@ impl Epoll {
 
     /// Reports what is on the ready list now, each interest at most once. Where `report` fails the
     /// interest stays; the error counts only if nothing was reported before it.
-    fn harvest(&self, limit: usize, report: &mut impl FnMut(usize, PollEvents, u64) -> Result<()>) -> Result<usize> {
+    fn harvest(
+        &self,
+        limit: usize,
+        report: &mut impl FnMut(usize, PollEvents, u64) -> Result<()>,
+    ) -> Result<usize> {
         if self.ready.is_empty() {
             return Ok(0);
         }
@@ -180,8 +194,12 @@ impl Epoll {
             if reported == limit {
                 break;
             }
-            let Some(interest) = self.ready.pop() else { break };
-            let Some(file) = interest.file() else { continue };
+            let Some(interest) = self.ready.pop() else {
+                break;
+            };
+            let Some(file) = interest.file() else {
+                continue;
+            };
             let request = interest.request();
             let events = super::poll::ready(&file, request.events);
             let armed = !interest.is_disarmed();
@@ -232,12 +250,19 @@ impl File for Epoll {
         let mut closing = Vec::new();
         let _steady = self.interests.lock();
         let ready = self.ready.any(|interest| {
-            let Some(file) = interest.file() else { return false };
-            let ready = !interest.is_disarmed() && !super::poll::ready(&file, interest.request().events).is_empty();
+            let Some(file) = interest.file() else {
+                return false;
+            };
+            let ready = !interest.is_disarmed()
+                && !super::poll::ready(&file, interest.request().events).is_empty();
             closing.push(file);
             ready
         });
-        if ready { PollEvents::IN | PollEvents::RDNORM } else { PollEvents::empty() }
+        if ready {
+            PollEvents::IN | PollEvents::RDNORM
+        } else {
+            PollEvents::empty()
+        }
     }
 
     fn observers(&self) -> Option<&Observers> {

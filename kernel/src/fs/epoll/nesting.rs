@@ -49,14 +49,22 @@ fn depth(epoll: &Arc<Epoll>, forbidden: &Arc<Epoll>, left: usize) -> Result<usiz
 /// high stays forbidden ground.
 fn lower(epoll: &Arc<Epoll>, above: usize) {
     if epoll.above.fetch_max(above, Ordering::Relaxed) < above {
-        watched_by(epoll).iter().for_each(|inner| lower(inner, above + 1));
+        watched_by(epoll)
+            .iter()
+            .for_each(|inner| lower(inner, above + 1));
     }
 }
 
 fn watched_by(epoll: &Epoll) -> Vec<Arc<Epoll>> {
     // The files outlive the lock: the last reference to one may be in here.
     let interests = epoll.interests.lock();
-    let files: Vec<_> = interests.values().filter_map(|interest| interest.file()).collect();
+    let files: Vec<_> = interests
+        .values()
+        .filter_map(|interest| interest.file())
+        .collect();
     drop(interests);
-    files.iter().filter_map(|file| downcast::<Epoll>(file.file())).collect()
+    files
+        .iter()
+        .filter_map(|file| downcast::<Epoll>(file.file()))
+        .collect()
 }

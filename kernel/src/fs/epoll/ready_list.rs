@@ -35,7 +35,9 @@ impl ReadyList {
         }
         // Allocated outside the lock; withdrawn interests may still be on the list.
         let mut larger = VecDeque::new();
-        larger.try_reserve(count.max(8) * 2).map_err(|_| Errno::ENOMEM)?;
+        larger
+            .try_reserve(count.max(8) * 2)
+            .map_err(|_| Errno::ENOMEM)?;
         let mut queue = self.queue.lock();
         larger.extend(queue.drain(..));
         core::mem::swap(&mut *queue, &mut larger);
@@ -47,7 +49,8 @@ impl ReadyList {
     pub(super) fn push(&self, interest: &Arc<Interest>) {
         self.push_quietly(interest);
         self.waiters.wake_one();
-        self.observers.notify((PollEvents::IN | PollEvents::RDNORM).bits());
+        self.observers
+            .notify((PollEvents::IN | PollEvents::RDNORM).bits());
     }
 
     /// The same without telling.

@@ -38,7 +38,9 @@ fn harvest(epoll: &Epoll, limit: usize, deadline: Option<u64>) -> Vec<(u32, u64)
 }
 
 fn add(epoll: &Arc<Epoll>, pipe: &Pipe, style: Style, data: u64) {
-    epoll.add(3, &pipe.0, Request::new(IN | style.bits(), data)).unwrap();
+    epoll
+        .add(3, &pipe.0, Request::new(IN | style.bits(), data))
+        .unwrap();
 }
 
 #[test]
@@ -73,7 +75,9 @@ fn one_shot_waits_for_its_rearming() {
     assert_eq!(now(&epoll), [(IN, 7)]);
     write(&pipe);
     assert_eq!(now(&epoll), []);
-    epoll.modify(3, &pipe.0, Request::new(IN | Style::ONESHOT.bits(), 8)).unwrap();
+    epoll
+        .modify(3, &pipe.0, Request::new(IN | Style::ONESHOT.bits(), 8))
+        .unwrap();
     assert_eq!(now(&epoll), [(IN, 8)]);
     assert_eq!(now(&epoll), []);
 }
@@ -86,7 +90,10 @@ fn many_are_told_in_turn() {
         add(&epoll, pipe, Style::empty(), data as u64);
         write(pipe);
     }
-    let mut told: Vec<u64> = (0..5).flat_map(|_| harvest(&epoll, 4, Some(0))).map(|(_, data)| data).collect();
+    let mut told: Vec<u64> = (0..5)
+        .flat_map(|_| harvest(&epoll, 4, Some(0)))
+        .map(|(_, data)| data)
+        .collect();
     told.sort();
     assert_eq!(told, (0..20).collect::<Vec<_>>());
 }
@@ -131,7 +138,10 @@ fn a_closed_epoll_stops_observing() {
     let list = Arc::downgrade(&epoll.ready);
     drop(epoll);
     assert!(pipe.0.file().observers().unwrap().is_empty());
-    assert!(list.upgrade().is_none(), "the ready list and its interests keep each other");
+    assert!(
+        list.upgrade().is_none(),
+        "the ready list and its interests keep each other"
+    );
 }
 
 #[test]
@@ -176,7 +186,10 @@ fn waiters_share_the_work() {
         .collect();
     (0..ROUNDS).for_each(|_| write(&pipe));
     drop(pipe);
-    let got: Vec<usize> = waiters.into_iter().map(|waiter| waiter.join().unwrap()).collect();
+    let got: Vec<usize> = waiters
+        .into_iter()
+        .map(|waiter| waiter.join().unwrap())
+        .collect();
     assert_eq!(got.iter().sum::<usize>(), ROUNDS);
 }
 
@@ -197,7 +210,10 @@ fn an_epoll_is_ready_when_an_interest_is() {
 #[test]
 fn circles_and_towers_are_refused() {
     let epolls: Vec<_> = (0..7).map(|_| Epoll::new()).collect();
-    let files: Vec<_> = epolls.iter().map(|epoll| OpenFile::new(epoll.clone(), OpenFlags::RDWR)).collect();
+    let files: Vec<_> = epolls
+        .iter()
+        .map(|epoll| OpenFile::new(epoll.clone(), OpenFlags::RDWR))
+        .collect();
     let add = |outer: usize, inner: usize| epolls[outer].add(9, &files[inner], Request::new(IN, 0));
     assert_eq!(add(0, 0), Err(Errno::EINVAL));
     assert_eq!(add(0, 1), Ok(()));
@@ -215,6 +231,9 @@ fn a_failed_report_keeps_the_event() {
     let (epoll, pipe) = (Epoll::new(), pipe());
     add(&epoll, &pipe, Style::EDGE, 7);
     write(&pipe);
-    assert_eq!(epoll.wait(9, Some(0), |_, _, _| Err(Errno::EFAULT)), Err(Errno::EFAULT));
+    assert_eq!(
+        epoll.wait(9, Some(0), |_, _, _| Err(Errno::EFAULT)),
+        Err(Errno::EFAULT)
+    );
     assert_eq!(now(&epoll), vec![(IN, 7)]);
 }

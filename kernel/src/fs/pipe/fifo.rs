@@ -21,8 +21,10 @@ pub fn open_fifo(attachment: &Attachment, flags: OpenFlags) -> Result<Arc<dyn Fi
     if writes && !reads && nonblocking && !pipe.has_readers() {
         return Err(Errno::ENXIO);
     }
-    let (readers_before, writers_before) =
-        (pipe.reader_opens.load(Ordering::SeqCst), pipe.writer_opens.load(Ordering::SeqCst));
+    let (readers_before, writers_before) = (
+        pipe.reader_opens.load(Ordering::SeqCst),
+        pipe.writer_opens.load(Ordering::SeqCst),
+    );
     // Asked before the other side can see this one: it may open, write and leave before the wait.
     let (had_readers, had_writers) = (pipe.has_readers(), pipe.has_writers());
     // Dropped, and so taken back, if a signal ends the wait.
@@ -35,11 +37,15 @@ pub fn open_fifo(attachment: &Attachment, flags: OpenFlags) -> Result<Arc<dyn Fi
     }
     if reads && !writes && !nonblocking {
         let came = || pipe.writer_opens.load(Ordering::SeqCst) != writers_before;
-        interruptible(&pipe.readable, None, || (had_writers || came()).then_some(()))?;
+        interruptible(&pipe.readable, None, || {
+            (had_writers || came()).then_some(())
+        })?;
     }
     if writes && !reads {
         let came = || pipe.reader_opens.load(Ordering::SeqCst) != readers_before;
-        interruptible(&pipe.writable, None, || (had_readers || came()).then_some(()))?;
+        interruptible(&pipe.writable, None, || {
+            (had_readers || came()).then_some(())
+        })?;
     }
     // Whoever waited for a writer has had one; who did not wait sees no hang-up before one.
     if !nonblocking || pipe.has_writers() {
@@ -52,5 +58,6 @@ pub fn open_fifo(attachment: &Attachment, flags: OpenFlags) -> Result<Arc<dyn Fi
 fn pipe_of(attachment: &Attachment) -> Arc<Pipe> {
     let fresh = Pipe::new();
     let kept = attachment.lock().get_or_insert_with(|| fresh).clone();
-    kept.downcast().expect("a FIFO's node keeps nothing but its pipe")
+    kept.downcast()
+        .expect("a FIFO's node keeps nothing but its pipe")
 }

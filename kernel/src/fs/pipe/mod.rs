@@ -83,7 +83,10 @@ impl Pipe {
     fn new() -> Arc<Self> {
         static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
-            state: Mutex::new(State { ring: Ring::new(DEFAULT_CAPACITY), wanted_room: usize::MAX }),
+            state: Mutex::new(State {
+                ring: Ring::new(DEFAULT_CAPACITY),
+                wanted_room: usize::MAX,
+            }),
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),
             observers: Observers::new(),
@@ -125,7 +128,8 @@ impl Pipe {
             self.readable.wake_one();
         }
         if roomy {
-            self.observers.notify((PollEvents::OUT | PollEvents::WRNORM).bits());
+            self.observers
+                .notify((PollEvents::OUT | PollEvents::WRNORM).bits());
         }
         Some(result)
     }
@@ -144,7 +148,8 @@ impl Pipe {
         let result = state.ring.write(source);
         drop(state);
         self.readable.wake_one();
-        self.observers.notify((PollEvents::IN | PollEvents::RDNORM).bits());
+        self.observers
+            .notify((PollEvents::IN | PollEvents::RDNORM).bits());
         Some(result)
     }
 
@@ -155,13 +160,18 @@ impl Pipe {
             let moved = if mode.nonblocking {
                 self.write_some_now(source)
             } else {
-                interruptible(&self.writable, None, || self.try_write(source)).and_then(|moved| moved)
+                interruptible(&self.writable, None, || self.try_write(source))
+                    .and_then(|moved| moved)
             };
             match moved {
                 Ok(count) => written += count,
                 Err(Errno::EPIPE) => {
                     raise_sigpipe();
-                    return if written > 0 { Ok(written) } else { Err(Errno::EPIPE) };
+                    return if written > 0 {
+                        Ok(written)
+                    } else {
+                        Err(Errno::EPIPE)
+                    };
                 }
                 Err(_) if written > 0 => break,
                 Err(error) => return Err(error),
@@ -184,7 +194,8 @@ impl Pipe {
             return Err(Errno::EAGAIN);
         }
         self.readable.wake_one();
-        self.observers.notify((PollEvents::IN | PollEvents::RDNORM).bits());
+        self.observers
+            .notify((PollEvents::IN | PollEvents::RDNORM).bits());
         Ok(result)
     }
 
@@ -195,17 +206,25 @@ impl Pipe {
     /// F_SETPIPE_SZ: rounds up to a power of two of at least a page; `EBUSY` when the bytes inside
     /// would not fit.
     fn set_capacity(&self, wanted: usize) -> Result<usize> {
-        let capacity = wanted.max(PIPE_BUF).checked_next_power_of_two().ok_or(Errno::EINVAL)?;
+        let capacity = wanted
+            .max(PIPE_BUF)
+            .checked_next_power_of_two()
+            .ok_or(Errno::EINVAL)?;
         if capacity > i32::MAX as usize {
             return Err(Errno::EINVAL);
         }
-        let privileged = || process::current().credentials().has(Capabilities::SYS_RESOURCE);
+        let privileged = || {
+            process::current()
+                .credentials()
+                .has(Capabilities::SYS_RESOURCE)
+        };
         if capacity > MAX_UNPRIVILEGED_CAPACITY && !privileged() {
             return Err(Errno::EPERM);
         }
         self.state.lock().ring.set_capacity(capacity)?;
         self.writable.wake_all();
-        self.observers.notify((PollEvents::OUT | PollEvents::WRNORM).bits());
+        self.observers
+            .notify((PollEvents::OUT | PollEvents::WRNORM).bits());
         Ok(capacity)
     }
 }
@@ -221,7 +240,12 @@ impl PipeEnd {
             pipe.writers.fetch_add(1, Ordering::SeqCst);
             pipe.writer_opens.fetch_add(1, Ordering::SeqCst);
         }
-        Self { pipe: pipe.clone(), reads, writes, writers_before }
+        Self {
+            pipe: pipe.clone(),
+            reads,
+            writes,
+            writers_before,
+        }
     }
 
     fn had_a_writer(&self) -> bool {
@@ -273,7 +297,10 @@ impl File for PipeEnd {
             events.set(PollEvents::HUP, !writers && self.had_a_writer());
         }
         if self.writes {
-            events.set(PollEvents::OUT | PollEvents::WRNORM, state.ring.room() >= PIPE_BUF);
+            events.set(
+                PollEvents::OUT | PollEvents::WRNORM,
+                state.ring.room() >= PIPE_BUF,
+            );
             events.set(PollEvents::ERR, !readers);
         }
         events

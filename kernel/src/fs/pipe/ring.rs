@@ -21,7 +21,12 @@ const SMALLEST: usize = 4096;
 
 impl Ring {
     pub fn new(capacity: usize) -> Self {
-        Self { buffer: Box::default(), start: 0, length: 0, capacity }
+        Self {
+            buffer: Box::default(),
+            start: 0,
+            length: 0,
+            capacity,
+        }
     }
 
     pub fn len(&self) -> usize {

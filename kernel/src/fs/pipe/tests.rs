@@ -48,7 +48,10 @@ fn writing_without_a_reader_is_epipe() {
 #[test]
 fn short_writes_are_whole_and_long_ones_take_what_fits() {
     let (reader, writer) = nonblocking();
-    assert_eq!(write(&writer, &[0; DEFAULT_CAPACITY - 100]), Ok(DEFAULT_CAPACITY - 100));
+    assert_eq!(
+        write(&writer, &[0; DEFAULT_CAPACITY - 100]),
+        Ok(DEFAULT_CAPACITY - 100)
+    );
     assert_eq!(write(&writer, &[0; 101]), Err(Errno::EAGAIN));
     assert_eq!(write(&writer, &[0; PIPE_BUF + 1]), Ok(100));
     assert_eq!(write(&writer, &[0; 1]), Err(Errno::EAGAIN));
@@ -59,7 +62,10 @@ fn short_writes_are_whole_and_long_ones_take_what_fits() {
 #[test]
 fn readiness_follows_the_content() {
     let (reader, writer) = nonblocking();
-    let (input, output) = (PollEvents::IN | PollEvents::RDNORM, PollEvents::OUT | PollEvents::WRNORM);
+    let (input, output) = (
+        PollEvents::IN | PollEvents::RDNORM,
+        PollEvents::OUT | PollEvents::WRNORM,
+    );
     assert_eq!(reader.file().poll(), PollEvents::empty());
     assert_eq!(writer.file().poll(), output);
     write(&writer, &[0; DEFAULT_CAPACITY - PIPE_BUF + 1]).unwrap();
@@ -119,9 +125,13 @@ fn waiting_readers_and_writers_move_everything() {
             })
         })
         .collect();
-    writers.into_iter().for_each(|thread| thread.join().unwrap());
+    writers
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
     let counts = readers.into_iter().map(|thread| thread.join().unwrap());
-    let total = counts.fold([0; 3], |sum, part| core::array::from_fn(|tag| sum[tag] + part[tag]));
+    let total = counts.fold([0; 3], |sum, part| {
+        core::array::from_fn(|tag| sum[tag] + part[tag])
+    });
     assert_eq!(total, [EACH; 3]);
 }
 
@@ -141,16 +151,25 @@ fn small_writes_are_not_mixed() {
     {
         all.extend(bytes);
     }
-    writers.into_iter().for_each(|thread| thread.join().unwrap());
+    writers
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
     assert_eq!(all.len(), 3 * 200 * 512);
-    assert!(all.chunks(512).all(|message| message.iter().all(|&byte| byte == message[0])));
+    assert!(
+        all.chunks(512)
+            .all(|message| message.iter().all(|&byte| byte == message[0]))
+    );
 }
 
 #[test]
 fn a_fifo_opens_when_both_sides_are_there() {
-    let attachment: &'static Attachment = alloc::boxed::Box::leak(alloc::boxed::Box::new(Attachment::new(None)));
+    let attachment: &'static Attachment =
+        alloc::boxed::Box::leak(alloc::boxed::Box::new(Attachment::new(None)));
     let writing = OpenFlags::WRONLY;
-    assert_eq!(open_fifo(attachment, writing | OpenFlags::NONBLOCK).err(), Some(Errno::ENXIO));
+    assert_eq!(
+        open_fifo(attachment, writing | OpenFlags::NONBLOCK).err(),
+        Some(Errno::ENXIO)
+    );
     let reader = thread::spawn(move || {
         let file = open_fifo(attachment, OpenFlags::RDONLY).unwrap();
         let open = OpenFile::new(file, OpenFlags::RDONLY);

@@ -164,7 +164,10 @@ pub fn vmstat() -> Result<String> {
         ("pswpin", 0),
         ("pswpout", 0),
     ];
-    Ok(rows.iter().map(|(name, count)| format!("{name} {count}\n")).collect())
+    Ok(rows
+        .iter()
+        .map(|(name, count)| format!("{name} {count}\n"))
+        .collect())
 }
 
 fn tmpfs_pages() -> usize {
