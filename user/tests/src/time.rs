@@ -139,12 +139,12 @@ fn interval_timer() -> Outcome {
         it_interval: every,
         it_value: every,
     };
+    let started = Instant::now();
     // SAFETY: the timer outlives the call, and the old one is not asked for.
     ensure_eq!(
         unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) },
         0
     );
-    let started = Instant::now();
     while TICKS.load(SeqCst) < 5 {
         std::thread::sleep(Duration::from_millis(1));
     }
