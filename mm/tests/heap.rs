@@ -4,6 +4,7 @@ mod common;
 
 use common::Random;
 use mm::KernelHeap;
+use mm::heap::standby;
 use mm::testing::machine;
 use std::alloc::{GlobalAlloc, Layout};
 
@@ -161,4 +162,28 @@ fn running_out_gives_null() {
         .for_each(|pointer| unsafe { HEAP.dealloc(pointer, layout) });
     // SAFETY: the size is not zero.
     assert!(unsafe { HEAP.alloc(Layout::from_size_align(usize::MAX / 4, 8).unwrap()) }.is_null());
+}
+
+#[test]
+fn the_standby_region_serves_while_memory_is_out() {
+    let _machine = machine();
+    let frames: Vec<_> = std::iter::from_fn(|| mm::frame::alloc().ok()).collect();
+    let layouts = [17, 500, 3_000, 40_000].map(|size| Layout::from_size_align(size, 16).unwrap());
+    // What magazines and partial slabs still have goes first.
+    let mut held = Vec::new();
+    while standby::in_use() == 0 {
+        held.push(Held::new(layouts[1], 1));
+    }
+    held.extend(layouts.iter().map(|&layout| Held::new(layout, 2)));
+    assert!(mm::frame::is_scarce(), "the gates close");
+    held.last_mut().unwrap().resize(50_000);
+
+    let too_much = Layout::from_size_align(1 << 20, 16).unwrap();
+    // SAFETY: the size is not zero.
+    assert!(unsafe { HEAP.alloc(too_much) }.is_null());
+
+    drop(held);
+    assert_eq!(standby::in_use(), 0, "all of it came back");
+    drop(frames);
+    assert!(!mm::frame::is_scarce(), "the gates open");
 }

@@ -1,12 +1,13 @@
 //! The kernel heap: a `#[global_allocator]` over frames.
 //!
 //! Small requests come from size-class slabs through per-CPU magazines, large ones are blocks of
-//! the frame allocator. Any context: IRQs are masked, nothing sleeps, and when memory is out the
-//! answer is null.
+//! the frame allocator, and while there are no frames both come from a small standby region. Any
+//! context: IRQs are masked, nothing sleeps, and when memory is out the answer is null.
 
 mod class;
 mod magazine;
 mod slab;
+pub mod standby;
 
 use crate::addr::PAGE_SIZE;
 use crate::{frame, phys_map};
@@ -17,7 +18,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// `#[global_allocator] static HEAP: mm::KernelHeap = mm::KernelHeap::new();`
 ///
-/// Usable from [`crate::frame::init`] on.
+/// Needs per-CPU data; before [`crate::frame::init`] it has the [`standby`] region only.
 pub struct KernelHeap;
 
 /// Frames in slabs and large blocks.
@@ -48,6 +49,14 @@ impl Source {
             }
         }
     }
+
+    /// Bytes that the request takes up.
+    fn size(&self) -> usize {
+        match self {
+            Source::Slab(class) => class.size(),
+            Source::Block { order } => PAGE_SIZE << order,
+        }
+    }
 }
 
 impl KernelHeap {
@@ -62,20 +71,23 @@ impl Default for KernelHeap {
     }
 }
 
-// SAFETY: slabs and the frame allocator never hand out overlapping memory; class sizes and block
+// SAFETY: slabs, the frame allocator and the standby region never hand out overlapping memory; class sizes and block
 // orders cover size and alignment.
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match Source::of(layout) {
-            Source::Slab(class) => magazine::take(class).unwrap_or(ptr::null_mut()),
+        let source = Source::of(layout);
+        let taken = match source {
+            Source::Slab(class) => magazine::take(class),
             Source::Block { order } => take_block(order),
-        }
+        };
+        taken.unwrap_or_else(|| standby::take(source.size()))
     }
 
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match Source::of(layout) {
+            source if standby::contains(pointer) => standby::give(pointer, source.size()),
             Source::Slab(class) => magazine::give(class, pointer),
             Source::Block { order } => give_block(pointer, order),
         }
@@ -100,12 +112,10 @@ unsafe impl GlobalAlloc for KernelHeap {
 }
 
 #[cold]
-fn take_block(order: usize) -> *mut u8 {
-    let Some(first) = frame::take_block(order) else {
-        return ptr::null_mut();
-    };
+fn take_block(order: usize) -> Option<*mut u8> {
+    let first = frame::take_block(order)?;
     FRAMES.fetch_add(1 << order, Relaxed);
-    phys_map::frame_pointer(first)
+    Some(phys_map::frame_pointer(first))
 }
 
 #[cold]
