@@ -376,6 +376,33 @@ fn protection_is_enforced_and_given_back() {
 }
 
 #[test]
+fn memory_that_may_be_written_may_be_read() {
+    let machine = machine();
+    let leaked = leaks(&machine, || {
+        let space = active_space();
+        let writable = private(Placement::Fixed(BASE), 2 * PAGE, Prot::WRITE);
+        space.map(writable).unwrap();
+        map_source(
+            &space,
+            BASE + 2 * PAGE,
+            Numbered::new(2),
+            0,
+            2,
+            Prot::WRITE,
+            MapFlags::SHARED,
+        );
+        for page in 0..4 {
+            // The first access is a read: it must not fault for ever.
+            load_byte(&space, BASE + page * PAGE).unwrap();
+            store_byte(&space, BASE + page * PAGE, 9).unwrap();
+            assert_eq!(load_byte(&space, BASE + page * PAGE), Ok(9));
+        }
+        put_away(space);
+    });
+    assert_eq!(leaked, 0);
+}
+
+#[test]
 fn protect_does_not_undo_copy_on_write() {
     let machine = machine();
     let leaked = leaks(&machine, || {

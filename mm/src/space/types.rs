@@ -22,7 +22,7 @@ impl Prot {
     #[inline]
     pub(crate) fn rights(self) -> Rights {
         Rights {
-            read: self.contains(Prot::READ),
+            read: self.allows(Access::Read),
             write: self.contains(Prot::WRITE),
             execute: self.contains(Prot::EXEC),
         }
