@@ -11,6 +11,7 @@ use crate::tlb::{self, Scope, Tlb};
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::alloc::{Layout, alloc_zeroed};
+use std::boxed::Box;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
@@ -61,6 +62,13 @@ impl Drop for DroppedFlushes {
     }
 }
 
+/// Runs `action` in the middle of the next flush that goes to all CPUs.
+pub fn during_broadcast(_machine: &Machine, action: impl FnOnce() + Send + 'static) {
+    *DURING_BROADCAST.lock().unwrap() = Some(Box::new(action));
+}
+
+static DURING_BROADCAST: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
 static DROP_FLUSHES: AtomicBool = AtomicBool::new(false);
 static TLBS: SimulatedTlbs = SimulatedTlbs {
     state: Mutex::new(None),
@@ -99,6 +107,13 @@ impl SimulatedTlbs {
     fn flush(&self, scope: Scope, keep: impl Fn(u16, Range<usize>) -> bool) {
         if DROP_FLUSHES.load(Relaxed) {
             return;
+        }
+        let meanwhile = match scope {
+            Scope::Broadcast => DURING_BROADCAST.lock().unwrap().take(),
+            Scope::Local => None,
+        };
+        if let Some(action) = meanwhile {
+            action();
         }
         let here = percpu::cpu_id().index();
         for (&cpu, cache) in &mut self.lock().cpus {
@@ -146,7 +161,7 @@ impl Tlb for SimulatedTlbs {
 
     fn flush_kernel(&self, _pages: Range<usize>) {}
 
-    fn publish_kernel(&self) {}
+    fn publish(&self) {}
 
     fn set_user_table(&self, root: PhysAddr, asid: u16) {
         let mut caches = self.lock();

@@ -32,8 +32,8 @@ pub trait Tlb: Sync {
     /// Drops kernel (global) entries of `pages`, walk caches included, on every CPU.
     fn flush_kernel(&self, pages: Range<usize>);
 
-    /// Makes a new kernel mapping visible to the table walkers: `dsb ishst; isb`.
-    fn publish_kernel(&self);
+    /// Makes changes of tables visible to the table walkers of every CPU: `dsb ishst; isb`.
+    fn publish(&self);
 
     /// Writes TTBR0_EL1 = root and ASID, then `isb`.
     fn set_user_table(&self, root: PhysAddr, asid: u16);

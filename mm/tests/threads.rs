@@ -5,12 +5,15 @@ mod common;
 use common::{PAGE, Random, leaks, leave, private, put_away, read_write};
 use mm::space::{AddressSpace, Advice, Fault, Placement, Prot, RemapTo};
 use mm::testing::{check_coherence, load_byte, machine, store_byte};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 const THREADS: usize = 4;
 const SHARED: usize = 0x4000_0000;
 const SHARED_PAGES: usize = 16;
+/// After so long, a thread that has not answered hangs.
+const LONG: Duration = Duration::from_secs(20);
 
 /// One thread's life: mappings of its own that must keep their bytes, whatever the others do.
 fn worker(space: &Arc<AddressSpace>, seed: u64, rounds: usize) {
@@ -163,4 +166,45 @@ fn threads_race_to_break_copy_on_write() {
 fn put_away_quietly(space: Arc<AddressSpace>) {
     mm::testing::forget_space(&space);
     drop(space);
+}
+
+/// Broadcasts are slow. A CPU that switches to a thread of the space must not wait for one.
+#[test]
+fn a_switch_does_not_wait_for_a_broadcast() {
+    let machine = machine();
+    let leaked = leaks(&machine, || {
+        let space = AddressSpace::new().unwrap();
+        space
+            .map(private(Placement::Fixed(SHARED), PAGE, read_write()))
+            .unwrap();
+        let (go, gone) = (mpsc::channel(), mpsc::channel());
+        std::thread::scope(|scope| {
+            let peer = space.clone();
+            scope.spawn(move || {
+                peer.activate();
+                store_byte(&peer, SHARED, 1).unwrap();
+                mm::space::deactivate();
+                gone.0.send(()).unwrap();
+                go.1.recv().unwrap();
+                // The other CPU's broadcast is under way.
+                peer.activate();
+                gone.0.send(()).unwrap();
+                leave();
+            });
+            space.activate();
+            gone.1.recv().unwrap();
+            assert_eq!(load_byte(&space, SHARED), Ok(1));
+            let came = Arc::new(AtomicBool::new(false));
+            let waited = came.clone();
+            mm::testing::during_broadcast(&machine, move || {
+                go.0.send(()).unwrap();
+                waited.store(gone.1.recv_timeout(LONG).is_ok(), Relaxed);
+            });
+            space.unmap(SHARED, PAGE).unwrap();
+            assert!(came.load(Relaxed), "the switch waited for the broadcast");
+            leave();
+        });
+        put_away(space);
+    });
+    assert_eq!(leaked, 0);
 }

@@ -100,7 +100,7 @@ impl Stack {
                 .map(page, frame.address(), PAGE_SIZE, KernelAccess::ReadWrite)?;
             frame.into_number();
         }
-        tlb().publish_kernel();
+        tlb().publish();
         Ok(())
     }
 

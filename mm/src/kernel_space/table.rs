@@ -54,7 +54,7 @@ impl KernelTable {
 
     /// Maps `virt..virt + length` to `phys..` with the largest blocks that fit (1 GiB, 2 MiB,
     /// 4 KiB). All three are page-aligned; the range was not mapped before, so that no flush is
-    /// owed, only [`crate::tlb::Tlb::publish_kernel`] once the table is in use.
+    /// owed, only [`crate::tlb::Tlb::publish`] once the table is in use.
     pub fn map(
         &mut self,
         virt: VirtAddr,

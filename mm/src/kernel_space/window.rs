@@ -43,7 +43,7 @@ pub fn map_device(phys: PhysAddr, length: usize) -> Result<VirtAddr, OutOfMemory
             .map(virt, first, length, KernelAccess::Device)?;
         // An unmapped page in between catches overruns.
         kernel.device_end = virt.offset(length + PAGE_SIZE);
-        tlb().publish_kernel();
+        tlb().publish();
         Ok(virt.offset(within))
     })
 }

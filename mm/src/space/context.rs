@@ -2,9 +2,8 @@
 //!
 //! A CPU keeps a share of the [`Context`] it has in TTBR0, also while it runs threads without
 //! user memory, so the root outlives the space; everything below is freed by the space, after a
-//! flush. Activation and flushes of one space exclude each other by a spin lock: a flush that
-//! comes first has changed the table before the newcomer walks it, one that comes later sees the
-//! newcomer.
+//! flush. A spin lock orders activations and flushes of one space: a flush that asks first has
+//! changed the table before the newcomer walks it, one that asks later sees the newcomer.
 
 use super::asid::{self, Asid};
 use crate::OutOfMemory;
@@ -141,14 +140,21 @@ impl Context {
         }
     }
 
-    /// Runs `flush` with what it must name, unless no TLB can hold anything of this space.
+    /// Runs `flush` with what it must name, unless no TLB can hold anything of this space. The
+    /// lock is held for the question only: a broadcast takes long, and CPUs that switch to a
+    /// thread of the space would spin for it.
     fn flush(&self, flush: impl FnOnce(u16, Scope)) {
-        let state = self.state.lock();
-        let here = percpu::cpu_id();
-        match state.ran_on {
+        let masked = irq::mask();
+        // The table's changes reach walkers before anybody can come in behind the question.
+        tlb().publish();
+        let (asid, ran_on) = {
+            let state = self.state.lock();
+            (state.asid.number(), state.ran_on)
+        };
+        match ran_on {
             RanOn::Nowhere => {}
-            RanOn::One(cpu) if cpu == here => flush(state.asid.number(), Scope::Local),
-            _ => flush(state.asid.number(), Scope::Broadcast),
+            RanOn::One(cpu) if cpu == masked.cpu() => flush(asid, Scope::Local),
+            _ => flush(asid, Scope::Broadcast),
         }
     }
 

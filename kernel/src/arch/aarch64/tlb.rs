@@ -95,7 +95,7 @@ impl Tlb for HardwareTlb {
         after_flush(Scope::Broadcast);
     }
 
-    fn publish_kernel(&self) {
+    fn publish(&self) {
         // SAFETY: barriers.
         unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) };
     }
