@@ -60,6 +60,11 @@ pub fn run(machine: &Machine) {
             }
         }
     }
+    let unknown = |word: &&str| !word.is_empty() && TESTS.iter().all(|(name, _)| name != word);
+    for word in wanted.split(',').filter(unknown) {
+        failed += 1;
+        print(format_args!("test {word} ... FAILED: no such test\n"));
+    }
     print(format_args!("{passed} passed, {failed} failed\n"));
     log::error!("power off failed: {:?}", psci::system_off());
 }

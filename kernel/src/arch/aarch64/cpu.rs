@@ -4,6 +4,11 @@
 //! space is not promised (HWCAP).
 
 use crate::machine;
+use aarch64_cpu::asm::{barrier, wfi};
+use aarch64_cpu::registers::{
+    CNTKCTL_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1, ID_AA64MMFR1_EL1,
+    ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, MPIDR_EL1, Readable, Writeable,
+};
 use core::arch::asm;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use percpu::CpuId;
@@ -11,18 +16,9 @@ use percpu::CpuId;
 /// The affinity fields of MPIDR_EL1.
 const AFFINITY: u64 = 0xff_00ff_ffff;
 
-macro_rules! read_register {
-    ($name:literal) => {{
-        let value: u64;
-        // SAFETY: reading an identification register has no effect.
-        unsafe { asm!(concat!("mrs {}, ", $name), out(reg) value, options(nomem, nostack, preserves_flags)) };
-        value
-    }};
-}
-
 /// This CPU's MPIDR affinity.
 pub fn affinity() -> u64 {
-    read_register!("mpidr_el1") & AFFINITY
+    MPIDR_EL1.get() & AFFINITY
 }
 
 /// The MPIDR affinity of a logical CPU.
@@ -70,21 +66,16 @@ pub fn init() {
     let own = read_features();
     HWCAP.fetch_and(own.hwcap, Ordering::Relaxed);
     HWCAP2.fetch_and(own.hwcap2, Ordering::Relaxed);
-    let asid_bits = if read_register!("id_aa64mmfr0_el1") >> 4 & 0xf == 2 {
+    let asid_bits = if ID_AA64MMFR0_EL1.get() >> 4 & 0xf == 2 {
         16
     } else {
         8
     };
     ASID_BITS.fetch_min(asid_bits, Ordering::Relaxed);
-    PAN.store(
-        read_register!("id_aa64mmfr1_el1") >> 20 & 0xf != 0,
-        Ordering::Relaxed,
-    );
-    const EL0VCTEN: u64 = 1 << 1;
-    // SAFETY: lets EL0 read the virtual counter; EL0 has no other timer access.
-    unsafe {
-        asm!("msr cntkctl_el1, {}", "isb", in(reg) EL0VCTEN, options(nostack, preserves_flags))
-    };
+    PAN.store(ID_AA64MMFR1_EL1.get() >> 20 & 0xf != 0, Ordering::Relaxed);
+    // EL0 reads the virtual counter; it has no other access to timers.
+    CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
+    barrier::isb(barrier::SY);
 }
 
 /// One HWCAP bit: a 4-bit field of an ID register that must reach a value.
@@ -150,11 +141,8 @@ fn select(register: u64, table: &[Capability]) -> u64 {
 fn read_features() -> Features {
     const FP_ASIMD: u64 = 0b11;
     const FPHP_ASIMDHP: u64 = 0b11 << 9;
-    let (isar0, isar1) = (
-        read_register!("id_aa64isar0_el1"),
-        read_register!("id_aa64isar1_el1"),
-    );
-    let pfr0 = read_register!("id_aa64pfr0_el1");
+    let (isar0, isar1) = (ID_AA64ISAR0_EL1.get(), ID_AA64ISAR1_EL1.get());
+    let pfr0 = ID_AA64PFR0_EL1.get();
     // FP and AdvSIMD: 0 plain, 1 with half precision, 0xf none; they come together.
     let floating = match pfr0 >> 16 & 0xf {
         0 => FP_ASIMD,
@@ -162,7 +150,7 @@ fn read_features() -> Features {
         _ => 0,
     };
     let timing = select(pfr0, &[capability(48, 1, 24)]); // DIT
-    let unaligned = select(read_register!("id_aa64mmfr2_el1"), &[capability(32, 1, 25)]); // USCAT
+    let unaligned = select(ID_AA64MMFR2_EL1.get(), &[capability(32, 1, 25)]); // USCAT
     Features {
         hwcap: floating | timing | unaligned | select(isar0, ISAR0) | select(isar1, ISAR1),
         hwcap2: select(isar0, ISAR0_2) | select(isar1, ISAR1_2),
@@ -171,8 +159,9 @@ fn read_features() -> Features {
 
 /// Waits for an interrupt, which may be masked: it stays pending.
 pub fn wait_for_interrupt() {
-    // SAFETY: waiting changes nothing; stores are complete before (another CPU may wait for them).
-    unsafe { asm!("dsb sy", "wfi", options(nostack, preserves_flags)) };
+    // Stores are complete before: another CPU may wait for them.
+    barrier::dsb(barrier::SY);
+    wfi();
 }
 
 /// Stops this CPU for good.
@@ -185,32 +174,38 @@ pub fn halt() -> ! {
 
 /// Lets instruction fetch on every CPU see what was written to `start..start + length`.
 pub fn sync_instructions(start: *const u8, length: usize) {
-    let line_sizes = read_register!("ctr_el0");
+    let line_sizes = cache_type();
     let data_line = 4usize << (line_sizes >> 16 & 0xf);
     let instruction_line = 4usize << (line_sizes & 0xf);
     for_each_line(start.addr(), length, data_line, |line| {
         // SAFETY: cleaning a mapped line changes no value.
         unsafe { asm!("dc cvau, {}", in(reg) line, options(nostack, preserves_flags)) };
     });
-    // SAFETY: a barrier.
-    unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
+    barrier::dsb(barrier::ISH);
     for_each_line(start.addr(), length, instruction_line, |line| {
         // SAFETY: instruction lines are fetched again when needed.
         unsafe { asm!("ic ivau, {}", in(reg) line, options(nostack, preserves_flags)) };
     });
-    // SAFETY: barriers.
-    unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
+    barrier::dsb(barrier::ISH);
+    barrier::isb(barrier::SY);
 }
 
 /// Writes `start..start + length` back to memory, for a CPU whose caches are still off.
 pub fn clean_to_memory(start: *const u8, length: usize) {
-    let line_size = 4usize << (read_register!("ctr_el0") >> 16 & 0xf);
+    let line_size = 4usize << (cache_type() >> 16 & 0xf);
     for_each_line(start.addr(), length, line_size, |line| {
         // SAFETY: cleaning a mapped line changes no value.
         unsafe { asm!("dc cvac, {}", in(reg) line, options(nostack, preserves_flags)) };
     });
-    // SAFETY: a barrier.
-    unsafe { asm!("dsb sy", options(nostack, preserves_flags)) };
+    barrier::dsb(barrier::SY);
+}
+
+/// CTR_EL0, which `aarch64-cpu` does not have.
+fn cache_type() -> u64 {
+    let value: u64;
+    // SAFETY: reading an identification register has no effect.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) value, options(nomem, nostack, preserves_flags)) };
+    value
 }
 
 fn for_each_line(start: usize, length: usize, line_size: usize, mut action: impl FnMut(usize)) {
@@ -223,6 +218,5 @@ fn for_each_line(start: usize, length: usize, line_size: usize, mut action: impl
 
 /// A context synchronization event: unmasked interrupts are taken here at the latest.
 pub fn synchronize() {
-    // SAFETY: a barrier.
-    unsafe { asm!("isb", options(nostack, preserves_flags)) };
+    barrier::isb(barrier::SY);
 }

@@ -2,8 +2,8 @@
 
 use super::{cpu, mmu, psci, stack};
 use crate::machine;
+use aarch64_cpu::registers::{Readable, TTBR1_EL1};
 use alloc::boxed::Box;
-use core::arch::asm;
 use mm::kernel_space::Stack;
 use percpu::CpuId;
 
@@ -72,8 +72,5 @@ pub fn start(cpu: CpuId) -> Result<(), StartError> {
 
 fn kernel_table() -> u64 {
     const ADDRESS: u64 = 0x0000_ffff_ffff_fffe;
-    let table: u64;
-    // SAFETY: reads the register.
-    unsafe { asm!("mrs {}, ttbr1_el1", out(reg) table, options(nomem, nostack, preserves_flags)) };
-    table & ADDRESS
+    TTBR1_EL1.get() & ADDRESS
 }

@@ -1,6 +1,8 @@
 //! The `Tlb` port of `mm`: dropping translations here and on every CPU, TTBR0, instruction fetch.
 
 use super::cpu;
+use aarch64_cpu::asm::barrier;
+use aarch64_cpu::registers::{TTBR0_EL1, Writeable};
 use core::arch::asm;
 use core::ops::Range;
 use mm::tlb::{Scope, Tlb};
@@ -36,20 +38,17 @@ macro_rules! tlbi {
 
 fn before_flush(scope: Scope) {
     match scope {
-        // SAFETY: barriers.
-        Scope::Local => unsafe { asm!("dsb nshst", options(nostack, preserves_flags)) },
-        // SAFETY: barriers.
-        Scope::Broadcast => unsafe { asm!("dsb ishst", options(nostack, preserves_flags)) },
+        Scope::Local => barrier::dsb(barrier::NSHST),
+        Scope::Broadcast => barrier::dsb(barrier::ISHST),
     }
 }
 
 fn after_flush(scope: Scope) {
     match scope {
-        // SAFETY: barriers.
-        Scope::Local => unsafe { asm!("dsb nsh", "isb", options(nostack, preserves_flags)) },
-        // SAFETY: barriers.
-        Scope::Broadcast => unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) },
+        Scope::Local => barrier::dsb(barrier::NSH),
+        Scope::Broadcast => barrier::dsb(barrier::ISH),
     }
+    barrier::isb(barrier::SY);
 }
 
 /// TLBI arguments name a page by VA[55:12] and an ASID in the top 16 bits.
@@ -96,16 +95,14 @@ impl Tlb for HardwareTlb {
     }
 
     fn publish(&self) {
-        // SAFETY: barriers.
-        unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) };
+        barrier::dsb(barrier::ISHST);
+        barrier::isb(barrier::SY);
     }
 
     fn set_user_table(&self, root: PhysAddr, asid: u16) {
         let value = u64::from(asid) << 48 | root.0;
-        // SAFETY: `mm` vouches for the table; the kernel does not use TTBR0 for itself.
-        unsafe {
-            asm!("msr ttbr0_el1, {}", "isb", in(reg) value, options(nostack, preserves_flags))
-        };
+        TTBR0_EL1.set(value);
+        barrier::isb(barrier::SY);
     }
 
     fn sync_instructions(&self, start: *const u8, length: usize) {
