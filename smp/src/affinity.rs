@@ -9,19 +9,20 @@ use alloc::sync::Arc;
 
 use percpu::CpuId;
 
+use crate::body::{Body, Shift};
 use crate::control_word::{NEED, WORK};
 use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::sync::{Ordering, mutate};
-use crate::thread::{Phase, ThreadRef};
+use crate::thread::{Phase, ThreadRef, Waiting};
 
-/// Reads the parameters of a held thread again.
-pub(crate) fn settle(thread: &Held) {
+/// Reads the parameters of a held thread again, which is detached from any clock.
+pub(crate) fn settle(thread: &Held) -> Shift {
     // First clear, then read: a change that comes between sets CONTROL again.
     thread.state.clear_control();
-    let (policy, nice) = (thread.policy(), thread.nice());
-    thread.body(|body| body.settle(policy, nice));
+    let params = thread.params();
+    thread.body(|body| body.settle(params))
 }
 
 impl<P: Platform> Owner<'_, P> {
@@ -74,15 +75,30 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
+    /// [`settle`] for a held thread that is placed on this CPU's clock.
+    pub fn settle_here(&self, thread: &Held) -> Shift {
+        thread.body(|body| self.local.fair.detach(body));
+        let shift = settle(thread);
+        thread.body(|body| self.local.fair.rejoin(body));
+        shift
+    }
+
     /// The running thread's parameters changed. If it must leave, CONTROL stays set for the tail.
     fn change_running(&mut self) {
         if self.must_leave() {
             return self.set_need(true);
         }
-        let thread = self.current();
-        thread.state.clear_control();
-        let (policy, nice) = (thread.policy(), thread.nice());
-        self.current_body(|body| body.settle(policy, nice));
+        self.charge();
+        self.current().state.clear_control();
+        let params = self.current().params();
+        let fair = &self.local.fair;
+        self.current_body(|body| {
+            fair.detach(body);
+            body.settle_running(params);
+            fair.rejoin(body);
+        });
+        self.publish_priority();
+        self.dirty = true;
         // An affinity stored between the two looks sets CONTROL, and a node follows it.
         let leave = !self.current().may_run_on(self.id);
         if leave {
@@ -96,14 +112,38 @@ impl<P: Platform> Owner<'_, P> {
     /// A waiting thread's parameters changed: queue it anew, or send it where it may run. If it
     /// is neither in a tree nor on the shelf, whoever has it sees CONTROL.
     fn change_waiting(&mut self, thread: &ThreadRef) {
+        if self.keeps_its_turn(thread) {
+            return;
+        }
         let Some(held) = self.unlink(thread) else {
             return;
         };
-        settle(&held);
+        let shift = self.settle_here(&held);
         if held.may_run_on(self.id) {
-            self.queue(held, false);
+            // sched(7): raised, behind its new equals; lowered, before them.
+            self.admit(held, shift == Shift::Lowered);
         } else {
             self.send_away(held);
         }
+    }
+
+    /// Settles a waiting real-time thread whose priority did not change without moving it in its
+    /// list; false if it must be queued anew.
+    fn keeps_its_turn(&self, thread: &ThreadRef) -> bool {
+        let Some(Waiting::Realtime(priority)) = thread.waiting(self.id) else {
+            return false;
+        };
+        // First clear, then read, as in `settle`.
+        thread.state.clear_control();
+        let params = thread.params();
+        let keeps = params.priority() == priority && thread.may_run_on(self.id);
+        if keeps {
+            let settle = |body: *mut Body| {
+                // SAFETY: it waits in a list of this CPU, whose owner alone touches its body.
+                let _ = unsafe { &mut *body }.settle(params);
+            };
+            thread.body.with_mut(settle);
+        }
+        keeps
     }
 }

@@ -3,8 +3,17 @@
 use percpu::CpuId;
 
 use crate::fair::{self, Share};
+use crate::params::Params;
 use crate::realtime;
 use crate::spec::Policy;
+
+/// Which way a change of parameters moved a thread's real-time priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shift {
+    Same,
+    Raised,
+    Lowered,
+}
 
 /// See [`Held::body`](crate::held::Held::body).
 #[derive(Debug)]
@@ -21,8 +30,8 @@ pub(crate) struct Body {
     pub since_ns: u64,
     /// How long it slept before the wake that made it ready.
     pub slept_ns: u64,
-    /// It gave up the rest of its turn.
-    pub yielded: bool,
+    /// Behind its equals when it is queued next: it yielded, or its priority was raised.
+    pub goes_last: bool,
     /// Taken from another CPU and has not run since: not to be offered again.
     pub stolen: bool,
     /// The CPU it ran on last.
@@ -30,27 +39,21 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub fn new(policy: Policy, nice: i8) -> Self {
+    pub fn new(params: Params) -> Self {
         let mut body = Self {
             share: Share::new(1),
             priority: 0,
             turn_left_ns: None,
-            policy,
+            policy: params.policy,
             key: 0,
             since_ns: 0,
             slept_ns: 0,
-            yielded: false,
+            goes_last: false,
             stolen: false,
             ran_on: None,
         };
-        body.settle(policy, nice);
+        let _ = body.settle(params);
         body
-    }
-
-    /// Takes over a changed nice value.
-    pub fn renice(&mut self, nice: i8) {
-        self.share.weight = fair::weight(nice, self.policy == Policy::Idle);
-        self.key = (nice + 20) as u8;
     }
 
     pub fn charge_turn(&mut self, run_ns: u64) {
@@ -67,19 +70,37 @@ impl Body {
         if over {
             self.turn_left_ns = Some(realtime::TURN_NS);
         }
-        !core::mem::take(&mut self.yielded) && !over
+        !core::mem::take(&mut self.goes_last) && !over
     }
 
-    /// Takes over the parameters of the thread.
-    pub fn settle(&mut self, policy: Policy, nice: i8) {
-        self.policy = policy;
-        self.renice(nice);
-        let priority = match policy {
-            Policy::Fifo(priority) | Policy::RoundRobin(priority) => priority,
-            _ => 0,
-        };
-        self.priority = priority.min(realtime::MAX_PRIORITY);
-        let turns = matches!(policy, Policy::RoundRobin(_));
-        self.turn_left_ns = turns.then_some(realtime::TURN_NS);
+    /// Takes over the parameters of the thread. One that changes class brings no lag along: what
+    /// the fair class owes is not counted while real time serves.
+    pub fn settle(&mut self, params: Params) -> Shift {
+        let before = core::mem::replace(&mut self.priority, params.priority());
+        self.policy = params.policy;
+        self.key = (params.nice + 20) as u8;
+        let weight = fair::weight(params.nice, params.policy == Policy::Idle);
+        self.share.reweigh(weight);
+        if (before == 0) != (self.priority == 0) {
+            self.share.forget();
+        }
+        let turns = matches!(params.policy, Policy::RoundRobin(_));
+        let left = self.turn_left_ns.unwrap_or(realtime::TURN_NS);
+        self.turn_left_ns = turns.then_some(left);
+        match self.priority {
+            now if now > before => Shift::Raised,
+            now if now < before => Shift::Lowered,
+            _ => Shift::Same,
+        }
+    }
+
+    /// The same for a thread that runs: where its equals will find it when it is queued next
+    /// (sched(7): raised, behind them; lowered, before them).
+    pub fn settle_running(&mut self, params: Params) {
+        match self.settle(params) {
+            Shift::Raised => self.goes_last = true,
+            Shift::Lowered => self.goes_last = false,
+            Shift::Same => {}
+        }
     }
 }

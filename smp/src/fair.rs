@@ -75,6 +75,26 @@ impl Share {
         }
     }
 
+    /// Changes the weight: what it is owed, and the rest of its slice, stay the same in real time.
+    pub fn reweigh(&mut self, weight: u32) {
+        let (old, new) = (u64::from(self.weight), u64::from(weight));
+        self.weight = weight;
+        if old != new {
+            self.deadline = self.start + self.left() * old / new;
+            self.lag = self.lag * old as i64 / new as i64;
+        }
+    }
+
+    /// What is left of its slice, in virtual time.
+    fn left(&self) -> u64 {
+        self.deadline.saturating_sub(self.start)
+    }
+
+    /// Neither owed nor owing.
+    pub fn forget(&mut self) {
+        self.lag = 0;
+    }
+
     #[inline]
     fn virtual_ns(&self, real_ns: u64) -> u64 {
         if u64::from(self.weight) == UNIT {
@@ -162,8 +182,11 @@ impl FairQueue {
         self.offers.len() > 0
     }
 
-    /// Remembers what the thread is owed, so that another queue can honour it.
+    /// Remembers what a fair thread is owed, so that another queue can honour it.
     pub fn detach(&self, body: &mut Body) {
+        if body.priority > 0 {
+            return;
+        }
         let share = &mut body.share;
         let limit = 2 * share.virtual_ns(SLICE_NS) as i64;
         let lag = self.clock.wrapping_sub(share.start) as i64;
@@ -177,6 +200,14 @@ impl FairQueue {
         share.lag = (share.lag + slept).min(SLEEPER_BONUS_NS);
         share.start = self.clock.saturating_add_signed(-share.lag);
         share.deadline = share.start + share.virtual_ns(slice_ns);
+    }
+
+    /// Places a detached thread back on this queue's clock, with what is left of its slice.
+    pub fn rejoin(&self, body: &mut Body) {
+        let share = &mut body.share;
+        let left = share.left();
+        share.start = self.clock.saturating_add_signed(-share.lag);
+        share.deadline = share.start + left;
     }
 
     /// Queues an attached thread: in a free slot if it may be offered, else in a tree.

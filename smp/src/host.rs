@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
+use crate::params::Params;
 use crate::runtime::{Runtime, Unparked};
-use crate::spec::{AffinityError, Policy, SpawnError, ThreadSpec};
+use crate::spec::{AffinityError, SpawnError, ThreadSpec};
 use crate::stats::CpuStats;
 use crate::thread::{Thread, ThreadId, ThreadRef};
 
@@ -235,8 +236,8 @@ impl Runtime for HostRuntime {
         Ok(())
     }
 
-    fn set_policy(&self, thread: &ThreadRef, policy: Policy) {
-        thread.store_policy(policy);
+    fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params) {
+        thread.params.update(change);
     }
 
     fn threads(&self) -> Vec<ThreadRef> {

@@ -30,6 +30,7 @@ mod inbox;
 mod join;
 mod offers;
 mod owner;
+pub mod params;
 mod placement;
 pub mod platform;
 mod realtime;
@@ -65,6 +66,7 @@ pub use spinlock::{SpinLock, SpinLockGuard};
 pub use timers::Timer;
 pub use wait_queue::{TimedOut, WaitQueue};
 
+pub use params::Params;
 pub use platform::{KernelStack, Platform, Topology};
 pub use runtime::{
     Runtime, Unparked, cpu_online, cpu_stats, create, current, current_id, discard, exit,

@@ -20,7 +20,11 @@ impl<P: Platform> Owner<'_, P> {
     /// Sends a READY thread, detached from any clock, to the CPU it should run on. `urgency` is
     /// NEED when it may go before what runs there, else 0.
     pub fn dispatch(&mut self, thread: Held, urgency: u32) {
-        let last = thread.state.load().home();
+        let before = thread.state.load();
+        if before.control() {
+            settle(&thread); // Its policy decides where it goes.
+        }
+        let last = before.home();
         let mut target = self.sched.place(&thread, last, urgency == 0);
         // Whoever changes the parameters now sees the new home, or this sees the change.
         while thread.state.set_home(target).control() {

@@ -52,10 +52,15 @@ impl<P: Platform> Owner<'_, P> {
         }
         let slice_ns = fair::quantum_ns(self.local.waiting());
         thread.body(|body| self.local.fair.attach(body, slice_ns));
+        self.admit(thread, false);
+    }
+
+    /// Queues a thread that is new here or has new parameters; it may come before the present one.
+    pub fn admit(&mut self, thread: Held, in_front: bool) {
         if self.comes_first(&thread) {
             self.set_need(true);
         }
-        self.queue(thread, false);
+        self.queue(thread, in_front);
     }
 
     /// Whether an arriving thread should run before the present one.
@@ -76,11 +81,7 @@ impl<P: Platform> Owner<'_, P> {
     /// Puts a thread that is at home here, and placed on the clock, into its queue.
     pub fn queue(&mut self, thread: Held, in_front: bool) {
         self.dirty = true;
-        let nice = thread.nice();
-        let (priority, stolen) = thread.body(|body| {
-            body.renice(nice);
-            (body.priority, body.stolen)
-        });
+        let (priority, stolen) = thread.body(|body| (body.priority, body.stolen));
         if priority > 0 {
             return self.local.realtime.insert(thread, priority, in_front);
         }
@@ -99,7 +100,7 @@ impl<P: Platform> Owner<'_, P> {
             if thread.state.run(self.id).is_ok() {
                 return Some(thread);
             }
-            settle(&thread);
+            self.settle_here(&thread);
             if thread.may_run_on(self.id) {
                 self.queue(thread, true);
             } else {
@@ -155,9 +156,12 @@ impl<P: Platform> Owner<'_, P> {
         let server = &mut self.local.fair_server;
         server.charge(now, realtime_ns, fair_waits);
         let start = self.current_body(|body| {
-            body.charge_turn(run_ns);
+            if body.priority > 0 {
+                body.charge_turn(run_ns);
+                return None;
+            }
             body.share.charge(run_ns, slice_ns);
-            (body.priority == 0).then(|| body.share.start())
+            Some(body.share.start())
         });
         self.local.fair.advance(start, run_ns);
     }

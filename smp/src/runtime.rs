@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
-use crate::spec::{AffinityError, Policy, SpawnError, ThreadSpec};
+use crate::params::Params;
+use crate::spec::{AffinityError, SpawnError, ThreadSpec};
 use crate::stats::CpuStats;
 use crate::thread::{ThreadId, ThreadRef};
 
@@ -52,8 +53,9 @@ pub trait Runtime: Sync {
     /// Restricts `thread` to `set`; a running thread that must leave its CPU is interrupted.
     /// If it is the caller, it runs on an allowed CPU on return. Thread context.
     fn set_affinity(&self, thread: &ThreadRef, set: &CpuSet) -> Result<(), AffinityError>;
-    /// Changes class, priority or nice value. Any context.
-    fn set_policy(&self, thread: &ThreadRef, policy: Policy);
+    /// Changes class, priority or nice value, for a thread that runs or waits at once. `change`
+    /// may be called more than once, if others change the same thread. Any context.
+    fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params);
     /// All threads that are not yet reaped, idle threads left out.
     fn threads(&self) -> Vec<ThreadRef>;
     fn find_thread(&self, tid: u32) -> Option<ThreadRef>;

@@ -17,10 +17,11 @@ use crate::cpu::Cpu;
 use crate::held::Held;
 use crate::inbox::{Inbox, ReadyLink};
 use crate::owner::Owner;
+use crate::params::Params;
 use crate::platform::Platform;
 use crate::registry::Registry;
 use crate::runtime::{Runtime, Unparked};
-use crate::spec::{AffinityError, Policy, SpawnError, ThreadSpec};
+use crate::spec::{AffinityError, SpawnError, ThreadSpec};
 use crate::stats::{CpuStats, bump};
 use crate::switch::Reason;
 use crate::sync::mutate;
@@ -297,8 +298,8 @@ impl<P: Platform> Runtime for Scheduler<P> {
         Ok(())
     }
 
-    fn set_policy(&self, thread: &ThreadRef, policy: Policy) {
-        thread.store_policy(policy);
+    fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params) {
+        thread.params.update(change);
         self.act(|owner| owner.announce_change(thread));
     }
 

@@ -8,7 +8,6 @@ use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::account::TimeClass;
-use crate::affinity::settle;
 use crate::control_word::NEED;
 use crate::cpu::Tail;
 use crate::held::Held;
@@ -123,7 +122,7 @@ impl<P: Platform> Owner<'_, P> {
             self.current_body(|body| body.share.step_behind(first));
         }
         let priority = self.current_body(|body| {
-            body.yielded = true;
+            body.goes_last = true;
             body.priority
         });
         match priority {
@@ -193,10 +192,10 @@ impl<P: Platform> Owner<'_, P> {
             false => TimeClass::System,
         };
         self.cpu.time.change(now, class);
+        self.publish_priority();
         let hints = &self.cpu.shared.hints;
         if idle {
             hints.current.store(0, Relaxed);
-            hints.priority.store(0, Relaxed);
             return;
         }
         let id = self.current().id();
@@ -204,12 +203,11 @@ impl<P: Platform> Owner<'_, P> {
             .current
             .store(u64::from(id.tid) << 32 | u64::from(id.generation), Relaxed);
         let here = self.id;
-        let (waited, moved, priority) = self.current_body(|body| {
+        let (waited, moved) = self.current_body(|body| {
             let moved = body.ran_on.replace(here).is_some_and(|cpu| cpu != here);
             body.stolen = false;
-            (now.saturating_sub(body.since_ns), moved, body.priority)
+            (now.saturating_sub(body.since_ns), moved)
         });
-        hints.priority.store(u32::from(priority), Relaxed);
         let counters = &self.current().counters;
         counters.running_since_ns.store(now, Relaxed);
         bump(&counters.wait_ns, waited);
@@ -221,6 +219,16 @@ impl<P: Platform> Owner<'_, P> {
         self.sched.idle.remove(&self.sched.map, self.id);
     }
 
+    /// Tells the others how urgent what runs here is.
+    pub fn publish_priority(&mut self) {
+        let priority = match self.local.is_idle() {
+            true => 0,
+            false => self.current_body(|body| body.priority),
+        };
+        let hint = &self.cpu.shared.hints.priority;
+        hint.store(u32::from(priority), Relaxed);
+    }
+
     /// Settles the thread that was switched away from: its context is saved now.
     pub fn run_tail(&mut self) {
         match core::mem::replace(&mut self.local.tail, Tail::None) {
@@ -229,7 +237,9 @@ impl<P: Platform> Owner<'_, P> {
                 // SAFETY: alive: a PARKING thread ends only after it was woken and ran again.
                 if unsafe { &*prev }.state.finish_park() == Parked::Woken {
                     // SAFETY: the transition to READY gave the thread to this CPU.
-                    self.requeue(unsafe { Held::assume(prev) });
+                    let held = unsafe { Held::assume(prev) };
+                    held.body(|body| body.goes_last = true);
+                    self.requeue(held);
                 }
             }
             Tail::Requeue(prev) => {
@@ -246,10 +256,10 @@ impl<P: Platform> Owner<'_, P> {
     /// Queues the thread that just left this CPU, still placed on its clock.
     fn requeue(&mut self, thread: Held) {
         if thread.state.load().control() {
-            settle(&thread);
+            self.settle_here(&thread);
         }
         if !thread.may_run_on(self.id) {
-            return self.dispatch(thread, NEED);
+            return self.send_away(thread);
         }
         let in_front = thread.body(|body| body.begin_turn());
         self.queue(thread, in_front);

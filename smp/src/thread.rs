@@ -8,13 +8,14 @@ use core::fmt;
 use core::ops::Deref;
 use core::ptr;
 // Parameters, statistics and the holder's own notes: not part of any modelled protocol.
-use core::sync::atomic::{AtomicI8, AtomicU16, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use intrusive_collections::{LinkedListLink, RBTreeLink};
 use percpu::{CpuId, CpuSet};
 
 use crate::body::Body;
 use crate::join::Joiners;
+use crate::params::{Params, ParamsWord};
 use crate::platform::KernelStack;
 use crate::runtime::runtime;
 use crate::sleep::SleepEntry;
@@ -107,8 +108,18 @@ impl ThreadRef {
         runtime().set_affinity(self, set)
     }
 
+    /// Changes class, priority or nice value, or several as one, at once even if it is running.
+    pub fn change_params(&self, change: impl Fn(Params) -> Params) {
+        runtime().change_params(self, &change);
+    }
+
     pub fn set_policy(&self, policy: Policy) {
-        runtime().set_policy(self, policy);
+        self.change_params(|params| Params { policy, ..params });
+    }
+
+    /// The nice value, -20 to 19; values beyond are clamped.
+    pub fn set_nice(&self, nice: i8) {
+        self.change_params(|params| Params { nice, ..params });
     }
 
     /// Sleeps until the thread is dead.
@@ -136,8 +147,7 @@ pub struct Thread {
     extension: Lock<Option<Arc<dyn Any + Send + Sync>>>,
     affinity: Lock<CpuSet>,
     restricted: AtomicBool,
-    policy: AtomicU16,
-    nice: AtomicI8,
+    pub(crate) params: ParamsWord,
     pub(crate) counters: ThreadCounters,
     // The CPU that runs, holds or queues it.
     pub(crate) body: UnsafeCell<Body>,
@@ -189,6 +199,10 @@ impl Thread {
     fn with_state(id: ThreadId, spec: ThreadSpec, state: State) -> Self {
         let initial_sp = spec.stack.as_ref().map_or(0, |stack| stack.initial_sp);
         let affinity = spec.affinity.unwrap_or(CpuSet::ALL);
+        let params = Params {
+            policy: spec.policy,
+            nice: spec.nice,
+        };
         Self {
             id,
             this: core::sync::atomic::AtomicPtr::new(ptr::null_mut()),
@@ -203,10 +217,9 @@ impl Thread {
             extension: Lock::new(spec.extension),
             affinity: Lock::new(affinity),
             restricted: AtomicBool::new(affinity != CpuSet::ALL),
-            policy: AtomicU16::new(spec.policy.encode()),
-            nice: AtomicI8::new(spec.nice.clamp(-20, 19)),
+            params: ParamsWord::new(params),
             counters: ThreadCounters::default(),
-            body: UnsafeCell::new(Body::new(spec.policy, spec.nice)),
+            body: UnsafeCell::new(Body::new(params)),
             fair_link: RBTreeLink::new(),
             turn_link: LinkedListLink::new(),
             waiting: AtomicU32::new(0),
@@ -269,21 +282,16 @@ impl Thread {
             .store(*set != CpuSet::ALL, Ordering::Relaxed);
     }
 
-    pub(crate) fn store_policy(&self, policy: Policy) {
-        self.policy.store(policy.encode(), Relaxed);
+    pub fn params(&self) -> Params {
+        self.params.load()
     }
 
     pub fn policy(&self) -> Policy {
-        Policy::decode(self.policy.load(Relaxed))
+        self.params().policy
     }
 
     pub fn nice(&self) -> i8 {
-        self.nice.load(Relaxed)
-    }
-
-    /// Takes effect the next time the thread is queued.
-    pub fn set_nice(&self, nice: i8) {
-        self.nice.store(nice.clamp(-20, 19), Relaxed);
+        self.params().nice
     }
 
     pub fn stats(&self) -> ThreadStats {

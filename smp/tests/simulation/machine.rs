@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use smp::{
-    CpuId, CpuSet, KernelStack, Platform, Policy, Runtime, Scheduler, SpawnError, Thread,
+    CpuId, CpuSet, KernelStack, Params, Platform, Policy, Runtime, Scheduler, SpawnError, Thread,
     ThreadRef, ThreadSpec, Topology,
 };
 
@@ -26,6 +26,7 @@ pub enum Step {
     Yield,
     Wake(u32),
     SetAffinity(u32, CpuSet),
+    SetParams(u32, Params),
     Spawn(u32, Vec<Step>),
     /// From the start again, so many times.
     Repeat(u64),
@@ -310,6 +311,11 @@ impl Machine {
                         .expect("online");
                 }
             }
+            Some(Step::SetParams(tid, params)) => {
+                if let Some(thread) = self.sched.find_thread(tid) {
+                    self.on(cpu, |m| m.sched.change_params(&thread, &|_| params));
+                }
+            }
             Some(Step::Spawn(tid, steps)) => {
                 self.spawn_on(cpu, ThreadSpec::new("child", || {}).tid(tid), steps);
                 self.spawned.push_back(tid);
@@ -416,7 +422,16 @@ impl Machine {
     }
 
     pub fn set_policy(&mut self, thread: &ThreadRef, policy: Policy) {
-        self.awake(0, |m| m.sched.set_policy(thread, policy));
+        self.change(0, thread, &|params| Params { policy, ..params });
+    }
+
+    pub fn set_nice(&mut self, thread: &ThreadRef, nice: i8) {
+        self.change(0, thread, &|params| Params { nice, ..params });
+    }
+
+    /// Changes a thread's parameters from CPU `cpu`.
+    pub fn change(&mut self, cpu: usize, thread: &ThreadRef, change: &dyn Fn(Params) -> Params) {
+        self.awake(cpu, |m| m.sched.change_params(thread, change));
     }
 
     pub fn set_affinity(&mut self, thread: &ThreadRef, set: &CpuSet) {

@@ -2,9 +2,10 @@
 //! should be.
 
 mod machine;
+mod parameters;
 
 use machine::{MS, Machine, Step, US};
-use smp::{CpuId, CpuSet, Policy, ThreadRef, ThreadSpec};
+use smp::{CpuId, CpuSet, Params, Policy, ThreadRef, ThreadSpec};
 
 fn cpus(list: &str) -> CpuSet {
     CpuSet::parse_list(list).unwrap()
@@ -331,6 +332,14 @@ impl Random {
     }
 }
 
+const POLICIES: [Policy; 5] = [
+    Policy::Normal,
+    Policy::Batch,
+    Policy::Idle,
+    Policy::Fifo(3),
+    Policy::RoundRobin(7),
+];
+
 #[test]
 fn chaos_loses_nobody() {
     for seed in 1..=if cfg!(miri) { 1 } else { 20 } {
@@ -340,7 +349,7 @@ fn chaos_loses_nobody() {
         let count = if cfg!(miri) { 8 } else { 40 };
         for n in 0..count {
             let steps: Vec<_> = (0..30)
-                .map(|_| match random.below(10) {
+                .map(|_| match random.below(11) {
                     0..4 => Step::Run(random.below(3000) * US / 10),
                     4..6 => Step::Sleep(random.below(2000) * US / 10),
                     6 => Step::Yield,
@@ -350,17 +359,16 @@ fn chaos_loses_nobody() {
                         let set = [CpuSet::ALL, CpuSet::single(cpu)][random.below(2) as usize];
                         Step::SetAffinity(100 + random.below(count) as u32, set)
                     }
+                    9 => {
+                        let policy = POLICIES[random.below(5) as usize];
+                        let nice = random.below(40) as i8 - 20;
+                        let params = Params { policy, nice };
+                        Step::SetParams(100 + random.below(count) as u32, params)
+                    }
                     _ => Step::Run(0),
                 })
                 .collect();
-            let policy = [
-                Policy::Normal,
-                Policy::Batch,
-                Policy::Idle,
-                Policy::Fifo(3),
-                Policy::RoundRobin(7),
-            ];
-            let policy = policy[random.below(5) as usize];
+            let policy = POLICIES[random.below(5) as usize];
             let policy = if n % 4 == 0 { policy } else { Policy::Normal };
             let spec = spec()
                 .tid(100 + n as u32)
