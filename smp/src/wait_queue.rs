@@ -71,6 +71,7 @@ impl WaitQueue {
         loop {
             waiter.enqueue();
             if let Some(value) = condition() {
+                waiter.served_before_parking();
                 return Ok(value);
             }
             // Dequeued meanwhile: the wake's token may have gone into a sleep inside `condition`.
@@ -202,6 +203,15 @@ impl Enqueued<'_> {
         // in the list, for everyone.
         if mutate("sleeper_unfenced", true, false) {
             fence(Ordering::SeqCst);
+        }
+    }
+
+    /// The look after queueing gave a value, which owes nothing to a wake. One that chose this
+    /// waiter meanwhile is for what has come since, and so for another.
+    fn served_before_parking(&self) {
+        self.leave();
+        if self.node.state() == WOKEN_ONE {
+            self.queue.wake_one();
         }
     }
 

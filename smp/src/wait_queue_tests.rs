@@ -171,3 +171,35 @@ fn a_wake_that_hits_a_timeout_is_passed_on() {
     assert_eq!(shared.1.load(Ordering::SeqCst), 0);
     assert!(shared.0.is_empty());
 }
+
+/// A waiter that finds its unit by looking after it has queued may be chosen by a wake for the next
+/// unit, which is then another waiter's.
+#[test]
+fn a_wake_that_hits_a_served_waiter_is_passed_on() {
+    let shared = Arc::new((WaitQueue::new(), Plain::new(0), Plain::new(0)));
+    let deadline = crate::now_ns() + 20_000_000_000;
+    let (mut served, mut other) = (false, None);
+    shared.0.wait(|| {
+        if !core::mem::replace(&mut served, true) {
+            return None;
+        }
+        // Queued by now, and served. Another thread queues behind it and sleeps...
+        let behind = shared.clone();
+        other = Some(thread::spawn(move || {
+            let (queue, units, looks) = &*behind;
+            queue.wait_until(Some(deadline), || {
+                looks.fetch_add(1, Ordering::SeqCst);
+                (units.load(Ordering::SeqCst) > 0).then(crate::now_ns)
+            })
+        }));
+        while shared.2.load(Ordering::SeqCst) < 2 {
+            thread::yield_now();
+        }
+        // ...and the wake for its unit comes to the first in the queue.
+        shared.1.store(1, Ordering::SeqCst);
+        assert!(shared.0.wake_one());
+        Some(())
+    });
+    let woken_at = other.unwrap().join().unwrap().unwrap();
+    assert!(woken_at < deadline, "slept beside its unit");
+}
