@@ -64,12 +64,17 @@ impl Body {
         self.turn_left_ns == Some(0)
     }
 
+    /// Nobody waits for the end of this turn: the next one is this thread's too.
+    pub fn renew_turn(&mut self) {
+        if self.turn_is_over() {
+            self.turn_left_ns = Some(realtime::TURN_NS);
+        }
+    }
+
     /// Back in the queue: whether before its equals, for a turn that was interrupted.
     pub fn begin_turn(&mut self) -> bool {
         let over = self.turn_is_over();
-        if over {
-            self.turn_left_ns = Some(realtime::TURN_NS);
-        }
+        self.renew_turn();
         !core::mem::take(&mut self.goes_last) && !over
     }
 

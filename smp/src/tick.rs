@@ -24,6 +24,8 @@ impl<P: Platform> Owner<'_, P> {
             self.balance();
             if self.better_waits() {
                 self.set_need(true);
+            } else {
+                self.current_body(|body| body.renew_turn());
             }
         }
         self.leave();
@@ -58,7 +60,11 @@ impl<P: Platform> Owner<'_, P> {
                 fair::quantum_ns(self.local.waiting()),
                 self.local.realtime.len(),
             ),
-            Some(left) => (left.unwrap_or(realtime::TURN_NS), self.local.fair.len()),
+            // A turn that is over lasts until somebody can take over: no time is no quantum.
+            Some(left) => (
+                left.filter(|&left| left > 0).unwrap_or(realtime::TURN_NS),
+                self.local.fair.len(),
+            ),
         };
         let end = now + quantum.max(1);
         match others {

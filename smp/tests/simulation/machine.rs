@@ -112,6 +112,8 @@ struct SimCpu {
     running: u32,
     charged_at: u64,
     waiting: bool,
+    /// When the timer came last, and how often in a row with hardly any time between.
+    timer: (u64, u32),
 }
 
 pub struct Machine {
@@ -266,6 +268,17 @@ impl Machine {
         self.settle(cpu);
     }
 
+    /// A timer that is set for a time that has passed, again and again, leaves a real CPU no time
+    /// for anything else.
+    fn check_timer(&mut self, cpu: usize) {
+        const HARDLY_ANY_NS: u64 = 100;
+        let now = self.now();
+        let (last, in_a_row) = self.cpus[cpu].timer;
+        let storm = now - last < HARDLY_ANY_NS;
+        self.cpus[cpu].timer = (now, if storm { in_a_row + 1 } else { 0 });
+        assert!(in_a_row < 100, "a storm of timer interrupts on CPU {cpu}");
+    }
+
     fn charge(&mut self, cpu: usize) {
         let now = self.now();
         let state = &mut self.cpus[cpu];
@@ -372,6 +385,7 @@ impl Machine {
                 self.interrupt(cpu, |sched| sched.on_reschedule_ipi());
             } else if lines.timer_at.is_some_and(|at| at <= now) {
                 self.sched.platform().lines(cpu).timer_at = None;
+                self.check_timer(cpu);
                 self.interrupt(cpu, |sched| sched.on_timer());
             } else {
                 self.step(cpu);

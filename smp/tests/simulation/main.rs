@@ -307,6 +307,23 @@ fn round_robin_takes_turns_and_fifo_does_not() {
     assert!(second.stats_at(machine.now()).run_ns > 900 * MS);
 }
 
+/// The machine looks out for timer storms. A turn that ends while only lesser threads wait begins
+/// anew; it once was a quantum of no time.
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn a_turn_without_equals_begins_anew() {
+    for lesser in [Policy::Normal, Policy::Fifo(4), Policy::RoundRobin(4)] {
+        let mut machine = Machine::new(1, 1);
+        machine.hog(spec().policy(lesser));
+        let alone = machine.hog(spec().policy(Policy::RoundRobin(5)));
+        machine.run_until(900 * MS);
+        let equal = machine.hog(spec().policy(Policy::RoundRobin(5)));
+        machine.run_until(1300 * MS);
+        assert!(alone.stats_at(machine.now()).run_ns > 1000 * MS);
+        assert!(equal.stats_at(machine.now()).run_ns >= 100 * MS);
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "long")]
 fn a_real_time_runaway_leaves_a_twentieth() {
