@@ -38,6 +38,8 @@ impl Deref for Held {
 
     fn deref(&self) -> &Thread {
         // SAFETY: alive while held.
-        unsafe { &*self.0 }
+        let thread = unsafe { &*self.0 };
+        thread.magic.check();
+        thread
     }
 }

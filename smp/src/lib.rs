@@ -28,6 +28,7 @@ mod host;
 mod idle;
 mod inbox;
 mod join;
+mod magic;
 mod offers;
 mod owner;
 pub mod params;
@@ -51,18 +52,30 @@ mod tick;
 mod topology;
 
 // The blocking layer.
+pub mod condvar;
+pub mod event;
+pub mod kthread;
 pub mod mutex;
 pub mod observers;
 mod parker;
+pub mod semaphore;
 pub mod spinlock;
+#[cfg(all(test, not(loom)))]
+mod testing;
+pub mod timeout;
 pub mod timers;
 pub mod wait_queue;
 
 pub use percpu::{CpuId, CpuSet};
 
+pub use condvar::Condvar;
+pub use event::{Event, Unsignal};
+pub use kthread::KernelThread;
 pub use mutex::{Mutex, MutexGuard};
 pub use observers::{Observer, Observers};
+pub use semaphore::Semaphore;
 pub use spinlock::{SpinLock, SpinLockGuard};
+pub use timeout::Timeout;
 pub use timers::Timer;
 pub use wait_queue::{TimedOut, WaitQueue};
 

@@ -105,6 +105,13 @@ impl<T: Default> Default for Mutex<T> {
     }
 }
 
+impl<'a, T> MutexGuard<'a, T> {
+    /// The mutex it holds.
+    pub fn mutex(&self) -> &'a Mutex<T> {
+        self.mutex
+    }
+}
+
 impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 

@@ -15,6 +15,8 @@ use percpu::{CpuId, CpuSet};
 
 use crate::body::Body;
 use crate::join::Joiners;
+use crate::kthread::Slots;
+use crate::magic::Magic;
 use crate::params::{Params, ParamsWord};
 use crate::platform::KernelStack;
 use crate::runtime::runtime;
@@ -77,7 +79,9 @@ impl ThreadRef {
     /// The thread is alive, and in an `Arc`.
     pub(crate) unsafe fn share(thread: *const Thread) -> Self {
         // SAFETY: alive, says the caller.
-        let thread = unsafe { &*thread }.this.load(Relaxed);
+        let thread = unsafe { &*thread };
+        thread.magic.check();
+        let thread = thread.this.load(Relaxed);
         // SAFETY: alive and in the `Arc` that `thread` points into.
         unsafe { Arc::increment_strong_count(thread) };
         // SAFETY: the count just added.
@@ -95,7 +99,9 @@ impl ThreadRef {
     /// `thread` carries a reference, from `Arc::into_raw`, that becomes the result.
     pub(crate) unsafe fn from_raw(thread: *const Thread) -> Self {
         // SAFETY: says the caller.
-        Self(unsafe { Arc::from_raw(thread) })
+        let thread = unsafe { Arc::from_raw(thread) };
+        thread.magic.check();
+        Self(thread)
     }
 
     /// Wakes the thread, or leaves a wake token that ends its next park. Any context.
@@ -130,6 +136,7 @@ impl ThreadRef {
 
 /// A thread. Its fields are grouped by who may touch them.
 pub struct Thread {
+    pub(crate) magic: Magic,
     id: ThreadId,
     /// This value as its `Arc` sees it: a pointer made from a plain reference does not reach the
     /// counts beside the value.
@@ -155,6 +162,8 @@ pub struct Thread {
     pub(crate) turn_link: LinkedListLink,
     waiting: AtomicU32,
     context: AtomicUsize,
+    // Itself.
+    pub(crate) slots: Slots,
     // Its creator, then itself, then the reaper.
     pub(crate) launch: UnsafeCell<Launch>,
 }
@@ -204,6 +213,7 @@ impl Thread {
             nice: spec.nice,
         };
         Self {
+            magic: Magic::new(),
             id,
             this: core::sync::atomic::AtomicPtr::new(ptr::null_mut()),
             state,
@@ -224,6 +234,7 @@ impl Thread {
             turn_link: LinkedListLink::new(),
             waiting: AtomicU32::new(0),
             context: AtomicUsize::new(initial_sp),
+            slots: Slots::default(),
             launch: UnsafeCell::new(Launch {
                 entry: Some(spec.entry),
                 stack: spec.stack,

@@ -12,6 +12,7 @@
 use crate::parker::{Sleeper, Unparked, current, park};
 use crate::spinlock::SpinLock;
 use crate::sync::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, fence, mutate};
+use crate::timeout::Timeout;
 use core::ptr;
 
 /// The deadline passed before the condition held.
@@ -48,6 +49,18 @@ impl WaitQueue {
         match self.wait_until(None, condition) {
             Ok(value) => value,
             Err(TimedOut) => unreachable!("a wait without a deadline timed out"),
+        }
+    }
+
+    /// The same, for a limited time; with [`Timeout::Now`] it is one look at the condition.
+    pub fn wait_for<R>(
+        &self,
+        timeout: Timeout,
+        mut condition: impl FnMut() -> Option<R>,
+    ) -> Result<R, TimedOut> {
+        match timeout {
+            Timeout::Now => condition().ok_or(TimedOut),
+            _ => self.wait_until(timeout.deadline_ns(), condition),
         }
     }
 

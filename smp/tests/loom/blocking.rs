@@ -5,7 +5,9 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 use smp::sync::mutant;
-use smp::{Mutex, Observer, Observers, SpinLock, WaitQueue};
+use smp::{
+    Condvar, Event, Mutex, Observer, Observers, Semaphore, SpinLock, Timeout, Unsignal, WaitQueue,
+};
 use std::process::Command;
 
 fn search(model: impl Fn() + Sync + Send + 'static) {
@@ -72,6 +74,67 @@ model!(no_wake_is_lost, waker_unfenced: LOST, sleeper_unfenced: LOST);
 model!(the_node_comes_back, hand_back_relaxed: RACE);
 model!(mutex_excludes_and_wakes, mutex_unmarked: LOST, mutex_unlock_relaxed: RACE);
 model!(observers_miss_nothing, observer_unfenced: "missed", notifier_unfenced: "missed");
+
+model!(semaphore_hands_over, semaphore_post_relaxed: RACE, semaphore_wakes_first: LOST);
+model!(a_pulse_releases_who_waits, event_round_unseen: LOST);
+model!(signal_meets_timeout, event_grant_dropped: "signals piled up");
+model!(notify_meets_wait, condvar_looks_late: LOST);
+
+/// What was written before a post is there after the wait that took the permit.
+fn semaphore_hands_over() {
+    let shared = Arc::new((Semaphore::new(0), loom::cell::UnsafeCell::new(0)));
+    let other = shared.clone();
+    let thread = thread::spawn(move || {
+        // SAFETY: nobody else until the post; loom checks.
+        other.1.with_mut(|value| unsafe { *value = 7 });
+        other.0.post();
+    });
+    shared.0.wait(Timeout::Never).unwrap();
+    // SAFETY: the permit was handed over; loom checks.
+    assert_eq!(shared.1.with(|value| unsafe { *value }), 7);
+    thread.join().unwrap();
+}
+
+/// A manual event that is signalled and at once unsignalled releases whoever had come before.
+fn a_pulse_releases_who_waits() {
+    let event = Arc::new(Event::new(Unsignal::Manual, false));
+    let other = event.clone();
+    let thread = thread::spawn(move || {
+        // Only a thread that already waits is owed anything.
+        if other.waiters() == 1 {
+            other.signal();
+            other.unsignal();
+        } else {
+            other.signal();
+        }
+    });
+    event.wait(Timeout::Never).unwrap();
+    thread.join().unwrap();
+}
+
+/// A signal meets a waiter whose time is over: one of the two has it, and a second signal lets
+/// just one more through.
+fn signal_meets_timeout() {
+    let event = Arc::new(Event::new(Unsignal::Auto, false));
+    let other = event.clone();
+    let thread = thread::spawn(move || other.signal());
+    let taken = event.wait(Timeout::After(0)).is_ok();
+    thread.join().unwrap();
+    event.signal();
+    let left = (0..3).filter(|_| event.wait(Timeout::Now).is_ok()).count();
+    assert_eq!(left, 1, "signals piled up, taken before: {taken}");
+}
+
+fn notify_meets_wait() {
+    let shared = Arc::new((Mutex::new(false), Condvar::new()));
+    let other = shared.clone();
+    let thread = thread::spawn(move || {
+        *other.0.lock() = true;
+        other.1.notify_one();
+    });
+    drop(shared.1.wait_while(shared.0.lock(), |done| !*done));
+    thread.join().unwrap();
+}
 
 /// The value behind the lock is not atomic: loom reports a race if the orderings are too weak.
 fn spin_lock_excludes() {
