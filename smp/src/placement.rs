@@ -11,6 +11,7 @@ use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
+use crate::stats::bump;
 use crate::thread::Thread;
 
 /// How many CPUs are compared when none is idle.
@@ -114,6 +115,11 @@ impl<P: Platform> Scheduler<P> {
         self.least_loaded(thread, last).unwrap_or(last)
     }
 
+    /// Counts cache lines of others that the calling CPU looked at.
+    pub(crate) fn probed(&self, lines: u64) {
+        bump(&self.cpus[self.platform.cpu().index()].stats.probes, lines);
+    }
+
     fn may_use(&self, thread: &Thread, cpu: CpuId) -> bool {
         self.is_online(cpu) && thread.may_run_on(cpu)
     }
@@ -122,6 +128,7 @@ impl<P: Platform> Scheduler<P> {
     fn claim_idle(&self, thread: &Thread, near: CpuId) -> Option<CpuId> {
         let affinity = thread.is_restricted().then(|| thread.affinity());
         for cluster in self.map.clusters_from(near) {
+            self.probed(1);
             let mut idle = self.idle.word(cluster) & self.online.word(cluster);
             if idle != 0
                 && let Some(set) = &affinity
@@ -139,6 +146,7 @@ impl<P: Platform> Scheduler<P> {
     /// The CPU with the fewest ready threads among the nearest that the thread may use.
     fn least_loaded(&self, thread: &Thread, near: CpuId) -> Option<CpuId> {
         let load = |cpu: &CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
+        self.probed(MAX_COMPARED.min(self.cpus.len()) as u64);
         self.usable(thread, near)
             .take(MAX_COMPARED)
             .min_by_key(load)

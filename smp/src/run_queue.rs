@@ -230,6 +230,7 @@ impl<P: Platform> Owner<'_, P> {
     fn kick_idle(&self) {
         let map = &self.sched.map;
         for cluster in map.clusters_from(self.id) {
+            self.sched.probed(1);
             let word = self.sched.idle.word(cluster);
             for cpu in map.members(cluster, word, self.id) {
                 if cpu != self.id && self.sched.idle.remove(map, cpu) {

@@ -25,6 +25,7 @@ impl<P: Platform> Owner<'_, P> {
         }
         let mut probes = 0;
         for cluster in sched.map.clusters_from(self.id) {
+            sched.probed(1);
             let overloaded = sched.overloaded.word(cluster);
             for victim in sched.map.members(cluster, overloaded, self.id) {
                 if victim == self.id || sched.idle.contains(&sched.map, victim) {
@@ -34,6 +35,7 @@ impl<P: Platform> Owner<'_, P> {
                     return false;
                 }
                 probes += 1;
+                sched.probed(1);
                 if self.rob(victim) {
                     return true;
                 }

@@ -1,0 +1,63 @@
+//! What the parts of scheduling cost, in nanoseconds of a CPU that executes one instruction in
+//! one nanosecond.
+
+/// The table. `docs/simulation.md` says how each figure was measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Costs {
+    /// Taking an interrupt and returning from it.
+    pub interrupt_ns: u64,
+    /// Making a thread ready and choosing a CPU for it.
+    pub wake_ns: u64,
+    /// Choosing the next thread and changing to it, the tail included.
+    pub switch_ns: u64,
+    /// Sending an interrupt to another CPU, at the sender.
+    pub send_ns: u64,
+    /// From there until its handler begins.
+    pub latency_ns: u64,
+    /// Setting the timer.
+    pub timer_ns: u64,
+    /// Looking at a cache line that other CPUs write.
+    pub probe_ns: u64,
+    /// Taking a thread from another CPU's queue.
+    pub claim_ns: u64,
+    /// Holding a global lock for one queue operation.
+    pub lock_ns: u64,
+    /// Refilling caches after moving within a cluster, to another cluster, to another node.
+    pub refill_ns: [u64; 3],
+}
+
+impl Costs {
+    /// Nothing costs anything but an interrupt between CPUs, which takes 2 us: for tests of
+    /// correctness.
+    pub const FREE: Self = Self {
+        interrupt_ns: 0,
+        wake_ns: 0,
+        switch_ns: 0,
+        send_ns: 0,
+        latency_ns: 2_000,
+        timer_ns: 0,
+        probe_ns: 0,
+        claim_ns: 0,
+        lock_ns: 0,
+        refill_ns: [0; 3],
+    };
+
+    pub const MEASURED: Self = Self {
+        interrupt_ns: 400,
+        wake_ns: 500,
+        switch_ns: 900,
+        send_ns: 100,
+        latency_ns: 1_000,
+        timer_ns: 60,
+        probe_ns: 60,
+        claim_ns: 200,
+        lock_ns: 100,
+        refill_ns: [500, 1_000, 3_000],
+    };
+
+    /// What every wake costs under the best conceivable scheduler: an interrupt from outside, the
+    /// wake, a switch to the thread and one away from it.
+    pub fn least_per_wake_ns(&self) -> u64 {
+        self.interrupt_ns + self.wake_ns + 2 * self.switch_ns
+    }
+}

@@ -1,0 +1,21 @@
+//! A virtual machine for schedulers: the real one of `smp`, and others to compare it with.
+//!
+//! Discrete events, virtual nanoseconds, one host thread per machine, the same digits for the
+//! same seed. Layers, each using only those above it:
+//! * [`random`], [`histogram`], [`calendar`], [`costs`]: numbers;
+//! * [`hardware`]: clocks, timers, interrupts between CPUs, what an action costs;
+//! * [`policy`]: what a scheduler is to the machine; the real one and its rivals;
+//! * [`workload`]: what threads do and what comes from outside;
+//! * [`machine`]: CPUs that run threads under a policy, and what is measured meanwhile;
+//! * [`experiment`], [`plot`]: many machines, bands over seeds, pictures.
+#![cfg(not(loom))]
+
+pub mod calendar;
+pub mod costs;
+pub mod hardware;
+pub mod histogram;
+pub mod machine;
+pub mod measure;
+pub mod policy;
+pub mod random;
+pub mod workload;

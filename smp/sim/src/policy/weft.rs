@@ -1,0 +1,167 @@
+//! The real scheduler: the very code the kernel runs.
+
+use std::sync::Arc;
+
+use smp::{CpuId, CpuSet, Runtime, Scheduler, ThreadRef, ThreadSpec};
+
+use super::{Interrupt, Policy, Task, TaskSpec};
+use crate::hardware::{Hardware, Port};
+
+pub struct Weft {
+    pub sched: Scheduler<Port>,
+    hardware: Arc<Hardware>,
+    threads: Vec<Option<Entry>>,
+    cpus: Vec<Cpu>,
+}
+
+struct Entry {
+    thread: ThreadRef,
+    /// It sleeps: `end_park` is due when it runs again.
+    parked: bool,
+}
+
+/// What the machine's loop knows of a CPU between two actions.
+#[derive(Clone, Copy, Default)]
+struct Cpu {
+    waiting: bool,
+    /// Counters of the scheduler that were charged already.
+    steals: u64,
+    probes: u64,
+}
+
+impl Weft {
+    /// All CPUs come online and go idle.
+    pub fn new(hardware: &Arc<Hardware>) -> Self {
+        let cpus = hardware.layout.cpus;
+        let mut weft = Self {
+            sched: Scheduler::new(Port(Arc::clone(hardware))),
+            hardware: Arc::clone(hardware),
+            threads: Vec::new(),
+            cpus: vec![Cpu::default(); cpus],
+        };
+        for cpu in 0..cpus {
+            hardware.set_here(cpu);
+            weft.sched.cpu_online(CpuId::new(cpu));
+            weft.rest();
+        }
+        weft
+    }
+
+    pub fn thread(&self, task: Task) -> Option<&ThreadRef> {
+        let entry = self.threads.get(task as usize)?.as_ref()?;
+        Some(&entry.thread)
+    }
+
+    /// Ends the wait of a CPU that is interrupted.
+    fn awake(&mut self) {
+        if std::mem::take(&mut self.cpus[self.hardware.here()].waiting) {
+            self.sched.end_wait();
+        }
+    }
+
+    /// Charges the searching that the scheduler counted since the last time.
+    fn charge_search(&mut self) {
+        let here = self.hardware.here();
+        let stats = self.sched.cpu_stats(CpuId::new(here));
+        let cpu = &mut self.cpus[here];
+        let steals = stats.steals - std::mem::replace(&mut cpu.steals, stats.steals);
+        let probes = stats.probes - std::mem::replace(&mut cpu.probes, stats.probes);
+        self.hardware.note_steals(steals);
+        self.hardware.note_probes(probes);
+    }
+
+    fn parked(&mut self, task: Task) -> &mut bool {
+        let entry = self.threads[task as usize].as_mut();
+        &mut entry.expect("it lives").parked
+    }
+}
+
+impl Policy for Weft {
+    fn create(&mut self, task: Task, spec: TaskSpec) {
+        let mut asked = ThreadSpec::new("simulated", || {}).tid(task);
+        if let Some(cpu) = spec.pinned {
+            asked = asked.affinity(CpuSet::single(CpuId::new(cpu)));
+        }
+        if let Some(priority) = spec.realtime {
+            asked = asked.policy(smp::Policy::Fifo(priority));
+        }
+        let thread = self.sched.create(asked).expect("a thread number is free");
+        let slot = task as usize;
+        self.threads
+            .resize_with(self.threads.len().max(slot + 1), || None);
+        let parked = false;
+        self.threads[slot] = Some(Entry { thread, parked });
+    }
+
+    fn start(&mut self, task: Task) {
+        self.awake();
+        let thread = self.thread(task).expect("created").clone();
+        self.sched.start(&thread);
+    }
+
+    fn wake(&mut self, task: Task) {
+        let thread = self.threads[task as usize].as_ref().expect("it lives");
+        self.sched.unpark(&thread.thread);
+    }
+
+    fn park(&mut self, deadline_ns: Option<u64>) -> bool {
+        let task = self.sched.current_id().tid;
+        self.hardware.mask_irqs(self.hardware.here());
+        *self.parked(task) = true;
+        let over = self.sched.begin_park(deadline_ns).is_some();
+        if over {
+            *self.parked(task) = false;
+        }
+        self.hardware.unmask_irqs(self.hardware.here());
+        !over
+    }
+
+    fn yield_now(&mut self) {
+        self.sched.yield_now();
+    }
+
+    fn exit(&mut self) {
+        let task = self.sched.current_id().tid;
+        self.threads[task as usize] = None;
+        self.sched.bury_current();
+        self.sched.reap();
+    }
+
+    fn interrupt(&mut self, reason: Interrupt) {
+        self.hardware.mask_irqs(self.hardware.here());
+        self.awake();
+        match reason {
+            Interrupt::Peer => self.sched.on_reschedule_ipi(),
+            Interrupt::Timer => self.sched.on_timer(),
+            Interrupt::Device => return,
+        }
+        self.sched.preempt_if_needed();
+    }
+
+    fn end_of_interrupt(&mut self) {
+        self.sched.preempt_if_needed();
+    }
+
+    fn rest(&mut self) -> Option<Task> {
+        let here = self.hardware.here();
+        let running = loop {
+            match self.sched.current_id().tid {
+                0 if self.cpus[here].waiting => break None,
+                0 => {
+                    self.sched.idle_look();
+                    let idle = self.sched.current_id().tid == 0;
+                    self.cpus[here].waiting = idle && self.sched.begin_wait();
+                }
+                task => break Some(task),
+            }
+        };
+        if let Some(task) = running
+            && std::mem::take(self.parked(task))
+        {
+            self.sched.end_park();
+        }
+        self.hardware.unmask_irqs(here);
+        self.charge_search();
+        running
+    }
+}
