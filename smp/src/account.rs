@@ -47,6 +47,12 @@ impl ClassTimes {
         self.since_ns.store(now_ns.max(1), Release);
     }
 
+    /// The CPU goes off: its time ends.
+    pub fn end(&self, now_ns: u64) {
+        self.change(now_ns, TimeClass::Idle);
+        self.since_ns.store(0, Release);
+    }
+
     /// Charges the time since the last change to the class that ends; returns both.
     pub fn change(&self, now_ns: u64, class: TimeClass) -> (TimeClass, u64) {
         let before = TimeClass::from_index(self.class.load(Relaxed));
@@ -62,13 +68,16 @@ impl ClassTimes {
         (before, elapsed)
     }
 
-    /// The totals, the running interval included. All 0 for a CPU that never came up.
-    pub fn snapshot(&self, now_ns: u64) -> [u64; 4] {
+    /// The totals, with the running interval of a CPU that is online.
+    pub fn snapshot(&self, now_ns: u64, online: bool) -> [u64; 4] {
         const TRIES: usize = 100;
         let mut totals = [0; 4];
         for _ in 0..TRIES {
             let since = self.since_ns.load(Acquire);
             totals = core::array::from_fn(|class| self.total_ns[class].load(Acquire));
+            if since == 0 && !online {
+                break;
+            }
             let class = TimeClass::from_index(self.class.load(Acquire));
             if since != 0 && self.since_ns.load(Relaxed) == since {
                 totals[class as usize] += now_ns.saturating_sub(since);

@@ -39,7 +39,7 @@ impl<P: Platform> Owner<'_, P> {
         self.post_control(thread, before.phase(), before.home());
     }
 
-    fn post_control(&mut self, thread: &ThreadRef, phase: Phase, home: CpuId) {
+    pub fn post_control(&mut self, thread: &ThreadRef, phase: Phase, home: CpuId) {
         // A parking or blocked thread is looked at by whoever makes it ready.
         if !matches!(phase, Phase::Running | Phase::Ready) {
             return;
@@ -100,7 +100,7 @@ impl<P: Platform> Owner<'_, P> {
         self.publish_priority();
         self.dirty = true;
         // An affinity stored between the two looks sets CONTROL, and a node follows it.
-        let leave = !self.current().may_run_on(self.id);
+        let leave = !self.may_keep(self.current());
         if leave {
             let _ = self.current().state.request_control();
         }
@@ -119,7 +119,7 @@ impl<P: Platform> Owner<'_, P> {
             return;
         };
         let shift = self.settle_here(&held);
-        if held.may_run_on(self.id) {
+        if self.may_keep(&held) {
             // sched(7): raised, behind its new equals; lowered, before them.
             self.admit(held, shift == Shift::Lowered);
         } else {

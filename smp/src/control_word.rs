@@ -5,6 +5,8 @@
 //!   exchanging a word without WORK for one with SLEEPING. One of the two sees the other.
 //! * *work against no tick*: the same with TICK_OFF, set by the owner when it needs no tick.
 //! * *drain*: the owner clears WORK and NEED before it drains, so a later sender sets WORK anew.
+//! * *work against going off*: as against sleep, with OFF; a sender that finds OFF takes back
+//!   what it sent, and everything else that lies there.
 //!
 //! Invariants: an inbox that is not empty implies WORK set or its setter about to set it;
 //! SLEEPING with WORK implies that an interrupt is pending.
@@ -22,6 +24,23 @@ pub(crate) const SLEEPING: u32 = 1 << 3;
 /// The owner's tick is off: it would not look by itself.
 pub(crate) const TICK_OFF: u32 = 1 << 4;
 
+/// The owner was asked to leave; stays until the CPU comes back.
+pub(crate) const LEAVING: u32 = 1 << 5;
+/// The CPU is off: nobody serves requests.
+pub(crate) const OFF: u32 = 1 << 6;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "an interrupt may be due"]
+pub(crate) enum Answer {
+    /// The owner will look by itself.
+    Noted,
+    /// The owner must be interrupted to see it.
+    Interrupt,
+    /// There is no owner: the sender must see to what it sent.
+    Off,
+}
+
 pub(crate) struct ControlWord(AtomicU32);
 
 impl ControlWord {
@@ -29,15 +48,20 @@ impl ControlWord {
         Self(AtomicU32::new(TICK_OFF))
     }
 
-    /// Sets request bits; says whether the owner must be interrupted to see them.
-    #[must_use = "an interrupt may be due"]
-    pub fn request(&self, bits: u32) -> bool {
+    /// Sets request bits; what they are about is visible to whoever serves them.
+    pub fn request(&self, bits: u32) -> Answer {
         let before = self.0.fetch_or(bits, Ordering::AcqRel);
         let fresh = bits & !before;
         let unreachable = before & (SLEEPING | mutate("tick_off_ignored", TICK_OFF, 0)) != 0;
         let swallowed = mutate("need_behind_work", false, before & WORK != 0);
         let urgent = fresh & NEED != 0 && !swallowed;
-        fresh != 0 && before & POLLING == 0 && (unreachable || urgent)
+        if before & mutate("off_ignored", OFF, 0) != 0 {
+            return Answer::Off;
+        }
+        match fresh != 0 && before & POLLING == 0 && (unreachable || urgent) {
+            true => Answer::Interrupt,
+            false => Answer::Noted,
+        }
     }
 
     /// Whether a request is waiting. A request that comes later brings its own interrupt.
@@ -46,9 +70,10 @@ impl ControlWord {
         self.0.load(Ordering::Relaxed) & (WORK | NEED) != 0
     }
 
-    /// Takes the requests before they are served; what they are about is visible after.
-    pub fn take_requests(&self) -> u32 {
-        self.0.fetch_and(!(WORK | NEED), Ordering::AcqRel) & (WORK | NEED)
+    /// Takes the requests before they are served; what they are about is visible after. Says
+    /// whether the owner was asked to leave.
+    pub fn take_requests(&self) -> bool {
+        self.0.fetch_and(!(WORK | NEED), Ordering::AcqRel) & LEAVING != 0
     }
 
     /// Sets or clears TICK_OFF; false when a request slipped in that nobody would interrupt for.
@@ -70,20 +95,45 @@ impl ControlWord {
             self.0.store(word | SLEEPING, Ordering::Release);
             return word & (WORK | NEED) == 0;
         }
-        let mut word = self.0.load(Ordering::Relaxed);
-        while word & (WORK | NEED) == 0 {
-            let (ok, ko) = (Ordering::AcqRel, Ordering::Relaxed);
-            match self.0.compare_exchange_weak(word, word | SLEEPING, ok, ko) {
-                Ok(_) => return true,
-                Err(current) => word = current,
-            }
-        }
-        false
+        self.set_unless_requested(SLEEPING)
     }
 
     /// Awake again.
     pub fn end_sleep(&self) {
         self.0.fetch_and(!SLEEPING, Ordering::AcqRel);
+    }
+
+    /// Commits to being off; false when a request is there.
+    #[must_use = "stay when this fails"]
+    pub fn try_leave(&self) -> bool {
+        if mutate("off_by_store", false, true) {
+            let word = self.0.load(Ordering::Acquire);
+            self.0.store(word | OFF, Ordering::Release);
+            return true;
+        }
+        self.set_unless_requested(OFF)
+    }
+
+    /// Whether nobody serves requests, for decisions that a later read-modify-write confirms.
+    pub fn is_off(&self) -> bool {
+        self.0.load(Ordering::Acquire) & OFF != 0
+    }
+
+    /// The CPU is back. Requests that came while it was off stay: it will look.
+    pub fn come_back(&self) {
+        self.0.fetch_and(!(OFF | LEAVING), Ordering::AcqRel);
+    }
+
+    fn set_unless_requested(&self, bit: u32) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & (WORK | NEED) == 0 {
+            let (ok, ko) = (Ordering::AcqRel, Ordering::Relaxed);
+            match self.0.compare_exchange_weak(word, word | bit, ok, ko) {
+                Ok(_) => return true,
+                Err(current) => word = current,
+            }
+        }
+        false
     }
 
     /// Announces that the owner watches this word for a while, or no longer does.

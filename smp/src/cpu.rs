@@ -69,6 +69,8 @@ pub(crate) struct Local {
     pub fair: FairQueue,
     pub realtime: RealtimeQueue,
     pub fair_server: FairServer,
+    /// The CPU goes off: nothing may be queued here any more.
+    pub leaving: bool,
     /// The running thread should give way.
     pub need: bool,
     /// Mirrors TICK_OFF of the control word.
@@ -115,6 +117,7 @@ impl Cpu {
                 fair: FairQueue::new(cpu),
                 realtime: RealtimeQueue::new(cpu),
                 fair_server: FairServer::default(),
+                leaving: false,
                 need: false,
                 tick_off: true,
                 quantum_end_ns: None,
@@ -146,10 +149,11 @@ impl Cpu {
     /// What people see. Counters are read one by one: the picture may be blurred by a few events.
     pub fn snapshot(&self, now: u64) -> CpuStats {
         let Self { stats, shared, .. } = self;
-        let class_ns = self.time.snapshot(now);
+        let online = shared.hints.online.load(Relaxed);
+        let class_ns = self.time.snapshot(now, online);
         let current = shared.hints.current.load(Relaxed);
         CpuStats {
-            online: shared.hints.online.load(Relaxed),
+            online,
             voluntary_switches: stats.voluntary.load(Relaxed),
             involuntary_switches: stats.involuntary.load(Relaxed),
             steals: stats.steals.load(Relaxed),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
+use crate::offline::OfflineError;
 use crate::params::Params;
 use crate::runtime::{Runtime, Unparked};
 use crate::spec::{AffinityError, SpawnError, ThreadSpec};
@@ -271,6 +272,12 @@ impl Runtime for HostRuntime {
     fn preempt_if_needed(&self) {}
 
     fn cpu_online(&self, _cpu: CpuId) {}
+
+    fn begin_offline(&self, _cpu: CpuId) -> Result<(), OfflineError> {
+        Err(OfflineError::LastCpu)
+    }
+
+    fn finish_offline(&self, _cpu: CpuId) {}
 
     fn run_idle(&'static self) -> ! {
         loop {

@@ -17,6 +17,9 @@ impl<P: Platform> Scheduler<P> {
         if self.begin_wait() {
             self.platform.wait_for_interrupt();
             self.end_wait();
+        } else if self.leave_for_good() {
+            self.platform.power_off();
+            self.come_back(); // it was refused
         }
         self.platform.irq_window();
     }
@@ -42,7 +45,8 @@ impl<P: Platform> Scheduler<P> {
 impl<P: Platform> Owner<'_, P> {
     /// Commits to waiting, unless there is something to do after all.
     pub fn prepare_sleep(&mut self) -> bool {
-        if self.local.waiting() > 0 || self.cpu.shared.control.is_requested() {
+        let requested = self.cpu.shared.control.is_requested();
+        if self.local.waiting() > 0 || requested || self.local.leaving {
             return false;
         }
         if self.sched.cpus.len() > 1 {

@@ -30,6 +30,7 @@ mod inbox;
 mod join;
 mod magic;
 mod offers;
+mod offline;
 mod owner;
 pub mod params;
 mod placement;
@@ -79,12 +80,13 @@ pub use timeout::Timeout;
 pub use timers::Timer;
 pub use wait_queue::{TimedOut, WaitQueue};
 
+pub use offline::OfflineError;
 pub use params::Params;
 pub use platform::{KernelStack, Platform, Topology};
 pub use runtime::{
-    Runtime, Unparked, cpu_online, cpu_stats, create, current, current_id, discard, exit,
-    find_thread, install_runtime, now_ns, on_reschedule_ipi, on_timer, online_cpus, park,
-    preempt_if_needed, run_idle, spawn, start, threads, yield_now,
+    Runtime, Unparked, begin_offline, cpu_online, cpu_stats, create, current, current_id, discard,
+    exit, find_thread, finish_offline, install_runtime, now_ns, on_reschedule_ipi, on_timer,
+    online_cpus, park, preempt_if_needed, run_idle, spawn, start, threads, yield_now,
 };
 pub use scheduler::Scheduler;
 pub use spec::{AffinityError, Policy, SpawnError, ThreadSpec};

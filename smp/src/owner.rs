@@ -1,13 +1,13 @@
 //! A CPU acting on its own behalf: the only way to a CPU's private part.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use percpu::CpuId;
 
 use crate::body::Body;
+use crate::control_word::Answer;
 use crate::cpu::{Cpu, Local};
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
+use crate::stats::bump;
 use crate::thread::Thread;
 
 /// The calling CPU with IRQs masked. One at a time per CPU, never across a switch.
@@ -68,14 +68,25 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
-    /// Asks another CPU for its attention.
-    pub fn ring(&self, cpu: CpuId, bits: u32) {
-        if self.sched.cpus[cpu.index()].shared.control.request(bits) && cpu != self.id {
-            self.cpu
-                .stats
-                .ipis_sent
-                .store(self.cpu.stats.ipis_sent.load(Relaxed) + 1, Relaxed);
-            self.sched.platform.send_reschedule(cpu);
+    /// Asks another CPU for its attention. False when it is off: what was sent there has been
+    /// moved on.
+    pub fn ring(&mut self, cpu: CpuId, bits: u32) -> bool {
+        match self.sched.cpus[cpu.index()].shared.control.request(bits) {
+            Answer::Off => {
+                self.rescue(cpu);
+                return false;
+            }
+            Answer::Interrupt if cpu != self.id => {
+                bump(&self.cpu.stats.ipis_sent, 1);
+                self.sched.platform.send_reschedule(cpu);
+            }
+            Answer::Interrupt | Answer::Noted => {}
         }
+        true
+    }
+
+    /// Whether a thread may be queued here: it is allowed, and this CPU stays.
+    pub fn may_keep(&self, thread: &Thread) -> bool {
+        !self.local.leaving && thread.may_run_on(self.id)
     }
 }

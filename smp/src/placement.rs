@@ -112,7 +112,13 @@ impl<P: Platform> Scheduler<P> {
         if self.may_use(thread, last) && !spread {
             return last;
         }
-        self.least_loaded(thread, last).unwrap_or(last)
+        let found = self.least_loaded(thread, last);
+        // No CPU it may use is online: like Linux, rather run it elsewhere than never.
+        let found = found.or_else(|| {
+            self.lift_restriction(thread);
+            self.least_loaded(thread, last)
+        });
+        found.unwrap_or(last)
     }
 
     /// Counts cache lines of others that the calling CPU looked at.

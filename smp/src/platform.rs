@@ -43,6 +43,17 @@ pub trait Platform: Send + Sync + 'static {
     /// Waits for an interrupt, IRQs still masked (`dsb sy; wfi`): a pending one must end it.
     fn wait_for_interrupt(&self);
 
+    /// Powers the calling CPU off; it is on the idle thread, and nothing will be sent to it. It
+    /// comes back through [`Runtime::cpu_online`](crate::Runtime::cpu_online), on a fresh stack.
+    /// Returns only if that is refused.
+    fn power_off(&self) {}
+
+    /// Tells people that the affinity of `thread` was lifted, as no CPU it names is online.
+    /// Thread context.
+    fn affinity_lifted(&self, thread: &Thread) {
+        let _ = thread;
+    }
+
     /// How long an idle CPU watches for work before it waits for an interrupt. Under emulation
     /// 0: a watching CPU takes the host's time from the others.
     fn idle_poll_ns(&self) -> u64 {

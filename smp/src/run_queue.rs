@@ -17,11 +17,14 @@ impl<P: Platform> Owner<'_, P> {
     pub fn serve_requests(&mut self) {
         while self.cpu.shared.control.is_requested() {
             // Before the drains: a sender that comes later asks anew.
-            if mutate("drain_before_clear", false, true) {
+            let early = mutate("drain_before_clear", false, true);
+            if early {
                 self.drain();
-                self.cpu.shared.control.take_requests();
-            } else {
-                self.cpu.shared.control.take_requests();
+            }
+            if self.cpu.shared.control.take_requests() {
+                self.begin_leaving();
+            }
+            if !early {
                 self.drain();
             }
         }
@@ -47,7 +50,7 @@ impl<P: Platform> Owner<'_, P> {
         if thread.state.load().control() {
             settle(&thread);
         }
-        if !thread.may_run_on(self.id) || self.better_elsewhere(&thread) {
+        if !self.may_keep(&thread) || self.better_elsewhere(&thread) {
             return self.dispatch(thread, control_word::NEED);
         }
         let slice_ns = fair::quantum_ns(self.local.waiting());
@@ -101,7 +104,7 @@ impl<P: Platform> Owner<'_, P> {
                 return Some(thread);
             }
             self.settle_here(&thread);
-            if thread.may_run_on(self.id) {
+            if self.may_keep(&thread) {
                 self.queue(thread, true);
             } else {
                 self.send_away(thread);
@@ -179,9 +182,10 @@ impl<P: Platform> Owner<'_, P> {
         })
     }
 
-    /// Whether the running thread was forbidden this CPU.
+    /// Whether the running thread was forbidden this CPU, or this CPU leaves.
     pub fn must_leave(&self) -> bool {
-        self.current().state.load().control() && !self.current().may_run_on(self.id)
+        let thread = self.current();
+        self.local.leaving || thread.state.load().control() && !thread.may_run_on(self.id)
     }
 
     /// Ends an action that may have changed the queue: offers surplus, tells an idle CPU, sets
@@ -227,14 +231,15 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Wakes one idle CPU, the nearest, to look for surplus.
-    fn kick_idle(&self) {
+    pub fn kick_idle(&mut self) {
         let map = &self.sched.map;
         for cluster in map.clusters_from(self.id) {
             self.sched.probed(1);
             let word = self.sched.idle.word(cluster);
             for cpu in map.members(cluster, word, self.id) {
-                if cpu != self.id && self.sched.idle.remove(map, cpu) {
-                    return self.ring(cpu, control_word::WORK);
+                let claimed = cpu != self.id && self.sched.idle.remove(map, cpu);
+                if claimed && self.ring(cpu, control_word::WORK) {
+                    return;
                 }
             }
         }

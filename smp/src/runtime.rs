@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
+use crate::offline::OfflineError;
 use crate::params::Params;
 use crate::spec::{AffinityError, SpawnError, ThreadSpec};
 use crate::stats::CpuStats;
@@ -75,9 +76,14 @@ pub trait Runtime: Sync {
     /// masked, at the end of every interrupt and before every return to user mode; returns
     /// with IRQs masked, perhaps much later and on another CPU.
     fn preempt_if_needed(&self);
-    /// Announces that the calling CPU is ready to run threads. IRQs masked, once per CPU and
-    /// before [`run_idle`].
+    /// Announces that the calling CPU is ready to run threads. IRQs masked, each time the CPU
+    /// starts and before [`run_idle`].
     fn cpu_online(&self, cpu: CpuId);
+    /// Asks `cpu` to hand over its threads and go off; it does when they have left it. One CPU
+    /// at a time. Thread context.
+    fn begin_offline(&self, cpu: CpuId) -> Result<(), OfflineError>;
+    /// What remains when `cpu` is off: its timers move to the calling CPU. Thread context.
+    fn finish_offline(&self, cpu: CpuId);
     /// Turns the calling context (the CPU's boot stack) into its idle thread.
     fn run_idle(&'static self) -> !;
 }
@@ -186,6 +192,14 @@ pub fn preempt_if_needed() {
 
 pub fn cpu_online(cpu: CpuId) {
     runtime().cpu_online(cpu);
+}
+
+pub fn begin_offline(cpu: CpuId) -> Result<(), OfflineError> {
+    runtime().begin_offline(cpu)
+}
+
+pub fn finish_offline(cpu: CpuId) {
+    runtime().finish_offline(cpu);
 }
 
 pub fn run_idle() -> ! {

@@ -2,12 +2,12 @@
 //!
 //! [`Runtime`] is implemented here in terms of the CPU's own actions (`Owner`), which live beside:
 //! `switch.rs` (choosing, the tail), `run_queue.rs`, `placement.rs`, `steal.rs`, `idle.rs`,
-//! `affinity.rs`, `tick.rs`.
+//! `offline.rs`, `affinity.rs`, `tick.rs`.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use percpu::{CpuId, CpuSet};
 
@@ -16,6 +16,7 @@ use crate::control_word::NEED;
 use crate::cpu::Cpu;
 use crate::held::Held;
 use crate::inbox::{Inbox, ReadyLink};
+use crate::offline::OfflineError;
 use crate::owner::Owner;
 use crate::params::Params;
 use crate::platform::Platform;
@@ -41,6 +42,8 @@ pub struct Scheduler<P: Platform> {
     pub(crate) registry: Registry,
     pub(crate) graveyard: Inbox<ReadyLink>,
     pub(crate) reaper: spin::Once<ThreadRef>,
+    /// A thread has lost its affinity and people have not been told.
+    pub(crate) unbound: AtomicBool,
 }
 
 // SAFETY: the only parts that are not `Sync` are the CPUs' local parts, which are reached through
@@ -63,6 +66,7 @@ impl<P: Platform> Scheduler<P> {
             registry: Registry::new(),
             graveyard: Inbox::new(),
             reaper: spin::Once::new(),
+            unbound: AtomicBool::new(false),
             map,
             platform,
         }
@@ -158,7 +162,7 @@ impl<P: Platform> Scheduler<P> {
 
     /// Lets the calling CPU act with IRQs masked and settles what follows: the queue, and, if the
     /// caller may be switched, a preemption that has become due.
-    fn act<R>(&self, act: impl FnOnce(&mut Owner<'_, P>) -> R) -> R {
+    pub(crate) fn act<R>(&self, act: impl FnOnce(&mut Owner<'_, P>) -> R) -> R {
         let were_unmasked = self.platform.irq_save();
         let result = self.with_owner(|owner| {
             let result = act(owner);
@@ -180,6 +184,7 @@ impl<P: Platform> Scheduler<P> {
             let reap = move || {
                 loop {
                     self.reap();
+                    self.tell_unbound();
                     self.park(None);
                 }
             };
@@ -375,14 +380,17 @@ impl<P: Platform> Runtime for Scheduler<P> {
     }
 
     fn cpu_online(&self, cpu: CpuId) {
-        self.with_owner(|owner| {
-            debug_assert_eq!(cpu, owner.id, "a CPU announces itself");
-            let now = owner.now();
-            owner.local.charged_ns = now;
-            owner.cpu.time.begin(now);
-            owner.cpu.shared.hints.online.store(true, Relaxed);
-            self.online.insert(&self.map, cpu);
-        });
+        debug_assert_eq!(cpu, self.platform.cpu(), "a CPU announces itself");
+        self.come_back();
+    }
+
+    fn begin_offline(&self, cpu: CpuId) -> Result<(), OfflineError> {
+        self.ask_to_leave(cpu)
+    }
+
+    fn finish_offline(&self, cpu: CpuId) {
+        crate::timers::take_over(cpu);
+        self.act(|owner| owner.wake_reaper());
     }
 
     fn run_idle(&'static self) -> ! {

@@ -107,6 +107,13 @@ impl SleepQueue {
         true
     }
 
+    /// Calls `wake` for every sleeper. They stay until each has taken itself out: their parks end
+    /// early, and they sleep on where they run then.
+    pub fn disturb(&self, mut wake: impl FnMut(&Thread)) {
+        let sleepers = self.sleepers.lock();
+        sleepers.iter().for_each(&mut wake);
+    }
+
     pub fn next_deadline(&self) -> Option<u64> {
         let sleepers = self.sleepers.lock();
         let front = sleepers.front();

@@ -133,7 +133,7 @@ impl<P: Platform> Owner<'_, P> {
 
     fn pick_or_steal(&mut self, stays: bool) -> Option<Held> {
         let picked = self.pick();
-        if picked.is_some() || stays {
+        if picked.is_some() || stays || self.local.leaving {
             return picked;
         }
         self.steal().then(|| self.pick()).flatten()
@@ -258,7 +258,7 @@ impl<P: Platform> Owner<'_, P> {
         if thread.state.load().control() {
             self.settle_here(&thread);
         }
-        if !thread.may_run_on(self.id) {
+        if !self.may_keep(&thread) {
             return self.send_away(thread);
         }
         let in_front = thread.body(|body| body.begin_turn());
@@ -277,7 +277,7 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
-    fn wake_reaper(&mut self) {
+    pub fn wake_reaper(&mut self) {
         let sched = self.sched;
         if let Some(reaper) = sched.reaper.get() {
             self.wake(reaper);

@@ -154,6 +154,8 @@ pub struct Thread {
     extension: Lock<Option<Arc<dyn Any + Send + Sync>>>,
     affinity: Lock<CpuSet>,
     restricted: AtomicBool,
+    /// Its affinity was lifted and nobody has been told yet.
+    unbound: core::sync::atomic::AtomicBool,
     pub(crate) params: ParamsWord,
     pub(crate) counters: ThreadCounters,
     // The CPU that runs, holds or queues it.
@@ -227,6 +229,7 @@ impl Thread {
             extension: Lock::new(spec.extension),
             affinity: Lock::new(affinity),
             restricted: AtomicBool::new(affinity != CpuSet::ALL),
+            unbound: core::sync::atomic::AtomicBool::new(false),
             params: ParamsWord::new(params),
             counters: ThreadCounters::default(),
             body: UnsafeCell::new(Body::new(params)),
@@ -288,9 +291,27 @@ impl Thread {
     /// Takes effect with the CONTROL request that must follow.
     pub(crate) fn store_affinity(&self, set: &CpuSet) {
         let _irqs = irqs_off();
-        *self.affinity.lock() = *set;
+        let mut affinity = self.affinity.lock();
+        *affinity = *set;
         self.restricted
             .store(*set != CpuSet::ALL, Ordering::Relaxed);
+    }
+
+    /// Lets the thread run everywhere if no CPU of `online` is allowed it. IRQs masked.
+    pub(crate) fn lift_restriction(&self, online: &CpuSet) -> bool {
+        let mut affinity = self.affinity.lock();
+        let stranded = !affinity.intersects(online);
+        if stranded {
+            *affinity = CpuSet::ALL;
+            self.restricted.store(false, Ordering::Relaxed);
+            self.unbound.store(true, Relaxed);
+        }
+        stranded
+    }
+
+    /// Takes the note that [`lift_restriction`](Self::lift_restriction) left.
+    pub(crate) fn take_unbound(&self) -> bool {
+        self.unbound.load(Relaxed) && self.unbound.swap(false, Relaxed)
     }
 
     pub fn params(&self) -> Params {

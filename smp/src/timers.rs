@@ -104,10 +104,14 @@ impl Drop for Timer {
 
 impl Inner {
     fn arm(this: &Arc<Inner>, deadline_ns: u64) {
+        Self::move_here(this, &mut this.arming.lock(), deadline_ns);
+    }
+
+    /// Arms on the calling CPU a timer that may be armed elsewhere.
+    fn move_here(this: &Arc<Inner>, arming: &mut Option<(CpuId, Key)>, deadline_ns: u64) {
         static ARMINGS: AtomicU64 = AtomicU64::new(0);
         let key = (deadline_ns, ARMINGS.fetch_add(1, Ordering::Relaxed));
-        let mut arming = this.arming.lock();
-        this.disarm(&mut arming);
+        this.disarm(arming);
         let home = home();
         *arming = Some((home, key));
         let mut queue = QUEUE.remote(home).lock();
@@ -158,16 +162,19 @@ pub fn run_expired(now_ns: u64) -> Option<u64> {
     }
 }
 
-/// Moves the timers of `cpu`, which has stopped, to the calling CPU.
+/// Moves the timers of `cpu`, which has stopped, to the calling CPU. Thread context.
 pub fn take_over(cpu: CpuId) {
-    let orphans = core::mem::take(&mut QUEUE.remote(cpu).lock().0);
-    for ((deadline_ns, number), timer) in orphans {
-        // Unless somebody armed or cancelled it since.
+    let first = || {
+        let queue = QUEUE.remote(cpu).lock();
+        let (key, timer) = queue.0.first_key_value()?;
+        Some((*key, timer.clone()))
+    };
+    while let Some((key, timer)) = first() {
+        // Under the timer's own lock, so that nobody finds it disarmed in between. Whoever armed
+        // or cancelled it since has taken it off that queue.
         let mut arming = timer.arming.lock();
-        if *arming == Some((cpu, (deadline_ns, number))) {
-            *arming = None;
-            drop(arming);
-            Inner::arm(&timer, deadline_ns);
+        if *arming == Some((cpu, key)) {
+            Inner::move_here(&timer, &mut arming, key.0);
         }
     }
 }

@@ -38,6 +38,7 @@ struct Lines {
     /// exchange only: loom orders a plain store and an exchange too loosely.
     interrupted: loom::sync::atomic::AtomicBool,
     waiting: AtomicBool,
+    off: AtomicBool,
 }
 
 impl Lines {
@@ -45,6 +46,7 @@ impl Lines {
         Self {
             interrupted: loom::sync::atomic::AtomicBool::new(false),
             waiting: AtomicBool::new(false),
+            off: AtomicBool::new(false),
         }
     }
 }
@@ -171,6 +173,9 @@ impl Machine {
             if self.0.begin_wait() {
                 return self.lines(cpu).waiting.store(true, Relaxed);
             }
+            if self.0.leave_for_good() {
+                return self.lines(cpu).off.store(true, Relaxed);
+            }
         }
     }
 
@@ -187,10 +192,22 @@ impl Machine {
         self.lines(cpu).interrupted.load(Acquire)
     }
 
+    /// Whether the CPU has stopped: it takes no interrupts.
+    pub fn is_off(&self, cpu: usize) -> bool {
+        self.lines(cpu).off.load(Relaxed)
+    }
+
+    /// CPU `cpu`, which is off, starts again.
+    pub fn start_cpu(&self, cpu: usize) {
+        self.become_cpu(cpu);
+        self.lines(cpu).off.store(false, Relaxed);
+        self.0.cpu_online(CpuId::new(cpu));
+    }
+
     /// Turns to CPU `cpu` and delivers its interrupt, if one was sent.
     pub fn serve(&self, cpu: usize) {
         self.become_cpu(cpu);
-        if !self.lines(cpu).interrupted.swap(false, Acquire) {
+        if !self.lines(cpu).interrupted.swap(false, Acquire) || self.is_off(cpu) {
             return;
         }
         if self.lines(cpu).waiting.swap(false, Relaxed) {

@@ -7,4 +7,5 @@
 mod blocking;
 mod harness;
 mod machine;
+mod offline;
 mod scheduler;

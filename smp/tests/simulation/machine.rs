@@ -112,6 +112,7 @@ struct SimCpu {
     running: u32,
     charged_at: u64,
     waiting: bool,
+    off: bool,
     /// When the timer came last, and how often in a row with hardly any time between.
     timer: (u64, u32),
 }
@@ -228,6 +229,10 @@ impl Machine {
             if self.on(cpu, |m| m.sched.current_id().tid) == 0 {
                 self.cpus[cpu].waiting = self.on(cpu, |m| m.sched.begin_wait());
             }
+            if !self.cpus[cpu].waiting && self.on(cpu, |m| m.sched.leave_for_good()) {
+                self.cpus[cpu].off = true;
+                break;
+            }
         }
         self.check();
     }
@@ -255,6 +260,9 @@ impl Machine {
     }
 
     fn interrupt(&mut self, cpu: usize, handler: impl FnOnce(&Scheduler<SimPlatform>)) {
+        if self.cpus[cpu].off {
+            return;
+        }
         self.on(cpu, |m| {
             m.sched.platform().lines(cpu).irqs_off = true;
             if m.cpus[cpu].waiting {
@@ -421,6 +429,23 @@ impl Machine {
         let since = *self.waste_since.get_or_insert(now);
         self.wasted_ns += until - now;
         self.worst_waste_ns = self.worst_waste_ns.max(until - since);
+    }
+
+    /// CPU `by` asks `cpu` to go off.
+    pub fn take_off(&mut self, cpu: usize, by: usize) -> Result<(), smp::OfflineError> {
+        let mut asked = Ok(());
+        self.awake(by, |m| asked = m.sched.begin_offline(CpuId::new(cpu)));
+        asked
+    }
+
+    pub fn is_off(&self, cpu: usize) -> bool {
+        self.cpus[cpu].off
+    }
+
+    pub fn bring_back(&mut self, cpu: usize) {
+        assert!(std::mem::take(&mut self.cpus[cpu].off), "it is off");
+        self.on(cpu, |m| m.sched.cpu_online(CpuId::new(cpu)));
+        self.settle(cpu);
     }
 
     pub fn ready(&self) -> u32 {

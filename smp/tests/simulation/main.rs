@@ -2,16 +2,17 @@
 //! should be.
 
 mod machine;
+mod offline;
 mod parameters;
 
 use machine::{MS, Machine, Step, US};
 use smp::{CpuId, CpuSet, Params, Policy, ThreadRef, ThreadSpec};
 
-fn cpus(list: &str) -> CpuSet {
+pub fn cpus(list: &str) -> CpuSet {
     CpuSet::parse_list(list).unwrap()
 }
 
-fn spec() -> ThreadSpec {
+pub fn spec() -> ThreadSpec {
     ThreadSpec::new("simulated", || {})
 }
 
@@ -338,10 +339,10 @@ fn a_real_time_runaway_leaves_a_twentieth() {
 }
 
 /// A small deterministic generator: each test names its seed.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
