@@ -6,7 +6,7 @@ use crate::arch::aarch64::early_map::EarlyMap;
 use crate::arch::aarch64::mmu::{self, Image};
 use crate::arch::aarch64::{cpu, gic, psci, secondary, stack, timer, tlb};
 use crate::machine::{self, Machine, MemoryMap, Region};
-use crate::process::exec::init;
+use crate::process::exec::{init, vdso};
 use crate::{console, drivers, fs, irq, panic, sched, selftest, symbols, tty};
 use core::ops::Range;
 use mm::PhysAddr;
@@ -34,6 +34,7 @@ extern "C" fn weft_boot_cpu(tree: *const u8, tree_physical: u64, image_physical:
     final_table(machine, image); // W^X, no user half
     symbols::install(mmu::appended(image.region()));
     timer::init(); // the clock
+    vdso::init().expect("memory at boot"); // its page in user space
     if let Some(uart) = machine.uart {
         console::attach(uart);
     }

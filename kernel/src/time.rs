@@ -1,6 +1,8 @@
 //! Clocks: monotonic since boot, real since 1970.
 
+use crate::process::exec::vdso;
 use core::sync::atomic::{AtomicI64, Ordering};
+use smp::SpinLock;
 
 /// What times(2), `SIGCHLD` and /proc count CPU time in (`USER_HZ`).
 pub const TICKS_PER_SECOND: u64 = 100;
@@ -22,7 +24,11 @@ pub fn realtime_ns() -> u64 {
 
 /// Sets the real clock: from the RTC at boot, by clock_settime(2).
 pub fn set_realtime_ns(now: u64) {
-    REAL_OFFSET_NS.store(now.wrapping_sub(monotonic_ns()) as i64, Ordering::Relaxed);
+    static ONE_AT_A_TIME: SpinLock<()> = SpinLock::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let offset = now.wrapping_sub(monotonic_ns()) as i64;
+    REAL_OFFSET_NS.store(offset, Ordering::Relaxed);
+    vdso::publish_real_offset(offset);
 }
 
 /// The monotonic time at which the real clock will read `real_ns`.

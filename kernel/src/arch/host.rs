@@ -23,6 +23,23 @@ pub fn now_ns() -> u64 {
     NOW.fetch_add(1, Ordering::Relaxed)
 }
 
+/// A counter of 1 GHz.
+pub fn ns_per_tick() -> u64 {
+    1 << 32
+}
+
+pub mod vdso {
+    //! See `aarch64::vdso`: nobody runs it here.
+
+    pub fn image() -> &'static [u8] {
+        &[]
+    }
+
+    pub fn sigreturn() -> usize {
+        0
+    }
+}
+
 /// See `aarch64::user_state`.
 #[derive(Default)]
 pub struct FpState(Cell<FpRegisters>);

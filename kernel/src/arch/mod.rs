@@ -8,6 +8,7 @@
 //! - [`UserState`]: what the trap frame leaves out and a switch must carry: FP/SIMD and TLS.
 //! - [`usercopy`]: the only instructions that touch user memory.
 //! - [`enter_user_mode`]: a new user thread's first step.
+//! - [`vdso`]: the kernel's code for user mode.
 //! - [`features`]: HWCAP bits that every CPU has. [`now_ns`]: monotonic time.
 
 mod fault;
@@ -24,9 +25,9 @@ pub use aarch64::{
     cpu::{Features, features},
     exception::enter_user_mode,
     random::random_word,
-    timer::now_ns,
+    timer::{now_ns, ns_per_tick},
     user_state::{FpState, UserState},
-    usercopy,
+    usercopy, vdso,
 };
 
 #[cfg(not(target_os = "none"))]
@@ -34,5 +35,5 @@ pub mod host;
 #[cfg(not(target_os = "none"))]
 pub use host::{
     Features, FpState, UserState, end, enter_user_mode, features, interrupt_cpu, now_ns,
-    random_word, usercopy,
+    ns_per_tick, random_word, usercopy, vdso,
 };

@@ -23,6 +23,7 @@ mod sockets;
 mod terminal;
 mod threads;
 mod time;
+mod vdso;
 mod wild;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         events::TESTS,
         files::TESTS,
         time::TESTS,
+        vdso::TESTS,
         affinity::TESTS,
         sockets::TESTS,
         socket_calls::TESTS,

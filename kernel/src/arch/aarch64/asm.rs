@@ -4,6 +4,7 @@ use super::mmu;
 use super::secondary::SecondaryContext;
 use super::stack::{OVERFLOW_STACK_TOP, SAVED_SIZE, STACK_SHIFT};
 use crate::arch::{FpRegisters, TrapFrame};
+use crate::process::exec::vdso::ClockPage;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
@@ -30,6 +31,11 @@ global_asm!(
 global_asm!(include_str!("switch.S"), SAVED_SIZE = const SAVED_SIZE);
 global_asm!(include_str!("usercopy.S"));
 global_asm!(include_str!("memory.S"));
+global_asm!(
+    include_str!("vdso.S"),
+    NS_PER_TICK = const offset_of!(ClockPage, ns_per_tick),
+    REAL_OFFSET_NS = const offset_of!(ClockPage, real_offset_ns),
+);
 global_asm!(
     include_str!("fp.S"),
     FPSR = const offset_of!(FpRegisters, fpsr),

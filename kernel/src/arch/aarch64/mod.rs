@@ -1,6 +1,6 @@
 //! AArch64 at EL1: everything that names a register or an instruction.
 //!
-//! Assembly is in `boot.S`, `vectors.S`, `switch.S`, `usercopy.S` and `fp.S`, included by [`asm`]
+//! Assembly is in `boot.S`, `vectors.S`, `switch.S`, `usercopy.S`, `vdso.S` and `fp.S`, included by [`asm`]
 //! with offsets taken from the Rust types.
 
 mod asm;
@@ -19,3 +19,4 @@ pub mod timer;
 pub mod tlb;
 pub mod user_state;
 pub mod usercopy;
+pub mod vdso;

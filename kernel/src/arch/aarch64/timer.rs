@@ -26,6 +26,11 @@ pub fn init() {
     );
 }
 
+/// Nanoseconds per counter tick, as a 32.32 fixed-point number.
+pub fn ns_per_tick() -> u64 {
+    NS_PER_TICK.load(Ordering::Relaxed)
+}
+
 /// The counter's frequency in hertz, as firmware set CNTFRQ_EL0.
 pub fn frequency() -> u64 {
     CNTFRQ_EL0.get().max(1)

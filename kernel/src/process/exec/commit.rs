@@ -83,7 +83,7 @@ pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Pre
 
 fn install_memory(current: &Current, prepared: &Prepared) {
     let process = current.process();
-    process.set_trampoline(prepared.trampoline);
+    process.set_trampoline(prepared.vdso.sigreturn);
     current.user.fp.set(&FpRegisters::default());
     let old = {
         let _irqs_off = percpu::irq::mask();

@@ -9,7 +9,7 @@ pub mod init;
 mod load;
 mod script;
 pub mod stack;
-mod trampoline;
+pub mod vdso;
 
 use super::{Credentials, Image, Process, Resource, current};
 use crate::arch::{self, TrapFrame};
@@ -50,7 +50,7 @@ struct Prepared {
     registers: TrapFrame,
     image: Image,
     name: Vec<u8>,
-    trampoline: usize,
+    vdso: vdso::Mapped,
     credentials: Credentials,
 }
 
@@ -90,9 +90,9 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
         Some((file, program)) => Some(load::map(&memory, file, program, 0)?),
         None => None,
     };
-    let trampoline = trampoline::map(&memory)?;
+    let vdso = vdso::map(&memory)?;
 
-    let vector = auxiliary_vector(&program, &main, interpreter.as_ref(), &credentials);
+    let vector = auxiliary_vector(&program, &main, interpreter.as_ref(), &credentials, vdso);
     let mut random = [0; 16];
     crate::random::fill(&mut random);
     if stack::size_needed(&request.arguments, &request.environment, &request.path) > stack_size / 2
@@ -123,7 +123,7 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
         registers,
         image,
         name,
-        trampoline,
+        vdso,
         credentials,
     })
 }
@@ -222,11 +222,13 @@ fn auxiliary_vector(
     main: &load::Loaded,
     interpreter: Option<&load::Loaded>,
     credentials: &Credentials,
+    vdso: vdso::Mapped,
 ) -> Vec<(u64, Auxiliary)> {
     let features = arch::features();
     let secure = credentials.uid != credentials.euid || credentials.gid != credentials.egid;
     let value = |key: u32, value: u64| (u64::from(key), Auxiliary::Value(value));
     alloc::vec![
+        value(auxvec::AT_SYSINFO_EHDR, vdso.base as u64),
         value(auxvec::AT_HWCAP, features.hwcap),
         value(auxvec::AT_PAGESZ, mm::PAGE_SIZE as u64),
         value(auxvec::AT_CLKTCK, crate::time::TICKS_PER_SECOND),
