@@ -22,7 +22,7 @@ PROGRAMS   := user/$(TARGET)/$(USER_TARGET)/release
 LAUNCH     := target/debug/launch
 RUN         = $(LAUNCH) run --kernel build/Image --initrd build/initramfs.cpio
 
-.PHONY: help run run-smp ssh gdb test clean setup kernel programs image
+.PHONY: help run run-smp ssh gdb test bench clean setup kernel programs image
 
 help:
 	@echo "make run-smp [SMP=8]     build what is needed and boot 4 CPUs; Ctrl-A X ends it"
@@ -30,6 +30,7 @@ help:
 	@echo "make ssh [CMD='...']     log in to the running machine, or run one command on it"
 	@echo "make gdb                 boot and wait for a debugger, then attach it"
 	@echo "make test [ONLY=name]    every test; the last line counts them"
+	@echo "make bench [BENCH=name]  against Linux on the same machine; COUNT=one is the quick part"
 	@echo "make image               build only: build/Image and build/initramfs.cpio"
 	@echo "make clean               remove what was built"
 	@echo "settings: SMP=$(SMP) MACHINE=$(MACHINE) SSH_PORT=$(SSH_PORT) HTTP_PORT=$(HTTP_PORT) APPEND='kernel words'"
@@ -49,6 +50,10 @@ gdb: image
 
 test: image
 	@$(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
+
+# COUNT: one, four (instructions at 1 and 4 CPUs), wall; several words, or all.
+bench: build/Image build/bench/initramfs.cpio
+	@$(LAUNCH) bench $(addprefix --,$(COUNT)) $(BENCHFLAGS) $(BENCH)
 
 clean:
 	rm -rf target build user/target
@@ -84,6 +89,13 @@ build/busybox: $(TOOLCHAIN) user/fetch-busybox.sh
 .PHONY: build/ssh
 build/ssh: $(TOOLCHAIN)
 	@qemu-configs/keys.sh $@
+
+# Both kernels boot the same small root file system; the programs it needs are few.
+.PHONY: build/bench/initramfs.cpio
+build/bench/initramfs.cpio: PACKAGES := -p bench -p init
+build/bench/initramfs.cpio: programs $(LAUNCH)
+	@mkdir -p build/bench
+	@$(LAUNCH) initramfs --manifest user/bench/manifest --out $@ --source programs=$(PROGRAMS)
 
 build/initramfs.cpio: programs build/busybox build/ssh $(LAUNCH)
 	@$(LAUNCH) initramfs --manifest user/manifest --out $@ \

@@ -21,12 +21,19 @@ pub struct Machine {
     pub machine: String,
     /// As QEMU's `-accel` takes it.
     pub accel: String,
+    /// Whether there is a network card.
+    #[serde(default = "yes")]
+    pub network: bool,
     /// Words for the kernel's command line.
     #[serde(default)]
     pub append: String,
     /// Further QEMU arguments, as they are.
     #[serde(default)]
     pub extra: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn folder() -> PathBuf {

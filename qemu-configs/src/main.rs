@@ -3,6 +3,7 @@
 //!
 //! `image` and `initramfs` prepare what is booted; `run` boots it; `test` boots it many times.
 
+mod bench;
 mod image;
 mod initramfs;
 mod machine;
@@ -25,6 +26,7 @@ usage: launch COMMAND [OPTIONS]
   image      ELF -> bootable Image     (--elf FILE --out FILE)
   initramfs  manifest -> cpio archive  (--manifest FILE --source NAME=DIR ... --out FILE)
   machines   list the machines
+  bench      against Linux             [ROW...] (--one --four --wall --ours --default-linux)
   test       every test; the closing line counts them   (--only WORD --list)
 ";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         "image" => image::command(arguments),
         "initramfs" => initramfs::command(arguments),
         "test" => test::command(arguments),
+        "bench" => bench::command(arguments),
         "machines" => machine::list_command(),
         _ => return usage(),
     };

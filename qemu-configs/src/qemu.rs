@@ -34,8 +34,12 @@ pub fn command_line(machine: &Machine, boot: &Boot) -> Vec<String> {
         option("-append", append.trim());
     }
     option("-global", "virtio-mmio.force-legacy=false");
-    option("-netdev", &user_network(boot));
-    option("-device", "virtio-net-device,netdev=net0");
+    if machine.network {
+        option("-netdev", &user_network(boot));
+        option("-device", "virtio-net-device,netdev=net0");
+    } else {
+        option("-nic", "none");
+    }
     option("-device", "virtio-rng-device");
     option("-display", "none");
     // The monitor shares the terminal: Ctrl-A C reaches it, Ctrl-A X ends QEMU.

@@ -6,7 +6,7 @@
 
 mod boots;
 mod faults;
-mod guest;
+pub mod guest;
 mod host;
 mod lines;
 mod report;
