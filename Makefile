@@ -22,7 +22,7 @@ PROGRAMS   := user/$(TARGET)/$(USER_TARGET)/release
 LAUNCH     := target/debug/launch
 RUN         = $(LAUNCH) run --kernel build/Image --initrd build/initramfs.cpio
 
-.PHONY: help run run-smp ssh gdb test bench clean setup kernel programs image
+.PHONY: help run run-smp ssh gdb test bench profile clean setup kernel programs image
 
 help:
 	@echo "make run-smp [SMP=8]     build what is needed and boot 4 CPUs; Ctrl-A X ends it"
@@ -31,6 +31,7 @@ help:
 	@echo "make gdb                 boot and wait for a debugger, then attach it"
 	@echo "make test [ONLY=name]    every test; the last line counts them"
 	@echo "make bench [BENCH=name]  against Linux on the same machine; COUNT=one is the quick part"
+	@echo "make profile BENCH=name   which functions execute a row's instructions"
 	@echo "make image               build only: build/Image and build/initramfs.cpio"
 	@echo "make clean               remove what was built"
 	@echo "settings: SMP=$(SMP) MACHINE=$(MACHINE) SSH_PORT=$(SSH_PORT) HTTP_PORT=$(HTTP_PORT) APPEND='kernel words'"
@@ -50,6 +51,10 @@ gdb: image
 
 test: image
 	@$(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
+
+profile: build/Image build/bench/initramfs.cpio
+	@$(CARGO) build -q -p instruction-counts --target-dir target
+	@$(LAUNCH) profile --elf $(KERNEL_ELF) $(addprefix --,$(COUNT)) $(BENCH)
 
 # COUNT: one, four (instructions at 1 and 4 CPUs), wall; several words, or all.
 bench: build/Image build/bench/initramfs.cpio

@@ -7,6 +7,7 @@ mod bench;
 mod image;
 mod initramfs;
 mod machine;
+mod profile;
 mod qemu;
 mod run;
 mod symbols;
@@ -27,6 +28,7 @@ usage: launch COMMAND [OPTIONS]
   initramfs  manifest -> cpio archive  (--manifest FILE --source NAME=DIR ... --out FILE)
   machines   list the machines
   bench      against Linux             [ROW...] (--one --four --wall --ours --default-linux)
+  profile    instructions by function  (--elf KERNEL ROW --four --all)
   test       every test; the closing line counts them   (--only WORD --list)
 ";
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         "initramfs" => initramfs::command(arguments),
         "test" => test::command(arguments),
         "bench" => bench::command(arguments),
+        "profile" => profile::command(arguments),
         "machines" => machine::list_command(),
         _ => return usage(),
     };

@@ -22,7 +22,7 @@ pub fn table(file: &ElfBytes<LittleEndian>) -> Result<Vec<u8>> {
 }
 
 /// Every code symbol, by address, one name per address.
-fn functions(file: &ElfBytes<LittleEndian>) -> Result<Vec<(u64, String)>> {
+pub fn functions(file: &ElfBytes<LittleEndian>) -> Result<Vec<(u64, String)>> {
     let Some((symbols, names)) = file.symbol_table().map_err(|error| error.to_string())? else {
         return Ok(Vec::new()); // stripped: backtraces show bare addresses
     };

@@ -20,6 +20,7 @@ pub struct Contender {
     pub title: &'static str,
     kernel: PathBuf,
     append: String,
+    qemu: Vec<String>,
 }
 
 pub fn weft() -> Contender {
@@ -28,6 +29,7 @@ pub fn weft() -> Contender {
         title: "Weft",
         kernel: crate::test::guest::KERNEL.into(),
         append: String::new(),
+        qemu: Vec::new(),
     }
 }
 
@@ -39,6 +41,7 @@ pub fn linux() -> Result<[Contender; 2]> {
         title,
         kernel: kernel.clone(),
         append: format!("console=ttyAMA0 rdinit=/sbin/init quiet {words}"),
+        qemu: Vec::new(),
     };
     Ok([
         contender("linux", "Linux", TUNED),
@@ -76,6 +79,12 @@ fn find_kernel() -> Option<PathBuf> {
 }
 
 impl Contender {
+    /// The same with more words for QEMU.
+    pub fn with_qemu(mut self, words: &[&str]) -> Self {
+        self.qemu.extend(words.iter().map(ToString::to_string));
+        self
+    }
+
     /// One boot that runs the rows of these names and powers off.
     pub fn run(&self, setting: Setting, rows: &[&str], samples: usize) -> Result<Figures> {
         let program = format!("-- /bin/bench --samples {samples} {}", rows.join(" "));
@@ -83,6 +92,7 @@ impl Contender {
             kernel: self.kernel.clone(),
             append: format!("{} {program}", self.append),
             initrd: INITRD.into(),
+            qemu: self.qemu.clone(),
         };
         let name = format!("bench-{}-{}", self.key, setting.key());
         let mut guest = Guest::boot(&name, setting.machine(), variant)?;

@@ -3,10 +3,10 @@
 //! `bench.toml` says what is compared and where (`rows.rs`); `contender.rs` boots one kernel
 //! and `figures.rs` reads what `user/bench` said; `table.rs` shows who won.
 
-mod contender;
+pub mod contender;
 mod figures;
 mod results;
-mod rows;
+pub mod rows;
 mod table;
 mod verdict;
 

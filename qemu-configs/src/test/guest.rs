@@ -27,6 +27,8 @@ pub struct Variant {
     pub kernel: PathBuf,
     pub append: String,
     pub initrd: PathBuf,
+    /// More words for QEMU.
+    pub qemu: Vec<String>,
 }
 
 impl Default for Variant {
@@ -35,6 +37,7 @@ impl Default for Variant {
             kernel: KERNEL.into(),
             append: String::new(),
             initrd: "build/initramfs.cpio".into(),
+            qemu: Vec::new(),
         }
     }
 }
@@ -63,6 +66,7 @@ impl Guest {
         };
         let mut process = Command::new(qemu::PROGRAM)
             .args(qemu::command_line(&machine::load(machine)?, &boot))
+            .args(variant.qemu)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -19,6 +19,7 @@ mod measure;
 mod peer;
 mod report;
 mod rows;
+mod window;
 
 use std::ffi::{CStr, OsStr, OsString, c_char};
 use std::os::unix::ffi::OsStrExt;

@@ -3,7 +3,7 @@
 //! A *sample* is the mean cost of one operation over a short loop. The first sample warms
 //! caches, pools and page tables up and is thrown away.
 
-use crate::clock;
+use crate::{clock, window};
 use nix::errno::Errno;
 
 /// How often a row takes a sample.
@@ -48,7 +48,7 @@ impl Plan {
     pub fn batches(self, operations: u32, mut batch: impl FnMut() -> u64) -> Vec<f64> {
         batch();
         let sample = |_| batch() as f64 / f64::from(operations);
-        (0..self.samples).map(sample).collect()
+        window::around(|| (0..self.samples).map(sample).collect())
     }
 
     /// As `batches`, for a loop that can fail.
@@ -59,7 +59,7 @@ impl Plan {
     ) -> Result<Vec<f64>, Trouble> {
         batch()?;
         let sample = |_| batch().map(|spent| spent as f64 / f64::from(operations));
-        (0..self.samples).map(sample).collect()
+        window::around(|| (0..self.samples).map(sample).collect())
     }
 }
 

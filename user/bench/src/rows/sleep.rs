@@ -2,7 +2,7 @@
 
 use super::{Row, row};
 use crate::measure::{Outcome, Plan, percentiles};
-use crate::{clock, cpus};
+use crate::{clock, cpus, window};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +24,6 @@ fn lateness(plan: Plan) -> Outcome {
     });
     Ok(percentiles(
         "",
-        (0..100 * plan.samples).map(|_| nap()).collect(),
+        window::around(|| (0..100 * plan.samples).map(|_| nap()).collect()),
     ))
 }
