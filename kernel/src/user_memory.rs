@@ -129,12 +129,18 @@ impl<T: Plain> UserPtr<T> {
         })
     }
 
-    /// Reads `count` elements; refuses more than `limit` with `EINVAL`.
+    /// Reads `count` elements; refuses more than `limit` with `EINVAL`, and what there is no
+    /// memory for with `ENOMEM`.
     pub fn read_array(self, count: usize, limit: usize) -> Result<Vec<T>> {
         if count > limit {
             return Err(Errno::EINVAL);
         }
-        (0..count).map(|index| self.element(index).read()).collect()
+        let mut array = Vec::new();
+        array.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+        for index in 0..count {
+            array.push(self.element(index).read()?);
+        }
+        Ok(array)
     }
 }
 

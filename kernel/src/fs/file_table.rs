@@ -170,26 +170,45 @@ impl FileTable {
         self.close_range(0, Fd::MAX);
     }
 
-    /// A copy for fork(2): own descriptors, same open files.
-    pub fn duplicate(&self) -> Self {
-        let slots = self.slots.lock();
-        let copy = Slots {
-            slots: slots.slots.clone(),
-            lowest_free: slots.lowest_free,
-        };
-        Self::with(copy, self.limit())
+    /// A copy for fork(2): own descriptors, same open files. `ENOMEM` when there is no room for a
+    /// table of that size.
+    pub fn duplicate(&self) -> Result<Self> {
+        self.with_room_for_all(|slots, mut copy| {
+            copy.extend_from_slice(slots.used());
+            let copy = Slots {
+                slots: copy,
+                lowest_free: slots.lowest_free,
+            };
+            Self::with(copy, self.limit())
+        })
     }
 
     /// The open descriptors, ascending (/proc/<pid>/fd).
-    pub fn descriptors(&self) -> Vec<Fd> {
-        let slots = self.slots.lock();
-        slots
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| slot.is_some())
-            .map(|(fd, _)| fd as Fd)
-            .collect()
+    pub fn descriptors(&self) -> Result<Vec<Fd>> {
+        self.with_room_for_all(|slots, mut open| {
+            let used = slots.used().iter().enumerate();
+            open.extend(used.filter_map(|(fd, slot)| slot.as_ref().map(|_| fd as Fd)));
+            open
+        })
+    }
+
+    /// One past the highest descriptor that is open.
+    pub fn used(&self) -> usize {
+        self.slots.lock().used().len()
+    }
+
+    /// Runs `fill` on the locked slots with a vector that has room for something of each. A table
+    /// may have a million: that much is asked for outside the lock, and may not be there.
+    fn with_room_for_all<T, R>(&self, fill: impl FnOnce(&Slots, Vec<T>) -> R) -> Result<R> {
+        let mut room = Vec::new();
+        loop {
+            room.try_reserve_exact(self.used())
+                .map_err(|_| Errno::ENOMEM)?;
+            let slots = self.slots.lock();
+            if slots.used().len() <= room.capacity() {
+                return Ok(fill(&slots, room));
+            }
+        }
     }
 
     fn close_where(&self, first: Fd, last: Fd, closes: impl Fn(&Slot) -> bool) {
@@ -229,6 +248,12 @@ impl Slots {
             .ok_or(Errno::EBADF)
     }
 
+    /// The slots up to the last that is taken.
+    fn used(&self) -> &[Option<Slot>] {
+        let last = self.slots.iter().rposition(Option::is_some);
+        &self.slots[..last.map_or(0, |last| last + 1)]
+    }
+
     fn insert(&mut self, lowest: usize, limit: usize, slot: Slot) -> Result<Fd> {
         let start = lowest.max(self.lowest_free);
         let free = (start..self.slots.len()).find(|&fd| self.slots[fd].is_none());
@@ -236,10 +261,10 @@ impl Slots {
         if fd >= limit {
             return Err(Errno::EMFILE);
         }
+        self.grow_to(fd)?;
         if start == self.lowest_free {
             self.lowest_free = fd + 1;
         }
-        self.grow_to(fd)?;
         self.slots[fd] = Some(slot);
         Ok(fd as Fd)
     }

@@ -147,7 +147,7 @@ fn build(
         files: if has(CloneFlags::FILES) {
             files
         } else {
-            Arc::new(files.duplicate())
+            Arc::new(files.duplicate()?)
         },
         fs: if has(CloneFlags::FS) {
             fs
@@ -314,12 +314,14 @@ fn wait_for_memory(current: &Current, child: &Process) {
 }
 
 /// unshare(2): own copies of what is shared with other threads or processes.
-pub fn unshare(flags: CloneFlags) {
+pub fn unshare(flags: CloneFlags) -> Result<()> {
     let current = current();
     if flags.contains(CloneFlags::FILES) {
-        drop(current.set_files(Some(Arc::new(current.files().duplicate()))));
+        let own = Arc::new(current.files().duplicate()?);
+        drop(current.set_files(Some(own)));
     }
     if flags.contains(CloneFlags::FS) {
         drop(current.set_fs(Some(Arc::new(current.fs().duplicate()))));
     }
+    Ok(())
 }

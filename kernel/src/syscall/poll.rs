@@ -231,10 +231,10 @@ fn ppoll(registers: &mut TrapFrame) -> Result<usize> {
     let files = current().files();
     let timeout = Timeout::read(registers.argument(2))?;
     let mut entries = array.read_array(count as u32 as usize, files.limit())?;
-    let open: Vec<_> = entries
-        .iter()
-        .map(|entry| files.get(entry.fd as Fd).ok())
-        .collect();
+    let mut open = Vec::new();
+    open.try_reserve_exact(entries.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    open.extend(entries.iter().map(|entry| files.get(entry.fd as Fd).ok()));
     let found = with_mask_at(registers.argument(3), registers.argument(4), || {
         let look = || Ok(look_at(&mut entries, &open));
         poll::wait_for(open.iter().flatten(), timeout.deadline_ns, look)

@@ -369,6 +369,6 @@ fn unshare(registers: &mut TrapFrame) -> Result<usize> {
     if !(CloneFlags::FILES | CloneFlags::FS | CloneFlags::SYSVSEM).contains(flags) {
         return Err(Errno::EINVAL);
     }
-    fork::unshare(flags);
+    fork::unshare(flags)?;
     Ok(0)
 }

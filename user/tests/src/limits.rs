@@ -10,6 +10,7 @@ use std::fs::File;
 pub const TESTS: &[Test] = &[
     ("limit.unknown_call", unknown_call),
     ("limit.open_files", open_files),
+    ("limit.large_tables", large_tables),
     ("limit.fork_bomb", fork_bomb),
     ("limit.address_space", address_space),
     ("limit.file_size", file_size),
@@ -42,6 +43,43 @@ fn open_files() -> Outcome {
     files.pop();
     File::open("/dev/null")?;
     Ok(())
+}
+
+/// A table of a million descriptors is copied by each fork. Where there is no memory for one more,
+/// that is the caller's error and nobody else's.
+fn large_tables() -> Outcome {
+    const SLOTS: i32 = 1 << 20;
+    const CHILDREN: usize = 64;
+    let parent = child(|| {
+        status_of((|| {
+            setrlimit(Resource::RLIMIT_NOFILE, SLOTS as u64, SLOTS as u64)?;
+            let (gate, release) = nix::unistd::pipe()?;
+            // SAFETY: a descriptor nobody else uses.
+            Errno::result(unsafe { libc::dup2(0, SLOTS - 1) })?;
+            let (mut children, mut refused) = (0, None);
+            while refused.is_none() && children < CHILDREN {
+                // SAFETY: this process has one thread.
+                match unsafe { fork() } {
+                    Ok(ForkResult::Child) => {
+                        drop(release);
+                        let _ = nix::unistd::read(&gate, &mut [0]);
+                        // SAFETY: ends this process and runs nothing else of it.
+                        unsafe { libc::_exit(0) }
+                    }
+                    Ok(ForkResult::Parent { .. }) => children += 1,
+                    Err(error) => refused = Some(error),
+                }
+            }
+            drop(release);
+            for _ in 0..children {
+                waitpid(None, None)?;
+            }
+            ensure!(children > 0);
+            ensure!(matches!(refused, None | Some(Errno::ENOMEM)));
+            succeeds(child(|| 0)?)
+        })())
+    })?;
+    succeeds(parent)
 }
 
 /// As nobody: root is not held by RLIMIT_NPROC.

@@ -21,7 +21,7 @@ fn table(subject: &Subject) -> Result<Arc<FileTable>> {
 
 fn list(subject: &Subject, file_type: FileType) -> Vec<Child> {
     let fds = table(subject)
-        .map(|table| table.descriptors())
+        .and_then(|table| table.descriptors())
         .unwrap_or_default();
     fds.into_iter().map(|fd| numbered(fd, file_type)).collect()
 }

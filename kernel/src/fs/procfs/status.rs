@@ -56,9 +56,7 @@ fn identity(text: &mut String, subject: &Subject) {
         let c = task.credentials();
         let _ = writeln!(text, "Uid:\t{}\t{}\t{}\t{}", c.uid, c.euid, c.suid, c.fsuid);
         let _ = writeln!(text, "Gid:\t{}\t{}\t{}\t{}", c.gid, c.egid, c.sgid, c.fsgid);
-        let slots = task.files_of().map_or(0, |files| {
-            files.descriptors().last().map_or(0, |last| last + 1)
-        });
+        let slots = task.files_of().map_or(0, |files| files.used());
         let _ = writeln!(text, "FDSize:\t{}", slots.next_multiple_of(64));
         let groups: String = c.groups.iter().map(|group| format!("{group} ")).collect();
         let _ = writeln!(text, "Groups:\t{groups}");

@@ -71,7 +71,7 @@ pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Pre
     exit::release_user_words(current);
     install_memory(current, &prepared);
     reset_signals(current);
-    unshare_files(current);
+    current.files().close_marked();
     take_on_credentials(current, prepared.credentials);
     current.thread().set_name(&String::from_utf8_lossy(
         &prepared.name[..prepared.name.len().min(NAME_LENGTH)],
@@ -110,18 +110,16 @@ fn reset_signals(current: &Current) {
     });
 }
 
-/// A table shared with another process (`CLONE_FILES`) is not closed under its feet.
-fn unshare_files(current: &Current) {
+/// A table shared with another process (`CLONE_FILES`) is not closed under its feet. After the
+/// other threads have gone, which shared it too.
+pub(super) fn unshare_files(current: &Current) -> Result<()> {
     let files = current.files();
     const OWN: usize = 2; // the task's and this one
-    let files = if Arc::strong_count(&files) > OWN {
-        let own = Arc::new(files.duplicate());
-        drop(current.set_files(Some(own.clone())));
-        own
-    } else {
-        files
-    };
-    files.close_marked();
+    if Arc::strong_count(&files) > OWN {
+        let own = Arc::new(files.duplicate()?);
+        drop(current.set_files(Some(own)));
+    }
+    Ok(())
 }
 
 fn take_on_credentials(current: &Current, credentials: Credentials) {

@@ -62,6 +62,7 @@ pub fn execute(registers: &mut TrapFrame, request: Request) -> Result<()> {
     let current = current();
     let prepared = prepare(current.process(), &current.credentials(), request)?;
     commit::leave_alone(&current)?;
+    commit::unshare_files(&current)?;
     commit::commit(&current, registers, prepared);
     Ok(())
 }
