@@ -2,9 +2,9 @@
 
 use percpu::CpuId;
 
-use crate::fair::{self, Share};
 use crate::params::Params;
 use crate::realtime;
+use crate::share::{self, Share};
 use crate::spec::Policy;
 
 /// Which way a change of parameters moved a thread's real-time priority.
@@ -34,6 +34,8 @@ pub(crate) struct Body {
     pub goes_last: bool,
     /// Taken from another CPU and has not run since: not to be offered again.
     pub stolen: bool,
+    /// When it first ran on the CPU it ran on last.
+    pub arrived_ns: u64,
     /// The CPU it ran on last.
     pub ran_on: Option<CpuId>,
 }
@@ -50,10 +52,19 @@ impl Body {
             slept_ns: 0,
             goes_last: false,
             stolen: false,
+            arrived_ns: 0,
             ran_on: None,
         };
         let _ = body.settle(params);
         body
+    }
+
+    /// Its weight in the fair class; 0 for a real-time thread.
+    pub fn fair_weight(&mut self) -> u64 {
+        if self.priority > 0 {
+            return 0;
+        }
+        self.share.weight()
     }
 
     pub fn charge_turn(&mut self, run_ns: u64) {
@@ -64,8 +75,9 @@ impl Body {
         self.turn_left_ns == Some(0)
     }
 
-    /// Nobody waits for the end of this turn: the next one is this thread's too.
+    /// Nobody waits for the end of this turn or request: the next one is this thread's too.
     pub fn renew_turn(&mut self) {
+        self.share.served = false;
         if self.turn_is_over() {
             self.turn_left_ns = Some(realtime::TURN_NS);
         }
@@ -83,8 +95,13 @@ impl Body {
     pub fn settle(&mut self, params: Params) -> Shift {
         let before = core::mem::replace(&mut self.priority, params.priority());
         self.policy = params.policy;
-        self.key = (params.nice + 20) as u8;
-        let weight = fair::weight(params.nice, params.policy == Policy::Idle);
+        let idle = params.policy == Policy::Idle;
+        self.key = if idle {
+            u8::MAX
+        } else {
+            (params.nice + 20) as u8
+        };
+        let weight = share::weight(params.nice, idle);
         self.share.reweigh(weight);
         if (before == 0) != (self.priority == 0) {
             self.share.forget();

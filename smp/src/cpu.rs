@@ -44,6 +44,8 @@ pub(crate) struct Hints {
     pub nr_ready: AtomicU32,
     /// Real-time priority of the running thread; 0 for a fair one or idle.
     pub priority: AtomicU32,
+    /// When it last gave a thread away because it was its turn (`rotate.rs`).
+    pub gave_ns: AtomicU64,
     /// The running thread: tid high, generation low; 0 when idle.
     pub current: AtomicU64,
 }

@@ -3,6 +3,8 @@
 //! A thread on the shelf may be claimed, run and freed at any moment, so the owner must not look
 //! at it. It keeps a copy of what orders threads, and learns from the slot whether it still holds.
 
+use core::ptr;
+
 use crate::held::Held;
 use crate::shelf::{SLOTS, Shelf, Token};
 use crate::thread::{Thread, ThreadId};
@@ -12,6 +14,8 @@ struct Offer {
     thread: *const Thread,
     start: u64,
     deadline: u64,
+    weight: u64,
+    arrived_ns: u64,
 }
 
 /// The owner's copy of its shelf.
@@ -19,6 +23,8 @@ pub(crate) struct Offers {
     slots: [Option<Offer>; SLOTS],
     /// Bit n: slot n is in use, as far as the owner knows.
     occupied: u32,
+    /// The sum of the weights.
+    weight: u64,
     seq: u16,
 }
 
@@ -27,6 +33,7 @@ impl Offers {
         Self {
             slots: [const { None }; SLOTS],
             occupied: 0,
+            weight: 0,
             seq: 0,
         }
     }
@@ -41,28 +48,41 @@ impl Offers {
         self.occupied == (1 << SLOTS) - 1
     }
 
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
     /// Offers a thread; there is a free slot.
     pub fn put(&mut self, thread: Held, shelf: &Shelf) {
         let slot = self.occupied.trailing_ones() as usize;
-        let (start, deadline, key) =
-            thread.body(|body| (body.share.start(), body.share.deadline(), body.key));
-        let token = Token::new(key, self.seq, thread.id());
+        let (id, seq) = (thread.id(), self.seq);
         self.seq = self.seq.wrapping_add(1);
-        let thread = thread.into_raw();
-        self.slots[slot] = Some(Offer {
-            token,
-            thread,
-            start,
-            deadline,
+        let offer = thread.body(|body| Offer {
+            token: Token::new(body.key, seq, id),
+            thread: ptr::null(),
+            start: body.share.start,
+            deadline: body.share.deadline,
+            weight: body.share.weight(),
+            arrived_ns: body.arrived_ns,
         });
+        let token = offer.token;
         self.occupied |= 1 << slot;
+        self.weight += offer.weight;
+        let thread = thread.into_raw();
+        self.slots[slot] = Some(Offer { thread, ..offer });
         shelf.publish(slot, token);
+    }
+
+    fn remove(&mut self, slot: usize) -> Option<Offer> {
+        let offer = self.slots[slot].take()?;
+        self.occupied &= !(1 << slot);
+        self.weight -= offer.weight;
+        Some(offer)
     }
 
     /// Takes an offer back, unless somebody claimed it.
     pub fn take(&mut self, slot: usize, shelf: &Shelf) -> Option<Held> {
-        let offer = self.slots[slot].take()?;
-        self.occupied &= !(1 << slot);
+        let offer = self.remove(slot)?;
         // SAFETY: claimed by its exact token, so the thread is alive and this CPU holds it.
         shelf
             .claim(slot, offer.token)
@@ -80,6 +100,13 @@ impl Offers {
         (0..SLOTS).rev().find_map(|slot| self.take(slot, shelf))
     }
 
+    /// Takes back the one that has been longest on this CPU, if not after `since_ns`.
+    pub fn take_eldest(&mut self, since_ns: u64, shelf: &Shelf) -> Option<Held> {
+        let eldest = self.iter().min_by_key(|(_, offer)| offer.arrived_ns);
+        let (slot, offer) = eldest?;
+        (offer.arrived_ns <= since_ns).then(|| self.take(slot, shelf))?
+    }
+
     /// Forgets offers that others claimed.
     #[inline]
     pub fn reconcile(&mut self, shelf: &Shelf) {
@@ -89,23 +116,21 @@ impl Offers {
             left &= left - 1;
             let holds = |offer: &Offer| shelf.holds(slot, offer.token);
             if !self.slots[slot].as_ref().is_some_and(holds) {
-                self.slots[slot] = None;
-                self.occupied &= !(1 << slot);
+                self.remove(slot);
             }
         }
     }
 
-    /// The earliest deadline on offer, and its slot.
+    /// The earliest deadline on offer among those whose start is not past `clock`, and its slot.
     #[inline]
-    pub fn first(&self) -> Option<(u64, usize)> {
-        self.iter()
-            .map(|(slot, offer)| (offer.deadline, slot))
-            .min()
+    pub fn first(&self, clock: u64) -> Option<(u64, usize)> {
+        let eligible = self.iter().filter(|(_, offer)| offer.start <= clock);
+        eligible.map(|(slot, offer)| (offer.deadline, slot)).min()
     }
 
-    #[inline]
-    pub fn least_start(&self) -> Option<u64> {
-        self.iter().map(|(_, offer)| offer.start).min()
+    /// The least start, and its slot.
+    pub fn least(&self) -> Option<(u64, usize)> {
+        self.iter().map(|(slot, offer)| (offer.start, slot)).min()
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::affinity::settle;
+use crate::fair::FairQueue;
 use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
@@ -10,7 +11,7 @@ use crate::spec::Policy;
 use crate::stats::bump;
 use crate::sync::{Ordering, fence, mutate};
 use crate::thread::{ThreadRef, Waiting};
-use crate::{control_word, fair};
+use crate::{body::Body, control_word};
 
 impl<P: Platform> Owner<'_, P> {
     /// Serves what others asked for: threads sent here, changed parameters.
@@ -53,8 +54,13 @@ impl<P: Platform> Owner<'_, P> {
         if !self.may_keep(&thread) || self.better_elsewhere(&thread) {
             return self.dispatch(thread, control_word::NEED);
         }
-        let slice_ns = fair::quantum_ns(self.local.waiting());
-        thread.body(|body| self.local.fair.attach(body, slice_ns));
+        self.freshen();
+        let running = match self.local.is_idle() {
+            true => 0,
+            false => self.current_body(Body::fair_weight),
+        };
+        let now = self.now();
+        thread.body(|body| self.local.fair.attach(body, running, now));
         self.admit(thread, false);
     }
 
@@ -71,12 +77,13 @@ impl<P: Platform> Owner<'_, P> {
         if self.local.is_idle() {
             return false; // The idle loop looks by itself.
         }
-        let (priority, deadline, policy) =
-            thread.body(|body| (body.priority, body.share.deadline(), body.policy));
+        let fair = &self.local.fair;
+        let server_spent = self.local.fair_server.is_spent();
+        let (priority, arriving) = thread.body(|body| (body.priority, Arrival::of(body, fair)));
         self.current_body(|current| match (priority, current.priority) {
-            (0, 0) => policy != Policy::Batch && deadline < current.share.deadline(),
-            (0, _) => self.local.fair_server.is_spent(),
-            (_, 0) => !self.local.fair_server.is_spent(),
+            (0, 0) => arriving.comes_before(current),
+            (0, _) => server_spent,
+            (_, 0) => !server_spent,
             (arriving, running) => arriving > running,
         })
     }
@@ -152,21 +159,30 @@ impl<P: Platform> Owner<'_, P> {
         let counters = &self.current().counters;
         bump(&counters.run_ns, run_ns);
         counters.running_since_ns.store(now, Relaxed);
-        let slice_ns = fair::quantum_ns(self.local.waiting());
         let priority = self.current_body(|body| body.priority);
         let realtime_ns = if priority > 0 { run_ns } else { 0 };
         let fair_waits = self.local.fair.len() > 0;
         let server = &mut self.local.fair_server;
         server.charge(now, realtime_ns, fair_waits);
-        let start = self.current_body(|body| {
+        // SAFETY: the running thread's body belongs to this CPU.
+        unsafe { &*self.local.current }.body.with_mut(|body| {
+            // SAFETY: as above.
+            let body = unsafe { &mut *body };
             if body.priority > 0 {
-                body.charge_turn(run_ns);
-                return None;
+                return body.charge_turn(run_ns);
             }
-            body.share.charge(run_ns, slice_ns);
-            Some(body.share.start())
+            let fair = &mut self.local.fair;
+            body.share.charge(run_ns, || fair.next_slice_ns(now));
+            fair.advance(Some(&body.share), run_ns);
         });
-        self.local.fair.advance(start, run_ns);
+    }
+
+    /// [`charge`](Self::charge), unless that was just done: before the clock is relied on.
+    fn freshen(&mut self) {
+        const STALE_NS: u64 = 100_000;
+        if self.now().saturating_sub(self.local.charged_ns) > STALE_NS {
+            self.charge();
+        }
     }
 
     /// Whether a waiting thread should run before the present one, which was just charged.
@@ -174,8 +190,13 @@ impl<P: Platform> Owner<'_, P> {
         self.local.fair.reconcile(&self.cpu.shared.shelf);
         let top = self.local.realtime.top();
         let first = self.local.fair.first_deadline();
+        let fair = &self.local.fair;
         self.current_body(|current| match (top, current.priority) {
-            (0, 0) => first.is_some_and(|deadline| deadline < current.share.deadline()),
+            // Who runs is not disturbed until its request is served, but for an earlier deadline.
+            (0, 0) => first.is_some_and(|deadline| {
+                let share = &current.share;
+                deadline < share.deadline || share.served && !fair.is_eligible(share)
+            }),
             (_, 0) => !self.local.fair_server.is_spent(),
             (_, _) if self.local.fair_goes_first() => true,
             (waiting, running) => waiting > running || waiting == running && current.turn_is_over(),
@@ -242,6 +263,33 @@ impl<P: Platform> Owner<'_, P> {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// What decides whether a fair thread that arrives runs before the one that is running.
+struct Arrival {
+    policy: Policy,
+    eligible: bool,
+    deadline: u64,
+}
+
+impl Arrival {
+    fn of(body: &Body, fair: &FairQueue) -> Self {
+        Self {
+            policy: body.policy,
+            eligible: fair.is_eligible(&body.share),
+            deadline: body.share.deadline,
+        }
+    }
+
+    /// sched(7): a batch thread does not preempt, an idle one is preempted by any other.
+    fn comes_before(&self, running: &Body) -> bool {
+        match (self.policy, running.policy) {
+            (Policy::Idle | Policy::Batch, Policy::Normal) => false,
+            (Policy::Normal | Policy::Batch, Policy::Idle) => true,
+            (Policy::Batch, _) => false,
+            _ => self.eligible && self.deadline < running.share.deadline,
         }
     }
 }

@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use percpu::CpuId;
 
 use crate::affinity::settle;
+use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
@@ -82,7 +83,11 @@ impl<P: Platform> Owner<'_, P> {
         // The least loaded first; restricted threads may need another.
         let mut targets = [(u32::MAX, self.id); MAX_PROBES];
         for (target, cpu) in targets.iter_mut().zip(others) {
-            *target = (sched.load(cpu), cpu);
+            let load = match sched.serves_fair(cpu) {
+                true => sched.load(cpu),
+                false => u32::MAX,
+            };
+            *target = (load, cpu);
         }
         targets.sort_unstable();
         for (_, target) in targets
@@ -100,21 +105,35 @@ impl<P: Platform> Owner<'_, P> {
         let Some(thread) = self.local.fair.take_for(target, shelf) else {
             return false;
         };
+        self.hand_over(thread, target);
+        true
+    }
+
+    /// Sends a thread that waited here to another CPU that has room.
+    pub fn hand_over(&mut self, thread: Held, target: CpuId) {
         self.dirty = true;
-        thread.body(|body| self.local.fair.detach(body));
+        thread.body(|body| {
+            self.local.fair.detach(body);
+            body.stolen = true; // It runs there before it moves again.
+        });
         self.sched.idle.remove(&self.sched.map, target);
         if thread.state.set_home(target).control() {
             settle(&thread);
         }
         // The target sends it on should it have become forbidden there.
         self.send(thread, target, 0);
-        true
     }
 }
 
 impl<P: Platform> Scheduler<P> {
+    /// Whether a fair thread would get its share on `cpu`: no real-time thread runs there.
+    pub(crate) fn serves_fair(&self, cpu: CpuId) -> bool {
+        let running = &self.cpus[cpu.index()].shared.hints.priority;
+        running.load(Relaxed) == 0
+    }
+
     /// Threads that want to run on `cpu`, as far as it told.
-    fn load(&self, cpu: CpuId) -> u32 {
+    pub(crate) fn load(&self, cpu: CpuId) -> u32 {
         let ready = self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
         ready + u32::from(!self.idle.contains(&self.map, cpu))
     }

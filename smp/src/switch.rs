@@ -204,8 +204,13 @@ impl<P: Platform> Owner<'_, P> {
             .store(u64::from(id.tid) << 32 | u64::from(id.generation), Relaxed);
         let here = self.id;
         let (waited, moved) = self.current_body(|body| {
-            let moved = body.ran_on.replace(here).is_some_and(|cpu| cpu != here);
+            let before = body.ran_on.replace(here);
+            let moved = before.is_some_and(|cpu| cpu != here);
+            if before != Some(here) {
+                body.arrived_ns = now;
+            }
             body.stolen = false;
+            body.share.served = false;
             (now.saturating_sub(body.since_ns), moved)
         });
         let counters = &self.current().counters;

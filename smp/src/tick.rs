@@ -2,10 +2,12 @@
 //!
 //! Tickless: the timer is set for the end of the quantum only while somebody waits.
 
-use crate::fair;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::realtime;
+
+/// What is left of a request may be so little that it is not worth an interrupt of its own.
+const MIN_RUN_NS: u64 = 100_000;
 
 impl<P: Platform> Owner<'_, P> {
     /// The timer fired: wake sleepers that are due, end the quantum if its time is up.
@@ -22,6 +24,7 @@ impl<P: Platform> Owner<'_, P> {
             self.local.quantum_end_ns = None;
             self.local.fair.reconcile(&self.cpu.shared.shelf);
             self.balance();
+            self.rotate();
             if self.better_waits() {
                 self.set_need(true);
             } else {
@@ -54,17 +57,14 @@ impl<P: Platform> Owner<'_, P> {
     /// When to look whether another should run, if the present thread goes on.
     fn quantum_end(&mut self) -> u64 {
         let now = self.now();
-        let turn = self.current_body(|body| (body.priority > 0).then_some(body.turn_left_ns));
-        let (quantum, others) = match turn {
-            None => (
-                fair::quantum_ns(self.local.waiting()),
-                self.local.realtime.len(),
-            ),
+        let (priority, turn, request) = self.current_body(|body| {
             // A turn that is over lasts until somebody can take over: no time is no quantum.
-            Some(left) => (
-                left.filter(|&left| left > 0).unwrap_or(realtime::TURN_NS),
-                self.local.fair.len(),
-            ),
+            let turn = body.turn_left_ns.filter(|&left| left > 0);
+            (body.priority, turn, body.share.left_ns())
+        });
+        let (quantum, others) = match priority {
+            0 => (request.max(MIN_RUN_NS), self.local.realtime.len()),
+            _ => (turn.unwrap_or(realtime::TURN_NS), self.local.fair.len()),
         };
         let end = now + quantum.max(1);
         match others {

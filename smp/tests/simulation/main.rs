@@ -1,6 +1,7 @@
 //! The real scheduler on a simulated machine: nobody lost, nobody misplaced, shares as they
 //! should be.
 
+mod fairness;
 mod machine;
 mod offline;
 mod parameters;

@@ -1,0 +1,123 @@
+//! Shares of the fair class: on one CPU within the bounds of EEVDF, across CPUs over time.
+
+use crate::machine::{MS, Machine, Step, US};
+use crate::{cpus, jain, spec};
+use smp::{Policy, ThreadRef};
+
+fn ran(machine: &Machine, thread: &ThreadRef) -> u64 {
+    thread.stats_at(machine.now()).run_ns
+}
+
+/// Nobody is ever further from the ideal than a slice of the one and the slice of another.
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn lag_stays_within_a_slice_either_way() {
+    let nice = [0, 0, 3, -5, 10];
+    let weights = [1024.0, 1024.0, 526.0, 3121.0, 110.0];
+    let total: f64 = weights.iter().sum();
+    let mut machine = Machine::new(1, 1);
+    let hogs: Vec<_> = nice.map(|nice| machine.hog(spec().nice(nice))).into();
+    // The first request was made while fewer wanted to run.
+    machine.run_until(100 * MS);
+    let before: Vec<u64> = hogs.iter().map(|hog| ran(&machine, hog)).collect();
+    let begin = machine.now();
+    for at in 100..2000 {
+        machine.run_until(at * MS + 137 * US);
+        for (n, hog) in hogs.iter().enumerate() {
+            let served = (ran(&machine, hog) - before[n]) as f64;
+            let ideal = (machine.now() - begin) as f64 * weights[n] / total;
+            let lag = (ideal - served) / MS as f64;
+            assert!(lag.abs() < 3.0, "nice {} at {at} ms: lag {lag} ms", nice[n]);
+        }
+    }
+}
+
+/// Jain's index of `hogs` threads on four CPUs over three seconds.
+fn fairness_of(hogs: usize) -> f64 {
+    let mut machine = Machine::new(4, 4);
+    let hogs: Vec<_> = (0..hogs).map(|_| machine.hog(spec())).collect();
+    machine.run_until(3000 * MS);
+    assert!(machine.wasted_ns < MS, "wasted {} ns", machine.wasted_ns);
+    jain(&machine, &hogs)
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn uneven_counts_come_to_even_shares() {
+    for hogs in [5, 6, 7, 8, 9, 11] {
+        let index = fairness_of(hogs);
+        assert!(index >= 0.99, "{hogs} hogs on 4 CPUs: Jain {index}");
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn restricted_threads_take_turns_too() {
+    let mut machine = Machine::new(4, 4);
+    let hogs: Vec<_> = (0..4)
+        .map(|_| machine.hog(spec().affinity(cpus("0-2"))))
+        .collect();
+    machine.run_until(3000 * MS);
+    let index = jain(&machine, &hogs);
+    assert!(index >= 0.99, "4 hogs on 3 of 4 CPUs: Jain {index}");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn short_naps_do_not_buy_more_than_a_share() {
+    let mut machine = Machine::new(1, 1);
+    (0..4).for_each(|_| drop(machine.hog(spec())));
+    let steps = vec![Step::Run(MS), Step::Sleep(200 * US), Step::Repeat(10_000)];
+    let napper = machine.spawn(spec(), steps);
+    machine.run_until(3000 * MS);
+    let share = ran(&machine, &napper) as f64 / machine.now() as f64;
+    assert!((0.15..0.22).contains(&share), "share {share} of a fifth");
+}
+
+/// How long a thread that wakes waits for a CPU that a normal hog has, on average.
+fn wait_beside_a_hog(policy: Policy) -> u64 {
+    let mut machine = Machine::new(1, 1);
+    machine.hog(spec());
+    let steps = vec![Step::Run(100 * US), Step::Sleep(20 * MS), Step::Repeat(50)];
+    let thread = machine.spawn(spec().policy(policy), steps);
+    machine.run_until(2000 * MS);
+    let stats = thread.stats_at(machine.now());
+    stats.wait_ns / stats.runs
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn a_batch_thread_does_not_preempt_when_it_wakes() {
+    let (normal, batch) = (
+        wait_beside_a_hog(Policy::Normal),
+        wait_beside_a_hog(Policy::Batch),
+    );
+    assert!(normal < 20 * US, "normal: {normal} ns");
+    assert!(batch > 200 * US, "batch: {batch} ns");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn an_idle_thread_gets_what_is_left_and_gives_way_at_once() {
+    let mut machine = Machine::new(1, 1);
+    let idle = machine.hog(spec().policy(Policy::Idle));
+    machine.run_until(100 * MS);
+    assert!(ran(&machine, &idle) > 99 * MS, "nobody else wants to run");
+    let steps = vec![Step::Run(100 * US), Step::Sleep(5 * MS), Step::Repeat(100)];
+    let normal = machine.spawn(spec(), steps);
+    machine.run_until(1000 * MS);
+    let stats = normal.stats_at(machine.now());
+    assert!(
+        stats.wait_ns / stats.runs < 10 * US,
+        "{} ns a run",
+        stats.wait_ns / stats.runs
+    );
+    let before = ran(&machine, &idle);
+    machine.hog(spec());
+    machine.run_until(11_000 * MS);
+    let share = (ran(&machine, &idle) - before) as f64 / 10_000.0 / MS as f64;
+    assert!(
+        (0.001..0.005).contains(&share),
+        "share {share}, by weight 3 of 1027"
+    );
+}
