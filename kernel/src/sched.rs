@@ -126,8 +126,9 @@ impl Platform for Hardware {
 
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
         let stack = Stack::new().map_err(|_| SpawnError::OutOfMemory)?;
+        let top = stack.top().as_usize() - smp::STACK_TOP_RESERVED;
         // SAFETY: the stack is fresh, mapped and larger than the prepared frame.
-        let initial_sp = unsafe { stack::prepare(stack.top().as_usize(), thread_main) };
+        let initial_sp = unsafe { stack::prepare(top, thread_main) };
         Ok(KernelStack {
             owner: Box::new(stack),
             initial_sp,

@@ -21,7 +21,7 @@ use crate::thread::{Phase, ThreadRef, Waiting};
 pub(crate) fn settle(thread: &Held) -> Shift {
     // First clear, then read: a change that comes between sets CONTROL again.
     thread.state.clear_control();
-    let params = thread.params();
+    let params = thread.effective_params();
     thread.body(|body| body.settle(params))
 }
 
@@ -90,7 +90,7 @@ impl<P: Platform> Owner<'_, P> {
         }
         self.charge();
         self.current().state.clear_control();
-        let params = self.current().params();
+        let params = self.current().effective_params();
         let fair = &self.local.fair;
         self.current_body(|body| {
             fair.detach(body);
@@ -135,7 +135,7 @@ impl<P: Platform> Owner<'_, P> {
         };
         // First clear, then read, as in `settle`.
         thread.state.clear_control();
-        let params = thread.params();
+        let params = thread.effective_params();
         let keeps = params.priority() == priority && thread.may_run_on(self.id);
         if keeps {
             let settle = |body: *mut Body| {

@@ -241,6 +241,8 @@ impl Runtime for HostRuntime {
         thread.params.update(change);
     }
 
+    fn announce(&self, _thread: &ThreadRef) {}
+
     fn threads(&self) -> Vec<ThreadRef> {
         table().values().map(|entry| entry.thread.clone()).collect()
     }

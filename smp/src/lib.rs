@@ -25,6 +25,7 @@ mod fair_server;
 mod held;
 #[cfg(not(target_os = "none"))]
 mod host;
+mod identity;
 mod idle;
 mod inbox;
 mod join;
@@ -61,7 +62,8 @@ pub mod event;
 pub mod kthread;
 pub mod mutex;
 pub mod observers;
-mod parker;
+pub(crate) mod parker;
+pub mod pi;
 pub mod semaphore;
 pub mod spinlock;
 #[cfg(all(test, not(loom)))]
@@ -74,9 +76,12 @@ pub use percpu::{CpuId, CpuSet};
 
 pub use condvar::Condvar;
 pub use event::{Event, Unsignal};
+pub use identity::{STACK_BLOCK, STACK_TOP_RESERVED};
 pub use kthread::KernelThread;
 pub use mutex::{Mutex, MutexGuard};
 pub use observers::{Observer, Observers};
+#[cfg(loom)]
+pub use parker::{Sleeper, sleeper};
 pub use semaphore::Semaphore;
 pub use spinlock::{SpinLock, SpinLockGuard};
 pub use timeout::Timeout;

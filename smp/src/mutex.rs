@@ -1,22 +1,31 @@
-//! The sleeping mutex: may be held across anything, a page fault in a user copy included.
+//! The sleeping mutex: may be held across anything, a page fault in a user copy included. Its
+//! holder inherits the urgency of whoever waits for it (`pi/`).
 //!
-//! One word decides: FREE, HELD, or CONTENDED (held, and somebody may be asleep). Every change is
-//! a read-modify-write on it, so the unlocker always learns about the sleeper. A lock that is
-//! released while others wait is free for all; a thread that was woken and beaten to it goes back
-//! to the front of the queue.
+//! One word decides: 0 when free, else the holder's name ([`identity`](crate::identity)), plus
+//! WAITED_FOR when somebody may be asleep. Taking a free mutex and letting go of one that nobody
+//! waits for is one compare-exchange each; WAITED_FOR changes only under the queue's lock, and
+//! while it is set the holder cannot let go without that lock, so it stays alive and known.
+//!
+//! A mutex whose most urgent waiter is a real-time thread is handed to it. Any other is left free
+//! for all, and the first waiter woken: a hand-over would force a switch for each critical
+//! section. A thread that was woken and finds itself beaten to it sets WAITED_FOR again.
 
-use crate::sync::{AtomicU8, Ordering, UnsafeCell, mutate};
-use crate::wait_queue::WaitQueue;
+use crate::identity;
+use crate::parker::{Sleeper, Unparked, current, park};
+use crate::pi::{Changed, OwnedQueue, QueueGuard, Waiter};
+use crate::sync::{AtomicUsize, Ordering, UnsafeCell, mutate, preempt_off};
+use crate::timeout::Timeout;
+use crate::wait_queue::TimedOut;
 use core::ops::{Deref, DerefMut};
 
-const FREE: u8 = 0;
-const HELD: u8 = 1;
-const CONTENDED: u8 = 2;
+const FREE: usize = 0;
+/// Beside the holder's name, whose low bits are 0.
+const WAITED_FOR: usize = 1;
 
 /// A value behind a sleeping lock. Not for interrupt handlers, nor under a spin lock.
 pub struct Mutex<T> {
-    state: AtomicU8,
-    queue: WaitQueue,
+    word: AtomicUsize,
+    queue: OwnedQueue,
     /// Only the holder touches it.
     value: UnsafeCell<T>,
 }
@@ -40,8 +49,8 @@ impl<T> Mutex<T> {
     #[cfg(not(loom))]
     pub const fn new(value: T) -> Self {
         Mutex {
-            state: AtomicU8::new(FREE),
-            queue: WaitQueue::new(),
+            word: AtomicUsize::new(FREE),
+            queue: OwnedQueue::new(),
             value: UnsafeCell::new(value),
         }
     }
@@ -49,8 +58,8 @@ impl<T> Mutex<T> {
     #[cfg(loom)]
     pub fn new(value: T) -> Self {
         Mutex {
-            state: AtomicU8::new(FREE),
-            queue: WaitQueue::new(),
+            word: AtomicUsize::new(FREE),
+            queue: OwnedQueue::new(),
             value: UnsafeCell::new(value),
         }
     }
@@ -58,37 +67,42 @@ impl<T> Mutex<T> {
     /// Sleeps until the mutex is this thread's.
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
+        match self.lock_for(Timeout::Never) {
+            Ok(guard) => guard,
+            Err(TimedOut) => unreachable!("a wait without a limit timed out"),
+        }
+    }
+
+    /// The same for a limited time.
+    #[inline]
+    pub fn lock_for(&self, timeout: Timeout) -> Result<MutexGuard<'_, T>, TimedOut> {
         #[cfg(not(loom))]
         debug_assert!(
             percpu::preempt::is_enabled(),
             "sleeping lock in atomic context"
         );
         match self.try_lock() {
-            Some(guard) => guard,
-            None => self.lock_slow(),
+            Some(guard) => Ok(guard),
+            None if timeout == Timeout::Now => Err(TimedOut),
+            None => self.lock_slow(timeout).map(|()| self.guard()),
         }
-    }
-
-    #[cold]
-    fn lock_slow(&self) -> MutexGuard<'_, T> {
-        self.queue.wait(|| {
-            let mark = mutate("mutex_unmarked", CONTENDED, HELD);
-            // CONTENDED although this thread may turn out to be the last: one needless wake.
-            (self.state.swap(mark, Ordering::Acquire) == FREE).then(|| self.guard())
-        })
     }
 
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        let taken = self
-            .state
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed);
+        let taken = self.word.compare_exchange(
+            FREE,
+            identity::token(),
+            // Release too: whoever finds the name finds the thread.
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
         taken.ok().map(|_| self.guard())
     }
 
     /// Whether somebody holds it now: for assertions.
     pub fn is_locked(&self) -> bool {
-        self.state.load(Ordering::Relaxed) != FREE
+        self.word.load(Ordering::Relaxed) != FREE
     }
 
     fn guard(&self) -> MutexGuard<'_, T> {
@@ -97,6 +111,145 @@ impl<T> Mutex<T> {
             _not_send: core::marker::PhantomData,
         }
     }
+
+    #[cold]
+    fn lock_slow(&self, timeout: Timeout) -> Result<(), TimedOut> {
+        let deadline_ns = timeout.deadline_ns();
+        let waiter = Waiter::new(current());
+        let mut look = self.first_look(&waiter);
+        while look == Look::Wait {
+            let late = park(deadline_ns) == Unparked::TimedOut;
+            look = self.look_again(&waiter, late);
+        }
+        match look {
+            Look::GaveUp => Err(TimedOut),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the mutex, or queues for it.
+    fn first_look(&self, waiter: &Waiter) -> Look {
+        let mut queue = self.queue.lock();
+        let others_wait = !queue.is_empty();
+        let Some(holder) = self.take_or_mark(others_wait) else {
+            let changed = match others_wait {
+                true => queue.set_owner(Some(waiter.thread().clone())),
+                false => Changed::NOBODIES,
+            };
+            return settle(queue, changed, Look::Mine);
+        };
+        let first = self.note_holder(&mut queue, holder);
+        // SAFETY: the waiter leaves the queue before `lock_slow` returns.
+        let second = unsafe { queue.insert(waiter) };
+        settle(queue, [first, second], Look::Wait)
+    }
+
+    /// After a wake, for whatever reason, or when it is `late`.
+    fn look_again(&self, waiter: &Waiter, late: bool) -> Look {
+        if waiter.is_granted() {
+            return Look::Mine;
+        }
+        let mut queue = self.queue.lock();
+        if waiter.is_granted() {
+            return Look::Mine;
+        }
+        let others_wait = !queue.holds_only(waiter);
+        let Some(holder) = self.take_or_mark(others_wait) else {
+            let left = queue.remove(waiter);
+            let owner = others_wait.then(|| waiter.thread().clone());
+            let [_, lent] = queue.set_owner(owner);
+            return settle(queue, [left, lent], Look::Mine);
+        };
+        let mut changed = [self.note_holder(&mut queue, holder), Changed::NOBODY];
+        if late {
+            changed[1] = queue.remove(waiter);
+        }
+        let look = if late { Look::GaveUp } else { Look::Wait };
+        settle(queue, changed, look)
+    }
+
+    /// Takes the mutex if it is free: `None`. Else marks it as waited for, and gives the holder's
+    /// name. Under the queue's lock.
+    fn take_or_mark(&self, others_wait: bool) -> Option<usize> {
+        let mark = mutate("mutex_unmarked", WAITED_FOR, 0);
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let next = match word {
+                FREE if others_wait => identity::token() | WAITED_FOR,
+                FREE => identity::token(),
+                held => held | mark,
+            };
+            let (ok, ko) = (Ordering::AcqRel, Ordering::Relaxed);
+            match self.word.compare_exchange_weak(word, next, ok, ko) {
+                Ok(FREE) => return None,
+                Ok(held) => return Some(held & !WAITED_FOR),
+                Err(seen) => word = seen,
+            }
+        }
+    }
+
+    /// Makes the holder the queue's owner, if it is not: what waits there is lent to it.
+    fn note_holder(&self, queue: &mut QueueGuard<'_>, holder: usize) -> Changed {
+        if queue.owner().is_some() {
+            return Changed::NOBODY;
+        }
+        // SAFETY: WAITED_FOR is set and the queue locked, so the holder cannot let go, nor end.
+        let holder = unsafe { identity::owner_of(holder) };
+        debug_assert!(holder != Some(current()), "a mutex taken twice");
+        let [_, lent] = queue.set_owner(holder);
+        lent
+    }
+
+    /// Lets go of a mutex that others wait for.
+    #[cold]
+    fn unlock_slow(&self) {
+        let mut queue = self.queue.lock();
+        // Until all is said: a thread that is lowered, or wakes its better, would lose the CPU.
+        let _stays = preempt_off();
+        let (woken, changed) = match queue.first() {
+            Some(first) if first.urgency().is_realtime() => self.hand_over(&mut queue),
+            first => {
+                let woken = first.map(|first| first.thread().clone());
+                let changed = queue.set_owner(None);
+                self.word.store(FREE, Ordering::Release);
+                (woken, changed)
+            }
+        };
+        drop(queue);
+        if let Some(thread) = woken {
+            thread.unpark();
+        }
+        changed.into_iter().for_each(Changed::propagate);
+    }
+
+    fn hand_over(&self, queue: &mut QueueGuard<'_>) -> (Option<Sleeper>, [Changed; 2]) {
+        let Some(first) = queue.first() else {
+            return (None, Changed::NOBODIES);
+        };
+        let others_wait = !queue.holds_only(first);
+        let word = first.name() | if others_wait { WAITED_FOR } else { 0 };
+        // Before it is told: it may let go of the mutex at once.
+        self.word.store(word, Ordering::Release);
+        match queue.hand_over(others_wait) {
+            Some((thread, changed)) => (Some(thread), changed),
+            None => (None, Changed::NOBODIES),
+        }
+    }
+}
+
+/// How a look at the mutex ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Mine,
+    Wait,
+    GaveUp,
+}
+
+/// Unlocks the queue and lets the changes take effect.
+fn settle(queue: QueueGuard<'_>, changed: [Changed; 2], look: Look) -> Look {
+    drop(queue);
+    changed.into_iter().for_each(Changed::propagate);
+    look
 }
 
 impl<T: Default> Default for Mutex<T> {
@@ -134,49 +287,16 @@ impl<T> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let release = mutate("mutex_unlock_relaxed", Ordering::Release, Ordering::Relaxed);
-        if self.mutex.state.swap(FREE, release) == CONTENDED {
-            self.mutex.queue.wake_one();
+        let (own, word) = (identity::token(), &self.mutex.word);
+        if word
+            .compare_exchange(own, FREE, release, Ordering::Relaxed)
+            .is_err()
+        {
+            self.mutex.unlock_slow();
         }
     }
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use alloc::sync::Arc;
-    use alloc::vec::Vec;
-
-    #[test]
-    fn excludes_and_sleeps() {
-        let rounds = if cfg!(miri) { 20 } else { 2_000 };
-        let mutex = Arc::new(Mutex::new((0, false)));
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                let mutex = mutex.clone();
-                std::thread::spawn(move || {
-                    for _ in 0..rounds {
-                        let mut value = mutex.lock();
-                        assert!(!core::mem::replace(&mut value.1, true));
-                        std::thread::yield_now();
-                        value.0 += 1;
-                        value.1 = false;
-                    }
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
-        assert_eq!(*mutex.lock(), (4 * rounds, false));
-        assert!(mutex.queue.is_empty());
-    }
-
-    #[test]
-    fn try_lock_says_no() {
-        let mutex = Mutex::new(());
-        let held = mutex.try_lock();
-        assert!(held.is_some() && mutex.try_lock().is_none());
-        drop(held);
-        assert!(mutex.try_lock().is_some());
-    }
-}
+#[path = "mutex_tests.rs"]
+mod tests;

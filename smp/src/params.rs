@@ -3,6 +3,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use crate::pi::Urgency;
 use crate::realtime::MAX_PRIORITY;
 use crate::spec::Policy;
 
@@ -36,22 +37,48 @@ impl Params {
     }
 }
 
-/// The parameters of one thread. Any CPU writes them, then announces the change
+/// The parameters of one thread, and in the top byte the urgency lent to it (`pi/`). Any CPU writes them, then announces the change
 /// (`affinity.rs`): the announcement orders them, so that they need no ordering of their own.
 pub(crate) struct ParamsWord(AtomicU32);
+
+const LENT_SHIFT: u32 = 24;
+const LENT: u32 = 0xff << LENT_SHIFT;
+
+fn effective(word: u32) -> Params {
+    Urgency((word >> LENT_SHIFT) as u8).lend_to(Params::decode(word))
+}
 
 impl ParamsWord {
     pub fn new(params: Params) -> Self {
         Self(AtomicU32::new(params.encode()))
     }
 
+    /// The thread's own.
     pub fn load(&self) -> Params {
         Params::decode(self.0.load(Relaxed))
     }
 
+    /// What it is scheduled by: its own, raised to what is lent to it.
+    #[inline]
+    pub fn effective(&self) -> Params {
+        effective(self.0.load(Relaxed))
+    }
+
+    pub fn urgency(&self) -> Urgency {
+        Urgency::of(self.effective())
+    }
+
+    /// Lends the thread `urgency`, in place of what was lent before; says whether that changes
+    /// how it is scheduled.
+    pub fn lend(&self, urgency: Urgency) -> bool {
+        let lent = |word| Some(word & !LENT | u32::from(urgency.0) << LENT_SHIFT);
+        let before = self.0.fetch_update(Relaxed, Relaxed, lent);
+        before.is_ok_and(|before| lent(before).map(effective) != Some(effective(before)))
+    }
+
     /// Changes made at the same time by others are not lost.
     pub fn update(&self, change: impl Fn(Params) -> Params) {
-        let encoded = |word| Some(change(Params::decode(word)).encode());
+        let encoded = |word| Some(word & LENT | change(Params::decode(word)).encode());
         let _ = self.0.fetch_update(Relaxed, Relaxed, encoded);
     }
 }

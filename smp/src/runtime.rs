@@ -57,6 +57,8 @@ pub trait Runtime: Sync {
     /// Changes class, priority or nice value, for a thread that runs or waits at once. `change`
     /// may be called more than once, if others change the same thread. Any context.
     fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params);
+    /// What is lent to `thread` changed (`pi/`): as after [`change_params`](Self::change_params).
+    fn announce(&self, thread: &ThreadRef);
     /// All threads that are not yet reaped, idle threads left out.
     fn threads(&self) -> Vec<ThreadRef>;
     fn find_thread(&self, tid: u32) -> Option<ThreadRef>;
@@ -160,6 +162,11 @@ pub fn spawn(spec: ThreadSpec) -> Result<ThreadRef, SpawnError> {
 
 pub fn exit() -> ! {
     runtime().exit()
+}
+
+#[cfg(not(loom))]
+pub(crate) fn announce(thread: &ThreadRef) {
+    runtime().announce(thread);
 }
 
 pub fn threads() -> Vec<ThreadRef> {

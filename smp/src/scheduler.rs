@@ -85,6 +85,7 @@ impl<P: Platform> Scheduler<P> {
     pub fn thread_main(&self) -> ! {
         self.finish_switch();
         let thread = self.current();
+        crate::identity::adopt_stack(&thread);
         // SAFETY: the launch data belongs to the thread itself while it lives.
         let entry = thread
             .launch
@@ -305,6 +306,10 @@ impl<P: Platform> Runtime for Scheduler<P> {
 
     fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params) {
         thread.params.update(change);
+        self.act(|owner| owner.announce_change(thread));
+    }
+
+    fn announce(&self, thread: &ThreadRef) {
         self.act(|owner| owner.announce_change(thread));
     }
 

@@ -4,13 +4,8 @@
 //! Test-and-set, not FIFO: with fewer cores than virtual CPUs a queue stalls behind every
 //! descheduled member. While it waits it restores the caller's interrupt mask and yields.
 
-use crate::sync::{AtomicBool, Ordering, UnsafeCell, irqs_off, mutate};
+use crate::sync::{AtomicBool, IrqsOff, Ordering, UnsafeCell, irqs_off, mutate};
 use core::ops::{Deref, DerefMut};
-
-#[cfg(not(loom))]
-type Irqs = percpu::IrqGuard;
-#[cfg(loom)]
-type Irqs = ();
 
 /// A value behind a spin lock. Nothing that may sleep is allowed while it is held.
 pub struct SpinLock<T> {
@@ -32,7 +27,7 @@ unsafe impl<T: Send> Sync for SpinLock<T> {}
 pub struct SpinLockGuard<'a, T> {
     lock: &'a SpinLock<T>,
     // Dropped after `Drop::drop` has released the lock: only then may an interrupt come in.
-    irqs: Irqs,
+    irqs: IrqsOff,
 }
 
 impl<T> SpinLock<T> {

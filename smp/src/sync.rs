@@ -51,6 +51,11 @@ type Inner<T> = spin::mutex::SpinMutex<T, Relax>;
 #[cfg(loom)]
 type Inner<T> = loom::sync::Mutex<T>;
 
+#[cfg(not(loom))]
+pub type LockGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T, Relax>;
+#[cfg(loom)]
+pub type LockGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
+
 impl<T> Lock<T> {
     #[cfg(not(loom))]
     pub const fn new(value: T) -> Self {
@@ -69,12 +74,12 @@ impl<T> Lock<T> {
     }
 
     #[cfg(not(loom))]
-    pub fn lock(&self) -> impl core::ops::DerefMut<Target = T> + '_ {
+    pub fn lock(&self) -> LockGuard<'_, T> {
         self.0.lock()
     }
 
     #[cfg(loom)]
-    pub fn lock(&self) -> impl core::ops::DerefMut<Target = T> + '_ {
+    pub fn lock(&self) -> LockGuard<'_, T> {
         self.0
             .lock()
             .expect("a model thread panicked under the lock")
@@ -83,7 +88,7 @@ impl<T> Lock<T> {
 
 /// How a spinning CPU waits: `YIELD`, without which a single-threaded emulator never switches.
 #[cfg(not(loom))]
-struct Relax;
+pub struct Relax;
 
 #[cfg(not(loom))]
 impl spin::RelaxStrategy for Relax {
@@ -104,12 +109,28 @@ pub fn spin_hint() {
 
 /// Masks this CPU's IRQs for the guard's life. Models have no IRQs.
 #[cfg(not(loom))]
-pub(crate) fn irqs_off() -> percpu::irq::IrqGuard {
+pub(crate) fn irqs_off() -> IrqsOff {
     percpu::irq::mask()
 }
 
+#[cfg(not(loom))]
+pub(crate) type IrqsOff = percpu::IrqGuard;
 #[cfg(loom)]
-pub(crate) fn irqs_off() {}
+pub(crate) struct IrqsOff;
+
+#[cfg(loom)]
+pub(crate) fn irqs_off() -> IrqsOff {
+    IrqsOff
+}
+
+/// Keeps the calling thread on its CPU for the guard's life.
+#[cfg(not(loom))]
+pub(crate) fn preempt_off() -> percpu::PreemptGuard {
+    percpu::preempt::disable()
+}
+
+#[cfg(loom)]
+pub(crate) fn preempt_off() {}
 
 /// The right value, or the wrong one when a model asks for this mutant.
 ///

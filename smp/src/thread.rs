@@ -18,6 +18,7 @@ use crate::join::Joiners;
 use crate::kthread::Slots;
 use crate::magic::Magic;
 use crate::params::{Params, ParamsWord};
+use crate::pi::Inheritance;
 use crate::platform::KernelStack;
 use crate::runtime::runtime;
 use crate::sleep::SleepEntry;
@@ -117,6 +118,8 @@ impl ThreadRef {
     /// Changes class, priority or nice value, or several as one, at once even if it is running.
     pub fn change_params(&self, change: impl Fn(Params) -> Params) {
         runtime().change_params(self, &change);
+        #[cfg(not(loom))]
+        crate::pi::propagate(self.clone());
     }
 
     pub fn set_policy(&self, policy: Policy) {
@@ -157,6 +160,7 @@ pub struct Thread {
     /// Its affinity was lifted and nobody has been told yet.
     unbound: core::sync::atomic::AtomicBool,
     pub(crate) params: ParamsWord,
+    pub(crate) inheritance: Inheritance,
     pub(crate) counters: ThreadCounters,
     // The CPU that runs, holds or queues it.
     pub(crate) body: UnsafeCell<Body>,
@@ -231,6 +235,7 @@ impl Thread {
             restricted: AtomicBool::new(affinity != CpuSet::ALL),
             unbound: core::sync::atomic::AtomicBool::new(false),
             params: ParamsWord::new(params),
+            inheritance: Inheritance::new(),
             counters: ThreadCounters::default(),
             body: UnsafeCell::new(Body::new(params)),
             fair_link: RBTreeLink::new(),
@@ -316,6 +321,16 @@ impl Thread {
 
     pub fn params(&self) -> Params {
         self.params.load()
+    }
+
+    /// Its parameters, raised to what waiters lend it.
+    pub fn effective_params(&self) -> Params {
+        self.params.effective()
+    }
+
+    /// Whether it owns a lock that others wait for.
+    pub fn holds_others_up(&self) -> bool {
+        self.inheritance.holds_others_up()
     }
 
     pub fn policy(&self) -> Policy {

@@ -36,6 +36,15 @@ pub fn irq_is_masked() -> bool {
     daif & DAIF_I != 0
 }
 
+/// Where the calling function's stack is.
+#[inline(always)]
+pub fn stack_pointer() -> usize {
+    let sp: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, sp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    sp
+}
+
 /// What a loop that waits for another CPU does each time round. `YIELD`, not the `ISB` of
 /// `core::hint::spin_loop`: only `YIELD` makes a single-threaded emulator run the other CPU.
 #[inline]

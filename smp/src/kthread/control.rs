@@ -3,7 +3,7 @@
 use super::{JoinError, Priority};
 use crate::spinlock::SpinLock;
 use crate::timeout::Timeout;
-use crate::wait_queue::{TimedOut, WaitQueue};
+use crate::wait_queue::WaitQueue;
 
 /// How far a thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,6 @@ impl Control {
                 _ => None,
             }
         });
-        waited.unwrap_or_else(|TimedOut| Err(JoinError::TimedOut))
+        waited.unwrap_or(Err(JoinError::TimedOut))
     }
 }

@@ -6,6 +6,7 @@
 
 mod blocking;
 mod harness;
+mod inheritance;
 mod machine;
 mod offline;
 mod scheduler;

@@ -43,6 +43,7 @@ boot_cpu_upper_half:
     bl      clear_bss
     ldr     x1, =__boot_stack_top
     mov     sp, x1
+    stp     xzr, xzr, [sp, #-16]!       // no thread of the scheduler's: smp's `identity`
     ldr     x1, =weft_vectors
     msr     vbar_el1, x1
     isb
@@ -70,6 +71,7 @@ weft_secondary_entry:
     br      x1
 secondary_upper_half:
     mov     sp, x20
+    stp     xzr, xzr, [sp, #-16]!
     ldr     x1, =weft_vectors
     msr     vbar_el1, x1
     isb

@@ -10,6 +10,7 @@ use percpu::{CpuId, cpu_local};
 /// This bit is set in every address of a kernel stack and clear in the guard below it.
 pub const STACK_SHIFT: u32 = 15;
 pub const STACK_SIZE: usize = 1 << STACK_SHIFT;
+const _: () = assert!(2 * STACK_SIZE == smp::STACK_BLOCK);
 const _: () = assert!(STACK_SIZE == mm::kernel_space::STACK_PAGES * mm::PAGE_SIZE);
 
 /// What `weft_switch` keeps on the stack: x19 to x30.
