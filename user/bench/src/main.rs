@@ -1,6 +1,6 @@
 //! What the kernel's services cost a program: one row each, timed by itself.
 //!
-//! `bench [--samples N] [--list] [NAME...]` runs the rows of these names, or all. The same
+//! `bench [--samples N] [--list] [NAME,NAME...]` runs the rows of these names, or all. The same
 //! binary runs on Linux and on Weft, and prints the same lines (`report.rs`). Each row runs in
 //! a process of its own (`child.rs`): one that fails takes no other with it.
 //!
@@ -13,13 +13,16 @@ mod bare_thread;
 mod child;
 mod clock;
 mod cpus;
+mod limits;
 mod loopback;
 mod mapping;
 mod measure;
 mod peer;
 mod report;
 mod rows;
+mod team;
 mod window;
+mod word;
 
 use std::ffi::{CStr, OsStr, OsString, c_char};
 use std::os::unix::ffi::OsStrExt;
@@ -81,7 +84,10 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options, String> {
         match argument {
             Long("samples") => options.samples = common::arguments::value(&mut arguments)?,
             Long("list") => options.list = true,
-            Value(name) => options.names.push(name.to_string_lossy().into_owned()),
+            Value(names) => {
+                let names = names.to_string_lossy();
+                options.names.extend(names.split(',').map(String::from));
+            }
             other => return Err(other.unexpected().to_string()),
         }
     }

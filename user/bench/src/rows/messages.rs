@@ -8,6 +8,7 @@ use crate::peer::Peer;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::thread;
 
 pub const ROWS: &[Row] = &[
     row(
@@ -18,6 +19,11 @@ pub const ROWS: &[Row] = &[
     row("messages-socket", "the same with UNIX sockets", |plan| {
         one(plan.try_batches(MESSAGES, || processes(socket))?)
     }),
+    row(
+        "messages-threads",
+        "the same with threads and pipes",
+        |plan| one(plan.try_batches(MESSAGES, || threads(pipe))?),
+    ),
 ];
 
 const SIDES: u32 = 10;
@@ -44,6 +50,23 @@ fn processes(channel: Channel) -> Result<u64, Trouble> {
         peer.join()?;
     }
     Ok(clock::now() - start)
+}
+
+/// The same in one process: the threads share the descriptors.
+fn threads(channel: Channel) -> Result<u64, Trouble> {
+    let (inputs, outputs): (Vec<_>, Vec<_>) = several(channel)?.into_iter().unzip();
+    let (shot_in, shot_out) = pipe()?;
+    thread::scope(|scope| {
+        let (shot_in, outputs) = (&shot_in, &outputs);
+        for input in &inputs {
+            scope.spawn(move || receive(input));
+        }
+        (0..SIDES).for_each(|_| drop(scope.spawn(move || send(shot_in, outputs))));
+        let start = clock::now();
+        (&shot_out).write_all(&[0; SIDES as usize])?;
+        Ok::<_, Trouble>(start)
+    })
+    .map(|start| clock::now() - start)
 }
 
 fn several(channel: Channel) -> Result<Vec<(File, File)>, Trouble> {

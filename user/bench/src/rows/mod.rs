@@ -1,13 +1,20 @@
 //! Every row by name; one family per file.
 
+mod bandwidth;
 mod calls;
+mod events;
+mod files;
 mod futex;
+mod latency;
 mod memory;
 mod messages;
+mod parallel;
 mod ping_pong;
 mod process;
+mod service;
 mod signals;
 mod sleep;
+mod storms;
 mod switch;
 mod threads;
 
@@ -35,6 +42,13 @@ pub fn all() -> Vec<&'static Row> {
         signals::ROWS,
         sleep::ROWS,
         messages::ROWS,
+        events::ROWS,
+        bandwidth::ROWS,
+        files::ROWS,
+        latency::ROWS,
+        service::ROWS,
+        storms::ROWS,
+        parallel::ROWS,
     ]
     .into_iter()
     .flatten()
