@@ -7,7 +7,7 @@ use crate::arch::aarch64::mmu::{self, Image};
 use crate::arch::aarch64::{cpu, gic, psci, secondary, stack, timer, tlb};
 use crate::machine::{self, Machine, MemoryMap, Region};
 use crate::process::exec::{init, vdso};
-use crate::{console, drivers, fs, irq, panic, sched, selftest, symbols, tty};
+use crate::{console, drivers, fs, irq, panic, sched, selftest, symbols, trace, tty};
 use core::ops::Range;
 use mm::PhysAddr;
 use mm::kernel_space::{self, KernelTable};
@@ -45,6 +45,8 @@ extern "C" fn weft_boot_cpu(tree: *const u8, tree_physical: u64, image_physical:
     }
     gic::init_distributor(&machine.gic);
     install_private_interrupts(machine);
+    let fatal = machine.option("weft.check") == Some("panic");
+    smp::checks::set_fatal(fatal);
     sched::init(); // threads may be created; they run once a CPU idles
     on_each_cpu();
     smp::spawn(ThreadSpec::new("boot", || rest(machine))).expect("memory at boot");
@@ -64,6 +66,7 @@ extern "C" fn weft_boot_secondary(number: usize) -> ! {
 /// What every CPU does for itself, IRQs masked, before it takes threads.
 fn on_each_cpu() {
     cpu::init(); // features, EL0's counter
+    trace::init_cpu();
     gic::init_cpu();
     timer::init_cpu();
     irq::enable_private(machine::get().timer);

@@ -131,9 +131,8 @@ fn say_last_events() {
         .filter(|cpu| percpu::is_present(*cpu))
     {
         say!("CPU {} did last:", cpu.index());
-        for (time_ns, event) in trace::last(cpu, EVENTS) {
-            let (seconds, rest_us) = (time_ns / 1_000_000_000, time_ns / 1_000 % 1_000_000);
-            say!("  [{seconds:5}.{rest_us:06}] {event}");
+        for record in trace::last(cpu, EVENTS) {
+            say!("  {}", trace::Shown(record));
         }
     }
 }

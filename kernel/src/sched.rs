@@ -113,8 +113,6 @@ impl Platform for Hardware {
     }
 
     fn before_switch(&self, prev: &Thread, next: &Thread) {
-        let (from, to) = (prev.id().tid, next.id().tid);
-        trace::record(timer::now_ns(), trace::Event::Switch { from, to });
         process::before_switch(prev, next);
     }
 
@@ -122,6 +120,16 @@ impl Platform for Hardware {
         let next_sp = next.context().load(core::sync::atomic::Ordering::Relaxed);
         // SAFETY: the scheduler's promise: IRQs masked, `next`'s context is saved and ours alone.
         unsafe { stack::switch(prev.context(), next_sp) };
+    }
+
+    #[inline(always)]
+    fn trace(&self, event: trace::Event) {
+        trace::record(event);
+    }
+
+    #[inline(always)]
+    fn is_tracing(&self, kind: smp::trace::Kind) -> bool {
+        trace::keeps(kind)
     }
 
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {

@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use percpu::CpuId;
 
 use crate::body::{Body, Shift};
+use crate::chaos::RacePoint;
 use crate::control_word::{NEED, WORK};
 use crate::held::Held;
 use crate::owner::Owner;
@@ -28,6 +29,7 @@ pub(crate) fn settle(thread: &Held) -> Shift {
 impl<P: Platform> Owner<'_, P> {
     /// Makes changed parameters known. They were stored before.
     pub fn announce_change(&mut self, thread: &ThreadRef) {
+        self.race_point(RacePoint::Changing);
         let before = match mutate("control_by_load", false, true) {
             false => thread.state.request_control(),
             true => {
@@ -36,6 +38,7 @@ impl<P: Platform> Owner<'_, P> {
                 before
             }
         };
+        self.race_point(RacePoint::Announced);
         self.post_control(thread, before.phase(), before.home());
     }
 

@@ -70,6 +70,11 @@ impl ControlWord {
         self.0.load(Ordering::Relaxed) & (WORK | NEED) != 0
     }
 
+    /// Whether the owner waits for an interrupt and nobody has asked it for anything.
+    pub fn is_asleep(&self) -> bool {
+        self.0.load(Ordering::Acquire) & (SLEEPING | WORK | NEED) == SLEEPING
+    }
+
     /// Takes the requests before they are served; what they are about is visible after. Says
     /// whether the owner was asked to leave.
     pub fn take_requests(&self) -> bool {

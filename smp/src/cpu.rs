@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use percpu::CpuId;
 
 use crate::account::{ClassTimes, TimeClass};
+use crate::checks::placement::Exits;
 use crate::control_word::ControlWord;
 use crate::fair::FairQueue;
 use crate::fair_server::FairServer;
@@ -48,6 +49,8 @@ pub(crate) struct Hints {
     pub gave_ns: AtomicU64,
     /// The running thread: tid high, generation low; 0 when idle.
     pub current: AtomicU64,
+    /// Since when the CPU sleeps; 0 while it does not.
+    pub asleep_since_ns: AtomicU64,
 }
 
 /// Written by the owner, read by people.
@@ -75,6 +78,10 @@ pub(crate) struct Local {
     pub leaving: bool,
     /// The running thread should give way.
     pub need: bool,
+    /// ... even if no better one waits (chaos only).
+    pub forced: bool,
+    /// For the checkers.
+    pub exits: Exits,
     /// Mirrors TICK_OFF of the control word.
     pub tick_off: bool,
     /// When the running thread's time is up, if anybody waits.
@@ -121,6 +128,8 @@ impl Cpu {
                 fair_server: FairServer::default(),
                 leaving: false,
                 need: false,
+                forced: false,
+                exits: Exits::default(),
                 tick_off: true,
                 quantum_end_ns: None,
                 next_sleeper_ns: None,

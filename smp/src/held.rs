@@ -7,6 +7,7 @@
 use core::ops::Deref;
 
 use crate::body::Body;
+use crate::checks::ledger;
 use crate::thread::Thread;
 
 #[must_use = "a held thread that is dropped never runs again"]
@@ -17,6 +18,8 @@ impl Held {
     /// The caller has just won the thread and passes it on through the result only. The thread
     /// is alive: not DEAD, so that the registry keeps it.
     pub unsafe fn assume(thread: *const Thread) -> Self {
+        // SAFETY: alive, says the caller.
+        ledger::take(unsafe { &*thread });
         Self(thread)
     }
 
@@ -29,6 +32,7 @@ impl Held {
 
     /// Gives the thread into a place that a later `assume` takes it from.
     pub fn into_raw(self) -> *const Thread {
+        ledger::put(&self);
         self.0
     }
 }

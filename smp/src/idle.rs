@@ -3,6 +3,9 @@
 //! IRQs stay masked from the last look to the `wfi`: an interrupt that comes between ends the
 //! wait at once (Arm ARM D1.6.2), so that no wake is slept through.
 
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::chaos::RacePoint;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
@@ -38,7 +41,10 @@ impl<P: Platform> Scheduler<P> {
 
     /// The wait is over. IRQs masked.
     pub fn end_wait(&self) {
-        self.with_owner(|owner| owner.cpu.shared.control.end_sleep());
+        self.with_owner(|owner| {
+            owner.cpu.shared.hints.asleep_since_ns.store(0, Relaxed);
+            owner.cpu.shared.control.end_sleep();
+        });
     }
 }
 
@@ -51,6 +57,7 @@ impl<P: Platform> Owner<'_, P> {
         }
         if self.sched.cpus.len() > 1 {
             self.sched.idle.insert(&self.sched.map, self.id);
+            self.race_point(RacePoint::Idling);
             // Pairs with the fence of `share_surplus`: either the owner of surplus sees this idle
             // bit, or this CPU sees the offer now.
             if mutate("idle_fence", true, false) {
@@ -64,7 +71,14 @@ impl<P: Platform> Owner<'_, P> {
         if self.poll() {
             return false;
         }
-        self.cpu.shared.control.try_sleep()
+        self.race_point(RacePoint::FallingAsleep);
+        let since = &self.cpu.shared.hints.asleep_since_ns;
+        since.store(self.sched.platform.now_ns().max(1), Relaxed);
+        let asleep = self.cpu.shared.control.try_sleep();
+        if !asleep {
+            since.store(0, Relaxed);
+        }
+        asleep
     }
 
     /// Watches the control word for a while; says whether a request came. A sender sees POLLING

@@ -18,6 +18,8 @@ extern crate std;
 pub mod account;
 mod affinity;
 mod body;
+pub mod chaos;
+pub mod checks;
 mod control_word;
 mod cpu;
 mod fair;
@@ -55,6 +57,7 @@ pub mod sync;
 pub mod thread;
 mod tick;
 mod topology;
+pub mod trace;
 
 // The blocking layer.
 pub mod condvar;

@@ -3,12 +3,14 @@
 use percpu::CpuId;
 
 use crate::body::Body;
+use crate::chaos::RacePoint;
 use crate::control_word::Answer;
 use crate::cpu::{Cpu, Local};
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
 use crate::stats::bump;
 use crate::thread::Thread;
+use crate::trace::Event;
 
 /// The calling CPU with IRQs masked. One at a time per CPU, never across a switch.
 pub(crate) struct Owner<'a, P: Platform> {
@@ -78,6 +80,9 @@ impl<P: Platform> Owner<'_, P> {
             }
             Answer::Interrupt if cpu != self.id => {
                 bump(&self.cpu.stats.ipis_sent, 1);
+                let event = Event::IpiSent { target: cpu, bits };
+                self.sched.platform.trace(event);
+                self.race_point(RacePoint::Requested);
                 self.sched.platform.send_reschedule(cpu);
             }
             Answer::Interrupt | Answer::Noted => {}

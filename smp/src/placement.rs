@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use percpu::CpuId;
 
 use crate::affinity::settle;
+use crate::chaos::RacePoint;
 use crate::control_word::WORK;
 use crate::held::Held;
 use crate::owner::Owner;
@@ -13,6 +14,7 @@ use crate::platform::Platform;
 use crate::scheduler::Scheduler;
 use crate::stats::bump;
 use crate::thread::Thread;
+use crate::trace::Event;
 
 /// How many CPUs are compared when none is idle.
 const MAX_COMPARED: usize = 16;
@@ -27,6 +29,7 @@ impl<P: Platform> Owner<'_, P> {
         }
         let last = before.home();
         let mut target = self.sched.place(&thread, last, urgency == 0);
+        self.race_point(RacePoint::Placed);
         // Whoever changes the parameters now sees the new home, or this sees the change.
         while thread.state.set_home(target).control() {
             settle(&thread);
@@ -37,6 +40,8 @@ impl<P: Platform> Owner<'_, P> {
             self.ring(target, WORK);
             target = self.sched.place(&thread, last, false);
         }
+        let tid = thread.tid();
+        self.sched.platform.trace(Event::Wake { tid, target });
         if target == self.id {
             self.arrive(thread);
         } else {
@@ -49,6 +54,7 @@ impl<P: Platform> Owner<'_, P> {
         let shared = &self.sched.cpus[target.index()].shared;
         // SAFETY: held, so on no inbox; READY threads stay alive.
         unsafe { shared.inbox.push(thread.into_raw()) };
+        self.race_point(RacePoint::Posted);
         self.ring(target, WORK | urgency);
     }
 

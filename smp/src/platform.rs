@@ -9,8 +9,10 @@ use core::any::Any;
 
 use percpu::CpuId;
 
+use crate::chaos::{Disturbance, RacePoint};
 use crate::spec::SpawnError;
 use crate::thread::Thread;
+use crate::trace::{Event, Kind};
 
 /// What the scheduler needs from the machine.
 ///
@@ -85,6 +87,23 @@ pub trait Platform: Send + Sync + 'static {
     /// Called by the scheduler only: `prev` is current here, `next`'s context is saved and no
     /// other CPU runs or can pick either of them until the tail has run.
     unsafe fn switch(&self, prev: &Thread, next: &Thread);
+
+    /// Something happened on the calling CPU. Must be cheap: it is called on every switch.
+    #[inline(always)]
+    fn trace(&self, _event: Event) {}
+
+    /// Whether [`trace`](Self::trace) keeps events of this kind: asked before one that is dear to
+    /// make.
+    #[inline(always)]
+    fn is_tracing(&self, _kind: Kind) -> bool {
+        false
+    }
+
+    /// The calling CPU is at a race point: see [`chaos`](crate::chaos). May waste time.
+    #[inline(always)]
+    fn race_point(&self, _point: RacePoint) -> Disturbance {
+        Disturbance::None
+    }
 
     /// A fresh kernel stack, its initial frame ready for `switch`. IRQs in any state, may not
     /// sleep.

@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::affinity::settle;
+use crate::chaos::RacePoint;
 use crate::fair::FairQueue;
 use crate::held::Held;
 use crate::owner::Owner;
@@ -25,6 +26,7 @@ impl<P: Platform> Owner<'_, P> {
             if self.cpu.shared.control.take_requests() {
                 self.begin_leaving();
             }
+            self.race_point(RacePoint::Draining);
             if !early {
                 self.drain();
             }
@@ -226,6 +228,8 @@ impl<P: Platform> Owner<'_, P> {
             self.serve_requests();
         }
         self.dirty = false;
+        let platform = &self.sched.platform;
+        self.local.exits.note(|| platform.now_ns());
         self.program_timer();
     }
 
@@ -241,6 +245,7 @@ impl<P: Platform> Owner<'_, P> {
             return;
         }
         self.sched.overloaded.insert(map, self.id);
+        self.race_point(RacePoint::Offered);
         // Pairs with the fence of `prepare_sleep`: either this CPU sees the idle bit below, or
         // the idle CPU sees the offer when it looks once more.
         if mutate("surplus_fence", true, false) {

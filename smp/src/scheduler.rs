@@ -7,7 +7,10 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{AcqRel, Relaxed},
+};
 
 use percpu::{CpuId, CpuSet};
 
@@ -28,6 +31,7 @@ use crate::switch::Reason;
 use crate::sync::mutate;
 use crate::thread::{Phase, ThreadId, ThreadRef};
 use crate::topology::{CpuMask, Map};
+use crate::trace::{Event, Kind};
 
 /// Schedules threads on the CPUs of one [`Platform`].
 pub struct Scheduler<P: Platform> {
@@ -179,6 +183,17 @@ impl<P: Platform> Scheduler<P> {
         result
     }
 
+    /// Traces an event that is dear to make, if anybody wants it. IRQs in any state.
+    #[inline]
+    fn trace_if(&self, kind: Kind, event: impl FnOnce() -> Event) {
+        if self.platform.is_tracing(kind) {
+            let event = event();
+            let were_unmasked = self.platform.irq_save();
+            self.platform.trace(event);
+            self.platform.irq_restore(were_unmasked);
+        }
+    }
+
     /// The thread that frees dead ones; made by the first CPU that goes idle.
     fn start_reaper(&'static self) {
         self.reaper.call_once(|| {
@@ -263,6 +278,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
     }
 
     fn start(&self, thread: &ThreadRef) {
+        self.trace_if(Kind::Name, || Event::name(thread.tid(), &thread.name()));
         self.act(|owner| {
             thread.state.start(owner.id);
             // SAFETY: the transition from NEW gave the thread to this CPU.
@@ -293,6 +309,8 @@ impl<P: Platform> Runtime for Scheduler<P> {
         if !set.intersects(&self.online_cpus()) {
             return Err(AffinityError::NoCpuAllowed);
         }
+        thread.changing.fetch_add(1, AcqRel);
+        thread.movable_since_ns.store(self.now_ns(), Relaxed);
         // First the value, then the announcement: whoever hears of it finds it.
         if mutate("announce_before_store", false, true) {
             self.act(|owner| owner.announce_change(thread));
@@ -301,12 +319,26 @@ impl<P: Platform> Runtime for Scheduler<P> {
         if mutate("announce_before_store", true, false) {
             self.act(|owner| owner.announce_change(thread));
         }
+        thread.changing.fetch_sub(1, AcqRel);
+        self.trace_if(Kind::Affinity, || {
+            let (tid, cpus) = (thread.tid(), set.words()[0]);
+            Event::Affinity { tid, cpus }
+        });
         Ok(())
     }
 
     fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params) {
         thread.params.update(change);
         self.act(|owner| owner.announce_change(thread));
+        self.trace_if(Kind::Policy, || {
+            let (policy, priority) = thread.params.load().policy.linux_numbers();
+            let tid = thread.tid();
+            Event::Policy {
+                tid,
+                policy,
+                priority,
+            }
+        });
     }
 
     fn announce(&self, thread: &ThreadRef) {
@@ -356,6 +388,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
     fn on_reschedule_ipi(&self) {
         self.with_owner(|owner| {
             bump(&owner.cpu.stats.ipis_received, 1);
+            owner.sched.platform.trace(Event::IpiReceived);
             if owner.local.is_idle() {
                 return; // The idle loop looks by itself.
             }
@@ -387,6 +420,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
     fn cpu_online(&self, cpu: CpuId) {
         debug_assert_eq!(cpu, self.platform.cpu(), "a CPU announces itself");
         self.come_back();
+        self.platform.trace(Event::CpuOnline { cpu });
     }
 
     fn begin_offline(&self, cpu: CpuId) -> Result<(), OfflineError> {
@@ -395,6 +429,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
 
     fn finish_offline(&self, cpu: CpuId) {
         crate::timers::take_over(cpu);
+        self.trace_if(Kind::CpuOffline, || Event::CpuOffline { cpu });
         self.act(|owner| owner.wake_reaper());
     }
 

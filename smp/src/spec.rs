@@ -37,6 +37,17 @@ impl Policy {
         }
     }
 
+    /// The policy as `SCHED_*` of Linux, and the real-time priority.
+    pub fn linux_numbers(self) -> (u8, u8) {
+        match self {
+            Policy::Normal => (0, 0),
+            Policy::Fifo(priority) => (1, priority),
+            Policy::RoundRobin(priority) => (2, priority),
+            Policy::Batch => (3, 0),
+            Policy::Idle => (5, 0),
+        }
+    }
+
     pub(crate) fn decode(word: u16) -> Self {
         match (word >> 8, word as u8) {
             (0, 1) => Policy::Batch,

@@ -5,11 +5,13 @@ use core::sync::atomic::Ordering::Relaxed;
 use percpu::CpuId;
 
 use crate::affinity::settle;
+use crate::chaos::RacePoint;
 use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
 use crate::stats::bump;
+use crate::trace::Event;
 
 /// The most shelves looked at in one pass.
 const MAX_PROBES: usize = 16;
@@ -53,15 +55,19 @@ impl<P: Platform> Owner<'_, P> {
         while taken < wanted
             && let Some((slot, token)) = shared.shelf.best()
         {
+            self.race_point(RacePoint::Claiming);
             // Losing a slot to another claimant is progress for somebody: look again.
             if shared.shelf.claim(slot, token) {
                 taken += 1;
                 let thread = self.sched.registry.claimed(token);
+                self.race_point(RacePoint::Claimed);
                 if thread.state.set_home(self.id).control() {
                     settle(&thread);
                 }
                 thread.body(|body| body.stolen = true);
                 bump(&self.cpu.stats.steals, 1);
+                let tid = thread.tid();
+                self.sched.platform.trace(Event::Steal { tid, victim });
                 self.arrive(thread);
             }
         }

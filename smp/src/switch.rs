@@ -8,6 +8,8 @@ use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::account::TimeClass;
+use crate::chaos::RacePoint;
+use crate::checks::ledger;
 use crate::control_word::NEED;
 use crate::cpu::Tail;
 use crate::held::Held;
@@ -19,6 +21,7 @@ use crate::state::{Parked, Wake};
 use crate::stats::bump;
 use crate::sync::mutate;
 use crate::thread::Thread;
+use crate::trace::{Event, Left};
 
 /// Why the running thread may be switched away from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,19 @@ pub(crate) enum Reason {
     Exit,
     /// It is the idle thread.
     Idle,
+}
+
+impl Reason {
+    /// The same for the trace.
+    fn left(self) -> Left {
+        match self {
+            Reason::Park => Left::Parked,
+            Reason::Yield => Left::Yielded,
+            Reason::Preempt => Left::Preempted,
+            Reason::Exit => Left::Ended,
+            Reason::Idle => Left::Idle,
+        }
+    }
 }
 
 /// The two ends of a switch that has been decided: it must happen.
@@ -84,6 +100,7 @@ impl<P: Platform> Owner<'_, P> {
             return Err(Unparked::Woken);
         }
         self.sleep_until(deadline_ns);
+        self.race_point(RacePoint::Parking);
         Ok(self
             .choose(Reason::Park)
             .expect("a parking thread leaves the CPU"))
@@ -116,7 +133,8 @@ impl<P: Platform> Owner<'_, P> {
 
     fn should_give_way(&mut self, reason: Reason) -> bool {
         if reason == Reason::Preempt {
-            return self.better_waits();
+            let forced = core::mem::take(&mut self.local.forced) && self.local.waiting() > 0;
+            return forced || self.better_waits();
         }
         if let Some(first) = self.local.fair.first_deadline() {
             self.current_body(|body| body.share.step_behind(first));
@@ -140,7 +158,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Makes `next` current and notes what the tail must do for the thread that was.
-    fn switch_to(&mut self, next: *const Thread, reason: Reason) -> Switch {
+    pub fn switch_to(&mut self, next: *const Thread, reason: Reason) -> Switch {
         let (prev, now) = (self.local.current, self.now());
         let was_idle = self.local.is_idle();
         if !was_idle {
@@ -155,6 +173,7 @@ impl<P: Platform> Owner<'_, P> {
             self.current().counters.running_since_ns.store(0, Relaxed);
             self.count_switch(reason);
         }
+        self.note_switch(next, reason);
         self.local.tail = match reason {
             Reason::Idle => Tail::None,
             Reason::Park => Tail::Park(prev),
@@ -164,9 +183,23 @@ impl<P: Platform> Owner<'_, P> {
         self.local.current = next;
         self.local.charged_ns = now;
         self.local.quantum_end_ns = None;
+        self.local.forced = false;
         self.set_need(false);
         self.enter(now);
+        self.race_point(RacePoint::Switching);
         Switch { prev, next }
+    }
+
+    /// For the trace and the ledger; the former thread is still current.
+    fn note_switch(&self, next: *const Thread, reason: Reason) {
+        // SAFETY: picked, hence alive until its own tail; or the idle thread.
+        let next = unsafe { &*next };
+        let (from, to) = (self.current().tid(), next.tid());
+        let left = reason.left();
+        self.sched.platform.trace(Event::Switch { from, to, left });
+        if to != 0 {
+            ledger::run(next, self.id);
+        }
     }
 
     fn count_switch(&mut self, reason: Reason) {
@@ -203,25 +236,28 @@ impl<P: Platform> Owner<'_, P> {
             .current
             .store(u64::from(id.tid) << 32 | u64::from(id.generation), Relaxed);
         let here = self.id;
-        let (waited, moved) = self.current_body(|body| {
-            let before = body.ran_on.replace(here);
-            let moved = before.is_some_and(|cpu| cpu != here);
-            if before != Some(here) {
+        let (waited, moved, stolen) = self.current_body(|body| {
+            let moved = body.ran_on.replace(here);
+            if moved != Some(here) {
                 body.arrived_ns = now;
             }
-            body.stolen = false;
+            let moved = moved.filter(|&cpu| cpu != here);
+            let stolen = core::mem::take(&mut body.stolen);
             body.share.served = false;
-            (now.saturating_sub(body.since_ns), moved)
+            (now.saturating_sub(body.since_ns), moved, stolen)
         });
         let counters = &self.current().counters;
         counters.running_since_ns.store(now, Relaxed);
         bump(&counters.wait_ns, waited);
         bump(&counters.runs, 1);
-        if moved {
+        if let Some(from) = moved {
+            let tid = self.current().tid();
+            self.sched.platform.trace(Event::Migrate { tid, from });
             bump(&counters.migrations, 1);
             bump(&self.cpu.stats.migrations, 1);
         }
         self.sched.idle.remove(&self.sched.map, self.id);
+        self.check_placement(waited, !stolen, now);
     }
 
     /// Tells the others how urgent what runs here is.
@@ -236,7 +272,13 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Settles the thread that was switched away from: its context is saved now.
     pub fn run_tail(&mut self) {
-        match core::mem::replace(&mut self.local.tail, Tail::None) {
+        let tail = core::mem::replace(&mut self.local.tail, Tail::None);
+        if let Tail::Park(prev) | Tail::Requeue(prev) | Tail::Bury(prev) = tail {
+            self.race_point(RacePoint::Tail);
+            // SAFETY: not published yet, so alive.
+            ledger::leave(unsafe { &*prev }, self.id);
+        }
+        match tail {
             Tail::None => {}
             Tail::Park(prev) => {
                 // SAFETY: alive: a PARKING thread ends only after it was woken and ran again.
@@ -275,6 +317,7 @@ impl<P: Platform> Owner<'_, P> {
         // SAFETY: registered, hence alive, until the reaper has taken it off the graveyard.
         let dead = unsafe { &*thread };
         dead.state.die();
+        self.race_point(RacePoint::Ending);
         dead.joiners.close(|joiner| self.wake(joiner));
         // SAFETY: it will never be ready again, so its link is free.
         if unsafe { self.sched.graveyard.push(thread) } {
@@ -301,6 +344,7 @@ impl<P: Platform> Owner<'_, P> {
             body.slept_ns = now.saturating_sub(body.since_ns);
             body.since_ns = now;
         });
+        self.race_point(RacePoint::Woken);
         self.dispatch(held, NEED);
     }
 }

@@ -8,12 +8,13 @@ use core::fmt;
 use core::ops::Deref;
 use core::ptr;
 // Parameters, statistics and the holder's own notes: not part of any modelled protocol.
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use intrusive_collections::{LinkedListLink, RBTreeLink};
 use percpu::{CpuId, CpuSet};
 
 use crate::body::Body;
+use crate::checks::ledger;
 use crate::join::Joiners;
 use crate::kthread::Slots;
 use crate::magic::Magic;
@@ -162,6 +163,12 @@ pub struct Thread {
     pub(crate) params: ParamsWord,
     pub(crate) inheritance: Inheritance,
     pub(crate) counters: ThreadCounters,
+    // The checkers' own.
+    pub(crate) entry: ledger::Entry,
+    /// Callers that have stored an affinity and not yet announced it.
+    pub(crate) changing: crate::sync::AtomicU32,
+    /// When its affinity last changed.
+    pub(crate) movable_since_ns: AtomicU64,
     // The CPU that runs, holds or queues it.
     pub(crate) body: UnsafeCell<Body>,
     pub(crate) fair_link: RBTreeLink,
@@ -237,6 +244,9 @@ impl Thread {
             params: ParamsWord::new(params),
             inheritance: Inheritance::new(),
             counters: ThreadCounters::default(),
+            entry: ledger::Entry::new(),
+            changing: crate::sync::AtomicU32::new(0),
+            movable_since_ns: AtomicU64::new(0),
             body: UnsafeCell::new(Body::new(params)),
             fair_link: RBTreeLink::new(),
             turn_link: LinkedListLink::new(),

@@ -28,6 +28,19 @@ pub fn ns_per_tick() -> u64 {
     1 << 32
 }
 
+/// The counter behind [`now_ns`].
+pub fn ticks() -> u64 {
+    now_ns()
+}
+
+pub fn ticks_to_ns(ticks: u64) -> u64 {
+    ticks
+}
+
+pub fn ticks_per_second() -> u64 {
+    1_000_000_000
+}
+
 pub mod vdso {
     //! See `aarch64::vdso`: nobody runs it here.
 

@@ -58,6 +58,7 @@ pub fn register() {
     device::register(tty::TTY_DEVICE, Arc::new(Terminals));
     device::register(tty::console::DEVICE, Arc::new(Terminals));
     device::register(PTMX, Arc::new(Terminals));
+    crate::trace::register();
     device::register_range(
         DeviceNumber::new(PTS_MAJOR, 0),
         1 << 20,
@@ -80,6 +81,7 @@ pub fn populate() -> Result<()> {
     node("tty", tty::TTY_DEVICE, 0o666)?;
     node("console", tty::console::DEVICE, 0o600)?;
     node("ptmx", PTMX, 0o666)?;
+    node("schedtrace", crate::trace::NUMBER, 0o600)?;
     for (name, target) in [
         ("fd", "/proc/self/fd"),
         ("stdin", "/proc/self/fd/0"),

@@ -1,7 +1,7 @@
 //! The interrupt controller's side: enabling lines, taking interrupts.
 
 use super::{COUNTS, LINES, install};
-use crate::arch::aarch64::{gic, timer};
+use crate::arch::aarch64::gic;
 use crate::machine::{Interrupt, Trigger};
 use crate::trace;
 use alloc::vec::Vec;
@@ -54,11 +54,13 @@ pub fn handle() -> TimeClass {
     while let Some(interrupt) = gic::acknowledge() {
         let intid = interrupt.intid() as usize;
         COUNTS.any()[intid].fetch_add(1, Ordering::Relaxed);
-        trace::record(timer::now_ns(), trace::Event::Interrupt(intid as u32));
+        let number = intid as u32;
+        trace::record(trace::Event::IrqEnter { intid: number });
         match LINES[intid].get() {
             Some(line) => (line.handler)(),
             None => log::warn!("interrupt {intid} has no handler"),
         }
+        trace::record(trace::Event::IrqExit { intid: number });
         gic::end(interrupt);
     }
     account::leave_irq(interrupted);

@@ -18,7 +18,8 @@ mod time;
 
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::trace as rings;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// One system call: arguments in x0 to x5 of the registers.
 pub type Handler = fn(&mut TrapFrame) -> Result<usize>;
@@ -64,8 +65,8 @@ const fn merge(families: &[&Calls]) -> [Option<Handler>; COUNT] {
 
 /// Makes the call that the registers ask for.
 pub fn dispatch(registers: &mut TrapFrame) -> Result<usize> {
-    if TRACED.load(Ordering::Relaxed) {
-        return traced(registers);
+    if WATCHED.load(Ordering::Relaxed) != 0 {
+        return watched(registers);
     }
     call(registers)
 }
@@ -77,15 +78,45 @@ fn call(registers: &mut TrapFrame) -> Result<usize> {
     }
 }
 
-static TRACED: AtomicBool = AtomicBool::new(false);
+/// Who wants to see each call; usually nobody.
+static WATCHED: AtomicU32 = AtomicU32::new(0);
+const LOGGED: u32 = 1;
+const RECORDED: u32 = 2;
 
 /// Logs every call from now on (`weft.trace` on the command line).
 pub fn trace() {
-    TRACED.store(true, Ordering::Relaxed);
+    WATCHED.fetch_or(LOGGED, Ordering::Relaxed);
+}
+
+/// Whether calls go into the trace rings.
+pub fn set_recorded(recorded: bool) {
+    match recorded {
+        true => WATCHED.fetch_or(RECORDED, Ordering::Relaxed),
+        false => WATCHED.fetch_and(!RECORDED, Ordering::Relaxed),
+    };
 }
 
 #[cold]
-fn traced(registers: &mut TrapFrame) -> Result<usize> {
+fn watched(registers: &mut TrapFrame) -> Result<usize> {
+    let (number, argument) = (registers.number() as u32, registers.x[0]);
+    rings::record_unmasked(rings::Event::SyscallEnter { number, argument });
+    let result = match WATCHED.load(Ordering::Relaxed) & LOGGED {
+        0 => call(registers),
+        _ => logged(registers),
+    };
+    let value = match &result {
+        Ok(value) => *value,
+        Err(error) => error.as_return(),
+    };
+    let result_word = value as u64;
+    rings::record_unmasked(rings::Event::SyscallExit {
+        number,
+        result: result_word,
+    });
+    result
+}
+
+fn logged(registers: &mut TrapFrame) -> Result<usize> {
     let (number, arguments) = (registers.number(), &registers.x[..6].to_vec());
     let caller = || {
         let current = crate::process::current();

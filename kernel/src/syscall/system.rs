@@ -314,6 +314,7 @@ fn prctl(registers: &mut TrapFrame) -> Result<usize> {
             };
             name.truncate(15);
             current.thread().set_name(&String::from_utf8_lossy(&name));
+            crate::trace::renamed(current.thread());
             Ok(0)
         }
         PR_GET_NAME => {

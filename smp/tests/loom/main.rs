@@ -10,3 +10,4 @@ mod inheritance;
 mod machine;
 mod offline;
 mod scheduler;
+mod trace;

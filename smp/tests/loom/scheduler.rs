@@ -10,6 +10,8 @@ use crate::machine::Machine;
 const RACE: &str = "Causality violation";
 const LOST: &str = "lost";
 const BREACH: &str = "breach";
+/// The online checker is the first to notice.
+const TOKEN: &str = "scheduler check Token";
 
 model!(inbox_delivers within 2,
     inbox_push_relaxed: LOST, inbox_drain_relaxed: LOST, drain_before_clear: LOST);
@@ -23,7 +25,7 @@ model!(token_survives_preemption within 2,
     token_dropped_when_ready: LOST, token_relaxed: LOST, token_not_rewritten: LOST);
 model!(preempted_runs_elsewhere within 3, tail_before_save: RACE);
 model!(shelf_is_claimed_once within 2,
-    claim_by_store: RACE, claim_relaxed: RACE, publish_relaxed: RACE);
+    claim_by_store: TOKEN, claim_relaxed: RACE, publish_relaxed: RACE);
 model!(affinity_meets_steal within 3,
     set_home_by_store: LOST);
 model!(affinity_meets_wake within 3, control_by_load: BREACH);

@@ -53,7 +53,13 @@ pub fn ticks() -> u64 {
 /// Monotonic time since the counter started, in nanoseconds.
 #[inline]
 pub fn now_ns() -> u64 {
-    ((u128::from(ticks()) * u128::from(NS_PER_TICK.load(Ordering::Relaxed))) >> 32) as u64
+    ticks_to_ns(ticks())
+}
+
+/// A value of the counter as nanoseconds since it started.
+#[inline]
+pub fn ticks_to_ns(ticks: u64) -> u64 {
+    ((u128::from(ticks) * u128::from(NS_PER_TICK.load(Ordering::Relaxed))) >> 32) as u64
 }
 
 /// Raises this CPU's timer interrupt at `deadline_ns` (monotonic), at once if it has passed;

@@ -172,6 +172,7 @@ fn comm(subject: Subject) -> Made {
             .unwrap_or(name.len());
         task.thread()
             .set_name(&String::from_utf8_lossy(&name[..end.min(LENGTH)]));
+        crate::trace::renamed(task.thread());
         Ok(())
     })
 }

@@ -76,6 +76,7 @@ pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Pre
     current.thread().set_name(&String::from_utf8_lossy(
         &prepared.name[..prepared.name.len().min(NAME_LENGTH)],
     ));
+    crate::trace::renamed(current.thread());
     current.process().set_image(prepared.image);
     current.process().timers.cancel_posix();
     *registers = prepared.registers;

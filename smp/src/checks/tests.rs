@@ -1,0 +1,148 @@
+//! Each checker can fail: the real scheduler with one fault put in by hand.
+
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use percpu::{CpuId, CpuSet};
+
+use crate::held::Held;
+use crate::switch::Reason;
+use crate::{
+    KernelStack, Platform, Runtime, Scheduler, SpawnError, Thread, ThreadRef, ThreadSpec, Topology,
+};
+
+#[derive(Default)]
+struct Bench {
+    cpu: AtomicUsize,
+    now: AtomicU64,
+}
+
+impl Platform for Bench {
+    fn topology(&self) -> Topology {
+        Topology::uniform(2, 2)
+    }
+    fn cpu(&self) -> CpuId {
+        CpuId::new(self.cpu.load(Relaxed))
+    }
+    fn now_ns(&self) -> u64 {
+        self.now.load(Relaxed)
+    }
+    fn irq_save(&self) -> bool {
+        false
+    }
+    fn irq_restore(&self, _were_unmasked: bool) {}
+    fn send_reschedule(&self, _cpu: CpuId) {}
+    fn set_timer(&self, _deadline_ns: Option<u64>) {}
+    fn wait_for_interrupt(&self) {}
+    fn irq_window(&self) {}
+    fn set_need_resched(&self, _needed: bool) {}
+    fn is_preemptible(&self) -> bool {
+        true
+    }
+    fn before_switch(&self, _prev: &Thread, _next: &Thread) {}
+    unsafe fn switch(&self, _prev: &Thread, _next: &Thread) {}
+    fn new_stack(&self) -> Result<KernelStack, SpawnError> {
+        Ok(KernelStack {
+            owner: Box::new(()),
+            initial_sp: 0,
+        })
+    }
+}
+
+impl Scheduler<Bench> {
+    fn on(&self, cpu: usize) -> &Self {
+        self.platform.cpu.store(cpu, Relaxed);
+        self
+    }
+
+    fn pass(&self, ns: u64) {
+        self.platform.now.fetch_add(ns, Relaxed);
+    }
+
+    fn thread(&self, affinity: CpuSet) -> ThreadRef {
+        let spec = ThreadSpec::new("checked", || {}).affinity(affinity);
+        self.create(spec).expect("a number is free")
+    }
+
+    /// Puts the thread on the calling CPU, whatever anybody else knows of it.
+    fn force(&self, thread: &ThreadRef) {
+        let switch = self.with_owner(|owner| owner.switch_to(&raw const **thread, Reason::Idle));
+        self.perform(switch);
+    }
+}
+
+/// Two CPUs, both online and idle; CPU 0 acts.
+fn bench() -> Scheduler<Bench> {
+    let bench = Scheduler::new(Bench::default());
+    bench.pass(1000);
+    for cpu in [1, 0] {
+        bench.on(cpu).cpu_online(CpuId::new(cpu));
+    }
+    bench
+}
+
+#[test]
+#[should_panic(expected = "scheduler check Token")]
+fn a_thread_taken_twice_is_found() {
+    let bench = bench();
+    let thread = bench.thread(CpuSet::ALL);
+    bench.start(&thread);
+    // SAFETY: the fault under test; nothing is done with either.
+    let _first = unsafe { Held::assume(&raw const *thread) };
+    // SAFETY: as above.
+    let _second = unsafe { Held::assume(&raw const *thread) };
+}
+
+#[test]
+#[should_panic(expected = "scheduler check TwoCpus")]
+fn a_thread_on_two_cpus_is_found() {
+    let bench = bench();
+    let thread = bench.thread(CpuSet::ALL);
+    bench.start(&thread);
+    bench.idle_look();
+    assert_eq!(bench.current(), thread);
+    bench.on(1).force(&thread);
+}
+
+#[test]
+#[should_panic(expected = "scheduler check Affinity")]
+fn a_thread_on_a_forbidden_cpu_is_found() {
+    let bench = bench();
+    let thread = bench.thread(CpuSet::single(CpuId::new(0)));
+    bench.start(&thread);
+    // As if CPU 1 had picked it without looking.
+    bench.on(1).force(&thread);
+}
+
+/// CPU 1 sleeps; CPU 0 runs one thread while another waits for `wait_ns`.
+fn wait_beside_a_sleeper(is_findable: bool, wait_ns: u64) {
+    let bench = bench();
+    assert!(bench.on(1).begin_wait());
+    if !is_findable {
+        // The fault: it sleeps, and nobody can know.
+        bench.idle.remove(&bench.map, CpuId::new(1));
+    }
+    let first = bench.thread(CpuSet::single(CpuId::new(0)));
+    let second = bench.thread(CpuSet::ALL);
+    bench.on(0).start(&first);
+    bench.idle_look();
+    bench.start(&second);
+    assert_eq!(second.cpu(), CpuId::new(usize::from(is_findable)));
+    for _ in 0..20 {
+        bench.pass(wait_ns / 20);
+        bench.on_timer();
+    }
+    bench.bury_current();
+}
+
+#[test]
+#[should_panic(expected = "scheduler check Conservation")]
+fn a_cpu_that_sleeps_while_work_waits_is_found() {
+    wait_beside_a_sleeper(false, 50_000_000);
+}
+
+#[test]
+fn a_short_wait_and_a_cpu_that_was_asked_are_no_breach() {
+    wait_beside_a_sleeper(false, 10_000_000);
+    wait_beside_a_sleeper(true, 50_000_000);
+}
