@@ -22,7 +22,7 @@ PROGRAMS   := user/$(TARGET)/$(USER_TARGET)/release
 LAUNCH     := target/debug/launch
 RUN         = $(LAUNCH) run --kernel build/Image --initrd build/initramfs.cpio
 
-.PHONY: help run run-smp ssh gdb test bench profile clean setup kernel programs image
+.PHONY: help run run-smp ssh gdb test chaos bench profile clean setup kernel programs image
 
 help:
 	@echo "make run-smp [SMP=8]     build what is needed and boot 4 CPUs; Ctrl-A X ends it"
@@ -32,6 +32,7 @@ help:
 	@echo "make test [ONLY=name]    every test; the last line counts them"
 	@echo "make bench [BENCH=name]  against Linux on the same machine; COUNT=one is the quick part"
 	@echo "make profile BENCH=name   which functions execute a row's instructions"
+	@echo "make chaos [SECS=1800]   the scheduler disturbed from a SEED, under a storm, on CHAOS_CPUS=1,2,4,8"
 	@echo "make image               build only: build/Image and build/initramfs.cpio"
 	@echo "make clean               remove what was built"
 	@echo "settings: SMP=$(SMP) MACHINE=$(MACHINE) SSH_PORT=$(SSH_PORT) HTTP_PORT=$(HTTP_PORT) APPEND='kernel words'"
@@ -48,6 +49,11 @@ ssh:
 
 gdb: image
 	@qemu-configs/gdb.sh $(RUN) --machine $(MACHINE) --cpus $(SMP)
+
+CHAOS_SECS ?= 1800
+CHAOS_CPUS ?= 1,2,4,8
+chaos: image build/Image-chaos
+	@$(LAUNCH) chaos --cpus $(CHAOS_CPUS) --secs $(or $(SECS),$(CHAOS_SECS)) $(if $(SEED),--seed $(SEED))
 
 test: image
 	@$(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
@@ -71,6 +77,12 @@ $(TOOLCHAIN): qemu-configs/setup.sh rust-toolchain.toml
 	@qemu-configs/setup.sh $@
 
 image: build/Image build/initramfs.cpio
+
+# The same kernel, disturbed at the scheduler's race points; in a folder of its own.
+build/Image-chaos: $(TOOLCHAIN) $(LAUNCH)
+	@$(MAKE) --no-print-directory kernel TARGET=target/chaos KERNEL_FLAGS='$(KERNEL_FLAGS) --features chaos'
+	@$(LAUNCH) image --elf target/chaos/$(KERNEL_TARGET)/kernel/weft --out $@
+.PHONY: build/Image-chaos
 
 # cargo decides what is out of date; these two always ask it.
 kernel: $(TOOLCHAIN)

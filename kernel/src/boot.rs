@@ -47,6 +47,8 @@ extern "C" fn weft_boot_cpu(tree: *const u8, tree_physical: u64, image_physical:
     install_private_interrupts(machine);
     let fatal = machine.option("weft.check") == Some("panic");
     smp::checks::set_fatal(fatal);
+    #[cfg(feature = "chaos")]
+    crate::chaos::init(machine);
     sched::init(); // threads may be created; they run once a CPU idles
     on_each_cpu();
     smp::spawn(ThreadSpec::new("boot", || rest(machine))).expect("memory at boot");

@@ -7,6 +7,8 @@ extern crate alloc;
 pub mod arch;
 #[cfg(target_os = "none")]
 pub mod boot;
+#[cfg(all(feature = "chaos", target_os = "none"))]
+mod chaos;
 pub mod console;
 #[cfg(target_os = "none")]
 pub mod drivers;

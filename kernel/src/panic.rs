@@ -139,6 +139,10 @@ fn say_last_events() {
 
 /// The others, then a line that test runners look for, then silence.
 fn finish() -> ! {
+    #[cfg(feature = "chaos")]
+    if let Some(seed) = crate::chaos::seed() {
+        say!("chaos: seed {seed}");
+    }
     say_other_cpus();
     say_last_events();
     say!("kernel panic: halted");

@@ -132,6 +132,11 @@ impl Platform for Hardware {
         trace::keeps(kind)
     }
 
+    #[cfg(feature = "chaos")]
+    fn race_point(&self, point: smp::chaos::RacePoint) -> smp::chaos::Disturbance {
+        crate::chaos::disturb(point)
+    }
+
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
         let stack = Stack::new().map_err(|_| SpawnError::OutOfMemory)?;
         let top = stack.top().as_usize() - smp::STACK_TOP_RESERVED;

@@ -4,6 +4,7 @@
 //! `image` and `initramfs` prepare what is booted; `run` boots it; `test` boots it many times.
 
 mod bench;
+mod chaos;
 mod image;
 mod initramfs;
 mod machine;
@@ -29,6 +30,8 @@ usage: launch COMMAND [OPTIONS]
   machines   list the machines
   bench      against Linux             [ROW...] (--one --four --wall --ours --default-linux)
   profile    instructions by function  (--elf KERNEL ROW --four --all)
+  chaos      a storm on a disturbed scheduler, per CPU count   (--cpus N,N.. --secs S --seed N
+                                        --threads N --in-turn)
   test       every test; the closing line counts them   (--only WORD --list)
 ";
 
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         "run" => run::command(arguments),
         "image" => image::command(arguments),
         "initramfs" => initramfs::command(arguments),
+        "chaos" => chaos::command(arguments),
         "test" => test::command(arguments),
         "bench" => bench::command(arguments),
         "profile" => profile::command(arguments),

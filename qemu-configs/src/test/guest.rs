@@ -29,6 +29,8 @@ pub struct Variant {
     pub initrd: PathBuf,
     /// More words for QEMU.
     pub qemu: Vec<String>,
+    /// Instead of the machine's own number.
+    pub cpus: Option<u32>,
 }
 
 impl Default for Variant {
@@ -38,6 +40,7 @@ impl Default for Variant {
             append: String::new(),
             initrd: "build/initramfs.cpio".into(),
             qemu: Vec::new(),
+            cpus: None,
         }
     }
 }
@@ -64,8 +67,10 @@ impl Guest {
             http_port: Some(http_port),
             gdb_port: None,
         };
+        let mut machine = machine::load(machine)?;
+        machine.cpus = variant.cpus.unwrap_or(machine.cpus);
         let mut process = Command::new(qemu::PROGRAM)
-            .args(qemu::command_line(&machine::load(machine)?, &boot))
+            .args(qemu::command_line(&machine, &boot))
             .args(variant.qemu)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -12,6 +12,7 @@ mod lines;
 mod report;
 mod setup;
 mod ssh;
+mod storms;
 mod terminal;
 
 use crate::Result;
@@ -49,6 +50,11 @@ const STAGES: &[Stage] = &[
         name: "user",
         what: "the user tests on Weft",
         run: boots::user_tests,
+    },
+    Stage {
+        name: "chaos",
+        what: "a short storm on a scheduler that is disturbed at its race points",
+        run: storms::chaos,
     },
     Stage {
         name: "faults",

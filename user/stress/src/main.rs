@@ -4,6 +4,7 @@
 //! shows where they have really been.
 
 mod report;
+mod storm;
 mod worker;
 
 use common::arguments::{self, value};
@@ -17,18 +18,31 @@ const USAGE: &str = "\
 usage: stress [--cpu N] [--yield N] [--pipe N] [--fork N] [--mem N] [--secs S] [--report]
   --cpu    compute            --yield  give the CPU away at once, again and again
   --pipe   bounce a byte between two threads      --fork   start and await a child
-  --mem    map 8 MiB, touch every page, unmap     --report what each worker did, and where";
+  --mem    map 8 MiB, touch every page, unmap     --report what each worker did, and where
+       stress --storm N [--seed X] [--secs S] [--switches K]
+  --storm  N threads that disturb one another at random, checked; status 1 if anything broke";
 
 #[derive(Default)]
 struct Options {
     workers: Vec<Kind>,
     seconds: Option<f64>,
     report: bool,
+    storm: Option<usize>,
+    seed: u64,
+    switches: Option<u64>,
 }
 
 fn main() -> ExitCode {
     arguments::run("stress", || {
         let options = parse()?;
+        if let Some(threads) = options.storm {
+            return Ok(storm::run(&storm::Plan {
+                threads: threads.max(2),
+                seed: options.seed,
+                seconds: options.seconds.unwrap_or(f64::INFINITY),
+                switches: options.switches.unwrap_or(u64::MAX),
+            }));
+        }
         let started = Instant::now();
         let outcomes = run(&options);
         if options.report {
@@ -46,6 +60,9 @@ fn parse() -> Result<Options, String> {
         match argument {
             Long("secs") => options.seconds = Some(value(&mut parser)?),
             Long("report") => options.report = true,
+            Long("storm") => options.storm = Some(value(&mut parser)?),
+            Long("seed") => options.seed = value(&mut parser)?,
+            Long("switches") => options.switches = Some(value(&mut parser)?),
             Short('h') | Long("help") => return Err(USAGE.into()),
             Long(name) if Kind::by_name(name).is_some() => {
                 let kind = Kind::by_name(name).ok_or(USAGE)?;
@@ -55,7 +72,7 @@ fn parse() -> Result<Options, String> {
             other => return Err(format!("{}\n{USAGE}", other.unexpected())),
         }
     }
-    if options.workers.is_empty() {
+    if options.workers.is_empty() && options.storm.is_none() {
         return Err(USAGE.into());
     }
     Ok(options)

@@ -96,6 +96,11 @@ pub fn schedstat() -> Result<String> {
             "cpu{cpu} 0 0 {switches} 0 0 0 {run} {waited} {switches}"
         );
     }
+    text.push_str("weft checks");
+    for (breach, count) in smp::checks::breaches() {
+        let _ = write!(text, " {}={count}", breach.name());
+    }
+    text.push('\n');
     Ok(text)
 }
 
