@@ -37,7 +37,11 @@ pub fn command(arguments: lexopt::Parser) -> Result<ExitCode> {
     let options = parse(arguments)?;
     std::fs::create_dir_all("build/test").map_err(|error| format!("build/test: {error}"))?;
     let failed = match options.in_turn {
-        true => options.cpus.iter().filter(|&&cpus| !verdict(cpus, &options)).count(),
+        true => options
+            .cpus
+            .iter()
+            .filter(|&&cpus| !verdict(cpus, &options))
+            .count(),
         false => std::thread::scope(|scope| {
             let run = |&cpus| {
                 let options = &options;
@@ -48,7 +52,11 @@ pub fn command(arguments: lexopt::Parser) -> Result<ExitCode> {
             runs.into_iter().map(held).filter(|held| !held).count()
         }),
     };
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Options> {

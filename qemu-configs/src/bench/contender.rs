@@ -94,6 +94,7 @@ impl Contender {
             append: format!("{} {program}", self.append),
             initrd: INITRD.into(),
             qemu: self.qemu.clone(),
+            cpus: None,
         };
         let name = format!("bench-{}-{}", self.key, setting.key());
         let mut guest = Guest::boot(&name, setting.machine(), variant)?;
