@@ -130,7 +130,7 @@ fn wait_beside_a_sleeper(is_findable: bool, wait_ns: u64) {
     assert_eq!(second.cpu(), CpuId::new(usize::from(is_findable)));
     for _ in 0..20 {
         bench.pass(wait_ns / 20);
-        bench.on_timer();
+        bench.on_reschedule_ipi();
     }
     bench.bury_current();
 }
