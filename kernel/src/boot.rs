@@ -7,12 +7,12 @@ use crate::arch::aarch64::mmu::{self, Image};
 use crate::arch::aarch64::{cpu, gic, psci, secondary, stack, timer, tlb};
 use crate::machine::{self, Machine, MemoryMap, Region};
 use crate::process::exec::{init, vdso};
-use crate::{console, drivers, fs, irq, panic, sched, selftest, symbols, trace, tty};
+use crate::{console, drivers, fs, hotplug, irq, panic, sched, selftest, symbols, trace, tty};
 use core::ops::Range;
 use mm::PhysAddr;
 use mm::kernel_space::{self, KernelTable};
 use percpu::CpuId;
-use smp::{ThreadSpec, WaitQueue};
+use smp::ThreadSpec;
 
 unsafe extern "C" {
     static mut __boot_percpu: u8;
@@ -69,11 +69,8 @@ extern "C" fn weft_boot_secondary(number: usize) -> ! {
 fn on_each_cpu() {
     cpu::init(); // features, EL0's counter
     trace::init_cpu();
-    gic::init_cpu();
-    timer::init_cpu();
-    irq::enable_private(machine::get().timer);
-    smp::cpu_online(percpu::cpu_id());
-    CPU_CAME.wake_all();
+    hotplug::init_this_cpu(); // its interrupts and timer
+    hotplug::this_cpu_came();
 }
 
 /// The rest of boot, in a thread: it may sleep.
@@ -231,9 +228,6 @@ fn install_private_interrupts(machine: &Machine) {
     irq::install("report", sgi::REPORT.into(), crate::report::this_cpu);
 }
 
-/// Woken by each CPU that comes online.
-static CPU_CAME: WaitQueue = WaitQueue::new();
-
 /// Starts every other CPU. Nothing waits for one: each takes threads when it is ready.
 fn start_secondaries(machine: &'static Machine) {
     let own = cpu::affinity();
@@ -251,10 +245,10 @@ fn start_secondaries(machine: &'static Machine) {
 fn report_cpus(machine: &Machine) {
     const PATIENCE_NS: u64 = 10_000_000_000;
     let all = || (smp::online_cpus().iter().count() == machine.cpus.len()).then_some(());
-    let came = CPU_CAME.wait_until(Some(smp::now_ns() + PATIENCE_NS), all);
+    let came = hotplug::wait_until(smp::now_ns() + PATIENCE_NS, all);
     let online = smp::online_cpus();
     match came {
-        Ok(()) => log::info!("CPUs {online} online"),
-        Err(_) => log::error!("only CPUs {online} of {} online", machine.cpus.len()),
+        Some(()) => log::info!("CPUs {online} online"),
+        None => log::error!("only CPUs {online} of {} online", machine.cpus.len()),
     }
 }

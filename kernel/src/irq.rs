@@ -14,7 +14,7 @@ use percpu::{CpuId, cpu_local};
 use spin::Once;
 
 #[cfg(target_os = "none")]
-pub use controller::{enable_private, handle, register};
+pub use controller::{enable_private, handle, move_away, register};
 
 /// Interrupt ids: private ones, then shared ones up to where the special numbers begin.
 const COUNT: usize = 1020;

@@ -14,6 +14,8 @@ pub mod console;
 pub mod drivers;
 pub mod error;
 pub mod fs;
+#[cfg(target_os = "none")]
+mod hotplug;
 pub mod irq;
 pub mod machine;
 #[cfg(target_os = "none")]

@@ -49,13 +49,18 @@ pub fn stop_this_cpu() -> ! {
     cpu::halt()
 }
 
+/// False for a CPU that was taken off.
+fn may_run(cpu: CpuId) -> bool {
+    !smp::runtime::is_installed() || smp::cpu_stats(cpu).online
+}
+
 /// Where the other CPUs were. One that does not answer for a while has its interrupts masked.
 fn say_other_cpus() {
     const PATIENCE_NS: u64 = 200_000_000;
     let (own, end) = (percpu::cpu_id(), timer::now_ns() + PATIENCE_NS);
     for cpu in (0..percpu::MAX_CPUS)
         .map(CpuId::new)
-        .filter(|cpu| *cpu != own && percpu::is_present(*cpu))
+        .filter(|cpu| *cpu != own && percpu::is_present(*cpu) && may_run(*cpu))
     {
         let stopped_at = || STOPPED_AT.remote(cpu).load(Ordering::Acquire);
         while stopped_at() == 0 && timer::now_ns() < end {

@@ -2,6 +2,7 @@
 //! and kernel stacks; the one [`Scheduler`] value.
 
 use crate::arch::aarch64::{cpu, gic, stack, timer};
+use crate::hotplug;
 use crate::irq::sgi;
 use crate::machine;
 use crate::process;
@@ -88,6 +89,15 @@ impl Platform for Hardware {
 
     fn wait_for_interrupt(&self) {
         cpu::wait_for_interrupt();
+    }
+
+    fn power_off(&self) {
+        hotplug::power_off_this_cpu();
+    }
+
+    fn affinity_lifted(&self, thread: &Thread) {
+        let (tid, name) = (thread.tid(), thread.name());
+        log::info!("thread {tid} ({name}) may run anywhere: the CPUs it was bound to are off");
     }
 
     fn irq_window(&self) {

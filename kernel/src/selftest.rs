@@ -5,6 +5,7 @@
 //! that hangs is the runner's to notice.
 
 mod hardware;
+mod hotplug;
 mod memory;
 mod scheduling;
 
@@ -36,7 +37,11 @@ const TESTS: &[Test] = &[
     ("wake-remote", scheduling::wakes_cross_cpus),
     ("affinity", scheduling::affinity_is_obeyed),
     ("thread-churn", scheduling::threads_leave_nothing_behind),
+    ("hotplug", hotplug::cpus_come_and_go),
 ];
+
+/// Tests that take long: run only when named.
+const LONG_TESTS: &[Test] = &[("hotplug-1000", hotplug::cpus_come_and_go_for_long)];
 
 /// The error unless `condition` holds.
 fn check(condition: bool, why: &'static str) -> Outcome {
@@ -46,9 +51,13 @@ fn check(condition: bool, why: &'static str) -> Outcome {
 /// Runs the tests the command line asks for and powers the machine off.
 pub fn run(machine: &Machine) {
     let wanted = machine.option("weft.selftest").unwrap_or_default();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.split(',').any(|word| word == name);
+    let is_named = |name: &str| wanted.split(',').any(|word| word == name);
+    let usual = TESTS
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || is_named(name));
+    let long = LONG_TESTS.iter().filter(|(name, _)| is_named(name));
     let (mut passed, mut failed) = (0, 0);
-    for (name, test) in TESTS.iter().filter(|(name, _)| is_wanted(name)) {
+    for (name, test) in usual.chain(long) {
         match test() {
             Ok(()) => {
                 passed += 1;
@@ -60,7 +69,13 @@ pub fn run(machine: &Machine) {
             }
         }
     }
-    let unknown = |word: &&str| !word.is_empty() && TESTS.iter().all(|(name, _)| name != word);
+    let is_known = |word: &str| {
+        [TESTS, LONG_TESTS]
+            .concat()
+            .iter()
+            .any(|(name, _)| *name == word)
+    };
+    let unknown = |word: &&str| !word.is_empty() && !is_known(word);
     for word in wanted.split(',').filter(unknown) {
         failed += 1;
         print(format_args!("test {word} ... FAILED: no such test\n"));

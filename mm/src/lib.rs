@@ -36,6 +36,13 @@ pub use space::{AddressSpace, PageSource};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutOfMemory;
 
+/// The calling CPU goes off: gives back what it keeps for itself. IRQs masked.
+pub fn leave_cpu() {
+    space::leave_cpu();
+    heap::leave_cpu();
+    frame::leave_cpu();
+}
+
 /// Memory use of the whole machine, in frames, as /proc/meminfo wants it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {

@@ -25,9 +25,9 @@ mod variable;
 
 #[cfg(not(target_os = "none"))]
 pub use arch::on_cpu;
-pub use arch::{CpuLocal, spin_hint};
 #[cfg(target_os = "none")]
 pub use arch::stack_pointer;
+pub use arch::{CpuLocal, spin_hint};
 #[cfg(target_os = "none")]
 pub use area::{area_size, init_area, set_base};
 pub use area::{cpu_id, is_present};

@@ -1,6 +1,6 @@
 //! The interrupt controller's side: enabling lines, taking interrupts.
 
-use super::{COUNTS, LINES, install};
+use super::{COUNT, COUNTS, LINES, install};
 use crate::arch::aarch64::gic;
 use crate::machine::{Interrupt, Trigger};
 use crate::trace;
@@ -8,6 +8,21 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use percpu::CpuId;
 use smp::account::{self, TimeClass};
+
+/// Where each shared interrupt goes.
+static TARGETS: [AtomicUsize; COUNT] = [const { AtomicUsize::new(0) }; COUNT];
+
+/// Gives every device interrupt that goes to `cpu`, which is no longer online, another target.
+pub fn move_away(cpu: CpuId) {
+    for intid in gic::FIRST_SPI as usize..COUNT {
+        let goes_there = TARGETS[intid].load(Ordering::Relaxed) == cpu.index();
+        if goes_there && LINES[intid].is_completed() {
+            let target = next_target();
+            gic::route(intid as u32, target);
+            TARGETS[intid].store(target.index(), Ordering::Relaxed);
+        }
+    }
+}
 
 /// Calls `handler` for a device's interrupt from now on. Panics if the line has a handler.
 pub fn register(name: &str, interrupt: Interrupt, handler: impl Fn() + Send + Sync + 'static) {
@@ -17,6 +32,7 @@ pub fn register(name: &str, interrupt: Interrupt, handler: impl Fn() + Send + Sy
     } else {
         next_target()
     };
+    TARGETS[interrupt.intid as usize].store(target.index(), Ordering::Relaxed);
     gic::enable(interrupt.intid, trigger(interrupt.trigger), target);
 }
 

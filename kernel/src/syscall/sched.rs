@@ -98,11 +98,7 @@ fn sched_getaffinity(registers: &mut TrapFrame) -> Result<usize> {
 }
 
 fn cpu_count() -> usize {
-    smp::online_cpus()
-        .iter()
-        .map(|cpu| cpu.index() + 1)
-        .max()
-        .unwrap_or(1)
+    crate::machine::get().cpus.len()
 }
 
 fn getcpu(registers: &mut TrapFrame) -> Result<usize> {

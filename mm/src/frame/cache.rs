@@ -93,6 +93,12 @@ impl Cache {
         self.frames[length as usize].store(frame, Relaxed);
         self.length.store(length + 1, Relaxed);
     }
+
+    fn empty_into(&self, buddy: &mut Buddy) {
+        for index in 0..self.length.swap(0, Relaxed) as usize {
+            buddy.give(FrameNumber(self.frames[index].load(Relaxed)), 0);
+        }
+    }
 }
 
 /// Makes sure that the cache holds a frame this purpose may take.
@@ -146,15 +152,19 @@ fn pop(depot: &ArrayQueue<Batch>, _masked: &IrqGuard) -> Option<Batch> {
     depot.pop()
 }
 
+/// Returns this CPU's cache to the buddy lists.
+#[cold]
+pub fn leave_cpu() {
+    let masked = irq::mask();
+    CACHE.get(&masked).empty_into(&mut BUDDY.lock());
+}
+
 /// Returns this CPU's cache and the depot to the buddy lists, for a big contiguous block.
 #[cold]
 pub fn drain() {
     let masked = irq::mask();
     let mut buddy = BUDDY.lock();
-    let cache = CACHE.get(&masked);
-    for index in 0..cache.length.swap(0, Relaxed) as usize {
-        buddy.give(FrameNumber(cache.frames[index].load(Relaxed)), 0);
-    }
+    CACHE.get(&masked).empty_into(&mut buddy);
     while let Some(batch) = DEPOT.get().and_then(|depot| pop(depot, &masked)) {
         batch
             .iter()

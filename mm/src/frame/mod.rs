@@ -19,6 +19,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use spin::Once;
 
+pub use cache::leave_cpu;
 pub use owned::{Block, Frame, FrameRef};
 
 /// The largest block has `1 << MAX_ORDER` frames: 16 MiB.

@@ -42,7 +42,6 @@ impl Class {
         (size <= LARGEST).then(|| Self(BY_GRAINS[size.div_ceil(GRAIN)]))
     }
 
-    #[cfg(test)]
     pub fn all() -> impl Iterator<Item = Self> {
         (0..COUNT as u8).map(Self)
     }

@@ -79,3 +79,15 @@ pub fn give(class: Class, object: *mut u8) {
     objects[length] = object;
     magazine.length.set(length + 1);
 }
+
+/// Gives everything back to the slabs: this CPU goes off.
+#[cold]
+pub fn leave_cpu() {
+    let masked = irq::mask();
+    for class in Class::all() {
+        let magazine = &MAGAZINES.get(&masked)[class.index()];
+        // SAFETY: masked; the only reference in this function.
+        let objects = unsafe { magazine.objects() };
+        slab::give(class, &objects[..magazine.length.replace(0)]);
+    }
+}

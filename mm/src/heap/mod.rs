@@ -9,6 +9,8 @@ mod magazine;
 mod slab;
 pub mod standby;
 
+pub use magazine::leave_cpu;
+
 use crate::addr::PAGE_SIZE;
 use crate::{frame, phys_map};
 use class::Class;

@@ -212,3 +212,18 @@ pub fn deactivate() {
         context.state.lock().active -= 1;
     }
 }
+
+/// This CPU goes off: it keeps no space in TTBR0.
+pub fn leave_cpu() {
+    deactivate();
+    let masked = irq::mask();
+    let here = HERE.get(&masked);
+    // Whatever is activated here next is written to TTBR0 anew.
+    here.number.set(0);
+    // A page of zeros is a table without entries.
+    if let Ok(empty) = zero_frame() {
+        tlb().set_user_table(empty.address(), 0);
+        let share = here.context.take();
+        drop(share);
+    }
+}

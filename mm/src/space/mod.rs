@@ -34,7 +34,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 #[cfg(not(target_os = "none"))]
 pub(crate) use asid::owes_flush;
-pub use context::deactivate;
+pub use context::{deactivate, leave_cpu};
 pub use source::{PageError, PageSource, SharedMemory, SourceIdentity};
 pub use types::*;
 

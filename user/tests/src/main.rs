@@ -11,6 +11,7 @@ mod affinity;
 mod events;
 mod files;
 mod floating_point;
+mod hotplug;
 mod jobs;
 mod limits;
 mod memory;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         time::TESTS,
         vdso::TESTS,
         affinity::TESTS,
+        hotplug::TESTS,
         sockets::TESTS,
         socket_calls::TESTS,
         terminal::TESTS,

@@ -5,6 +5,7 @@
 use crate::machine::Conduit;
 use smccc::psci;
 pub use smccc::psci::Error;
+use smccc::psci::{AffinityState, LowestAffinityLevel};
 use smccc::{Hvc, Smc};
 use spin::Once;
 
@@ -37,6 +38,12 @@ pub fn cpu_off() -> Error {
         Ok(()) => Error::InternalFailure,
         Err(error) => error,
     }
+}
+
+/// Whether the CPU with affinity `mpidr` is off.
+pub fn is_off(mpidr: u64) -> bool {
+    let state = call!(affinity_info(mpidr, LowestAffinityLevel::All));
+    matches!(state, Ok(AffinityState::Off))
 }
 
 /// Powers the machine off; returns only if that failed.

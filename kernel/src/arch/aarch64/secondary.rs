@@ -4,8 +4,10 @@ use super::{cpu, mmu, psci, stack};
 use crate::machine;
 use aarch64_cpu::registers::{Readable, TTBR1_EL1};
 use alloc::boxed::Box;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use mm::kernel_space::Stack;
-use percpu::CpuId;
+use percpu::{CpuId, cpu_local};
 
 /// What `boot.S` reads, MMU off, on the CPU being started.
 #[repr(C)]
@@ -50,13 +52,28 @@ fn prepare(cpu: CpuId) -> Result<(), StartError> {
 }
 
 /// Asks the firmware to start `cpu`, which then goes through `boot.S` to `weft_boot_secondary`.
-/// Its stack is its own for good: it becomes the idle thread's.
+/// One caller at a time per CPU.
 pub fn start(cpu: CpuId) -> Result<(), StartError> {
     let node = &machine::get().cpus[cpu.index()];
     if !node.psci {
         return Err(StartError::NoMethod);
     }
     prepare(cpu)?;
+    let context = mm::phys_map::physical(context_of(cpu)?.cast::<u8>()).as_u64();
+    psci::cpu_on(node.mpidr, mmu::secondary_entry(), context).map_err(StartError::Firmware)
+}
+
+cpu_local! {
+    /// What the CPU starts from, each time: made once.
+    static CONTEXT: AtomicPtr<SecondaryContext> = AtomicPtr::new(ptr::null_mut());
+}
+
+/// The CPU's starting point. Its stack is its own for good: the idle thread's.
+fn context_of(cpu: CpuId) -> Result<*const SecondaryContext, StartError> {
+    let known = CONTEXT.remote(cpu).load(Ordering::Acquire);
+    if !known.is_null() {
+        return Ok(known);
+    }
     let stack = Stack::new()?;
     let context = Box::leak(Box::new(SecondaryContext {
         stack: stack.top().as_usize(),
@@ -64,10 +81,10 @@ pub fn start(cpu: CpuId) -> Result<(), StartError> {
         kernel_table: kernel_table(),
     }));
     core::mem::forget(stack);
-    let pointer = core::ptr::from_ref(context).cast::<u8>();
-    cpu::clean_to_memory(pointer, size_of::<SecondaryContext>());
-    let context = mm::phys_map::physical(pointer).as_u64();
-    psci::cpu_on(node.mpidr, mmu::secondary_entry(), context).map_err(StartError::Firmware)
+    let pointer = ptr::from_mut(context);
+    cpu::clean_to_memory(pointer.cast_const().cast(), size_of::<SecondaryContext>());
+    CONTEXT.remote(cpu).store(pointer, Ordering::Release);
+    Ok(pointer)
 }
 
 fn kernel_table() -> u64 {

@@ -16,6 +16,14 @@ cpu_local! {
     static FP_OWNER: AtomicUsize = AtomicUsize::new(0);
 }
 
+/// This CPU's FP/SIMD registers are about to be lost; no thread's values are in them alone, as it
+/// is idle.
+pub fn forget_registers() {
+    FP_OWNER
+        .get(&percpu::irq::mask())
+        .store(0, Ordering::Relaxed);
+}
+
 const NOWHERE: u32 = u32::MAX;
 
 /// The FP/SIMD registers of one user thread. Only the thread itself, or the CPU that switches

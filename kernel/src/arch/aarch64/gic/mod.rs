@@ -62,6 +62,14 @@ pub fn init_cpu() {
     }
 }
 
+/// This CPU goes off: it takes no more interrupts. With IRQs masked.
+pub fn leave_cpu() {
+    match controller() {
+        Controller::V2(gic) => gic.leave_cpu(),
+        Controller::V3(gic) => gic.leave_cpu(),
+    }
+}
+
 /// Interrupts `target` with SGI `sgi`. Memory written before is visible to its handler.
 pub fn send_sgi(target: CpuId, sgi: u8) {
     publish_before_sgi();
@@ -103,6 +111,14 @@ pub fn enable(intid: u32, trigger: Trigger, target: CpuId) {
     match controller() {
         Controller::V2(gic) => gic.enable(intid, trigger, target),
         Controller::V3(gic) => gic.enable(intid, trigger, target),
+    }
+}
+
+/// Gives the shared interrupt `intid` another target; one that is pending goes along.
+pub fn route(intid: u32, target: CpuId) {
+    match controller() {
+        Controller::V2(gic) => gic.route(intid, target),
+        Controller::V3(gic) => gic.route(intid, target),
     }
 }
 

@@ -97,6 +97,11 @@ impl GicV2 {
         self.cpu_interface.write(GICC_CTLR, 1);
     }
 
+    pub fn leave_cpu(&self) {
+        self.distributor.write(GICD_ICENABLER, 0xffff_0000);
+        self.cpu_interface.write(GICC_CTLR, 0);
+    }
+
     fn target_bit(&self, cpu: CpuId) -> u8 {
         self.targets
             .get(cpu.index())
@@ -133,6 +138,13 @@ impl GicV2 {
         }
         self.distributor
             .write(GICD_ISENABLER + 4 * (id / 32), 1 << (id % 32));
+    }
+
+    pub fn route(&self, intid: u32, target: CpuId) {
+        let _configuration = self.configuration.lock();
+        let register = GICD_ITARGETSR + intid as usize;
+        self.distributor
+            .write_byte(register, self.target_bit(target));
     }
 
     fn set_trigger(&self, id: usize, trigger: Trigger) {

@@ -73,6 +73,15 @@ impl GicV3 {
         unsafe { core::arch::asm!("isb", options(nostack, preserves_flags)) };
     }
 
+    pub fn leave_cpu(&self) {
+        let mut own = self.own_redistributor();
+        for ppi in 0..16 {
+            own.enable_interrupt(IntId::ppi(ppi), false)
+                .expect("PPIs exist");
+        }
+        GicCpuInterface::enable_group1(false);
+    }
+
     /// The redistributor whose GICR_TYPER carries this CPU's affinity.
     fn own_redistributor(&self) -> GicRedistributor<'static> {
         let affinity = cpu::affinity();
@@ -152,6 +161,13 @@ impl GicV3 {
         distributor.set_trigger(id, trigger)?;
         distributor.set_routing(id, Some(mpidr))?;
         distributor.enable_interrupt(id, true)
+    }
+
+    pub fn route(&self, raw: u32, target: CpuId) {
+        let mut distributor = self.distributor.lock();
+        distributor
+            .set_routing(intid(raw), Some(cpu::mpidr_of(target)))
+            .expect("the interrupt was enabled before");
     }
 
     pub fn disable(&self, raw: u32) {

@@ -1,0 +1,144 @@
+//! `/sys/devices/system/cpu`: which CPUs there are, which run, and how they are near each other.
+
+use crate::error::{Errno, Result};
+use crate::fs::node::FileType;
+use crate::fs::synthetic::{Child, Directory, FIRST_COOKIE, Made, Table};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use percpu::{CpuId, CpuSet};
+
+fn possible() -> CpuSet {
+    CpuSet::first_n(crate::machine::get().cpus.len())
+}
+
+fn list(set: fn() -> CpuSet) -> Made {
+    Made::text(move || Ok(format!("{}\n", set())))
+}
+
+const CPU_FILES: Table = Table(&[
+    ("kernel_max", || {
+        Made::text(|| Ok(format!("{}\n", percpu::MAX_CPUS - 1)))
+    }),
+    ("offline", || list(|| possible() - smp::online_cpus())),
+    ("online", || list(smp::online_cpus)),
+    ("possible", || list(possible)),
+    ("present", || list(possible)),
+]);
+
+/// `/sys/devices/system/cpu`.
+pub struct Cpus;
+
+impl Directory for Cpus {
+    fn list(&self) -> Vec<Child> {
+        let mut children = CPU_FILES.list();
+        let first = FIRST_COOKIE + children.len() as u64;
+        children.extend((first..).zip(possible().iter()).map(|(cookie, cpu)| Child {
+            name: format!("cpu{cpu}").into_bytes(),
+            file_type: FileType::Directory,
+            cookie,
+        }));
+        children
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Made> {
+        let cpu = || {
+            let number = core::str::from_utf8(name.strip_prefix(b"cpu")?).ok()?;
+            let cpu = CpuId::checked(number.parse().ok()?)?;
+            (possible().contains(cpu) && cpu.to_string() == number)
+                .then(|| Made::directory(Cpu(cpu)))
+        };
+        CPU_FILES.find(name).or_else(cpu)
+    }
+}
+
+/// One CPU: each is a core of its own in one package, as far as the device tree tells.
+struct Cpu(CpuId);
+
+impl Directory for Cpu {
+    fn list(&self) -> Vec<Child> {
+        let names = [
+            ("online", FileType::Regular),
+            ("topology", FileType::Directory),
+        ];
+        let child = |(cookie, (name, file_type)): (u64, (&str, FileType))| Child {
+            name: name.as_bytes().to_vec(),
+            file_type,
+            cookie,
+        };
+        (FIRST_COOKIE..).zip(names).map(child).collect()
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Made> {
+        let cpu = self.0;
+        match name {
+            b"online" => Some(online(cpu)),
+            b"topology" => Some(Made::directory(Topology(cpu))),
+            _ => None,
+        }
+    }
+}
+
+/// 1 or 0; writing takes the CPU off or brings it back.
+fn online(cpu: CpuId) -> Made {
+    let read = move || Ok(format!("{}\n", u8::from(smp::online_cpus().contains(cpu))));
+    Made::text(read).writable(move |text| set_online(cpu, boolean(text)?))
+}
+
+/// Truth as Linux reads it (kstrtobool).
+fn boolean(text: &[u8]) -> Result<bool> {
+    match text {
+        [b'1' | b'y' | b'Y' | b't' | b'T', ..] | [b'o' | b'O', b'n' | b'N', ..] => Ok(true),
+        [b'0' | b'n' | b'N' | b'f' | b'F', ..] | [b'o' | b'O', b'f' | b'F', ..] => Ok(false),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+#[cfg(target_os = "none")]
+fn set_online(cpu: CpuId, online: bool) -> Result<()> {
+    Ok(crate::hotplug::set_online(cpu, online)?)
+}
+
+#[cfg(not(target_os = "none"))]
+fn set_online(_cpu: CpuId, _online: bool) -> Result<()> {
+    Err(Errno::EOPNOTSUPP)
+}
+
+const TOPOLOGY: [&str; 8] = [
+    "core_cpus",
+    "core_cpus_list",
+    "core_id",
+    "core_siblings",
+    "core_siblings_list",
+    "physical_package_id",
+    "thread_siblings",
+    "thread_siblings_list",
+];
+
+struct Topology(CpuId);
+
+impl Directory for Topology {
+    fn list(&self) -> Vec<Child> {
+        let child = |(cookie, name): (u64, &str)| Child {
+            name: name.as_bytes().to_vec(),
+            file_type: FileType::Regular,
+            cookie,
+        };
+        (FIRST_COOKIE..).zip(TOPOLOGY).map(child).collect()
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Made> {
+        let cpu = self.0;
+        let own = CpuSet::single(cpu);
+        let text = match name {
+            b"core_id" => cpu.to_string(),
+            b"physical_package_id" => "0".to_string(),
+            b"core_cpus" | b"thread_siblings" => format!("{own:x}"),
+            b"core_cpus_list" | b"thread_siblings_list" => own.to_string(),
+            b"core_siblings" => format!("{:x}", possible()),
+            b"core_siblings_list" => possible().to_string(),
+            _ => return None,
+        };
+        Some(Made::text(move || Ok(format!("{text}\n"))))
+    }
+}
