@@ -225,6 +225,7 @@ impl FairQueue {
     }
 
     /// Takes a thread that may run on `target`, from the end of the queue if there is a choice.
+    /// One that was stolen too: what it was stolen for may have turned into a long wait.
     pub fn take_for(&mut self, target: CpuId, shelf: &Shelf) -> Option<Held> {
         if let Some(thread) = self.movable.last() {
             let thread = ptr::from_ref(thread);
@@ -240,15 +241,15 @@ impl FairQueue {
     /// Takes a thread that may run on `target` and has been here since `since_ns` or longer.
     pub fn take_eldest(&mut self, since_ns: u64, target: CpuId, shelf: &Shelf) -> Option<Held> {
         let offered = self.offers.take_eldest(since_ns, shelf);
-        offered.or_else(|| self.take_kept(target, |body| body.arrived_ns <= since_ns))
+        let fits = |body: &Body| !body.stolen && body.arrived_ns <= since_ns;
+        offered.or_else(|| self.take_kept(target, fits))
     }
 
-    /// Takes one of the restricted threads, the first of a few that fits.
+    /// Takes one of those that are not offered, the restricted and the stolen: the first of a few
+    /// that fits.
     fn take_kept(&mut self, target: CpuId, fits: impl Fn(&Body) -> bool) -> Option<Held> {
         let fits = |thread: &&Thread| {
-            thread.is_restricted()
-                && thread.may_run_on(target)
-                && line::body_of(thread, |body| !body.stolen && fits(body))
+            thread.may_run_on(target) && line::body_of(thread, |body| fits(body))
         };
         let thread = ptr::from_ref(self.kept.iter().take(SLOTS).find(fits)?);
         // SAFETY: it was just found in this very line.

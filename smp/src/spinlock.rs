@@ -101,7 +101,7 @@ impl<T: Default> Default for SpinLock<T> {
     }
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 impl<T> SpinLockGuard<'_, T> {
     /// The proof that IRQs are masked, for per-CPU variables.
     #[inline]
@@ -150,7 +150,7 @@ mod debug {
 
     // Models have no CPUs to tell apart.
     fn here() -> usize {
-        if cfg!(loom) {
+        if cfg!(any(loom, shuttle)) {
             NOBODY
         } else {
             percpu::cpu_id().index()

@@ -371,7 +371,7 @@ impl Thread {
     /// # Safety
     /// The thread was started, and is not dead for as long as the result is used: it is the
     /// current thread, or an argument of [`Platform::before_switch`](crate::Platform).
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     pub unsafe fn extension_unchecked<T: Any>(&self) -> Option<&T> {
         // SAFETY: from the start until the reaper nobody writes it, says the caller.
         let extension = unsafe { &*self.extension.as_ptr() };

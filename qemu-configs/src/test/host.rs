@@ -110,6 +110,24 @@ pub fn models(report: &mut Report) {
     );
 }
 
+pub fn schedules(report: &mut Report) {
+    let mut command = cargo();
+    command.env("RUSTFLAGS", "--cfg shuttle").args([
+        "test",
+        "--quiet",
+        "--release",
+        "-p",
+        "smp",
+        "--test",
+        "shuttle",
+    ]);
+    run(
+        report,
+        "smp",
+        command.args(["--target-dir", "target/shuttle", "--", "--format=pretty"]),
+    );
+}
+
 pub fn undefined_behaviour(report: &mut Report) {
     let has_miri = Command::new("cargo")
         .args(["+nightly", "miri", "--version"])

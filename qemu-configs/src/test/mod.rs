@@ -72,6 +72,11 @@ const STAGES: &[Stage] = &[
         run: host::models,
     },
     Stage {
+        name: "shuttle",
+        what: "random schedules of 4 to 8 CPUs, and mutants that must be found",
+        run: host::schedules,
+    },
+    Stage {
         name: "miri",
         what: "undefined behaviour in percpu, smp and mm",
         run: host::undefined_behaviour,
