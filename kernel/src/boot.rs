@@ -4,7 +4,7 @@
 
 use crate::arch::aarch64::early_map::EarlyMap;
 use crate::arch::aarch64::mmu::{self, Image};
-use crate::arch::aarch64::{cpu, gic, psci, secondary, stack, timer, tlb};
+use crate::arch::aarch64::{cpu, gate, gic, psci, secondary, stack, timer, tlb};
 use crate::machine::{self, Machine, MemoryMap, Region};
 use crate::process::exec::{init, vdso};
 use crate::{console, drivers, fs, hotplug, irq, panic, sched, selftest, symbols, trace, tty};
@@ -70,6 +70,7 @@ fn on_each_cpu() {
     cpu::init(); // features, EL0's counter
     trace::init_cpu();
     hotplug::init_this_cpu(); // its interrupts and timer
+    gate::open(sched::doorway()); // user threads may run
     hotplug::this_cpu_came();
 }
 

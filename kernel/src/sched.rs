@@ -10,7 +10,7 @@ use crate::trace;
 use alloc::boxed::Box;
 use mm::kernel_space::Stack;
 use percpu::{CpuId, preempt};
-use smp::{KernelStack, Platform, Scheduler, SpawnError, Thread, Topology};
+use smp::{Doorway, KernelStack, Platform, Scheduler, SpawnError, Thread, Topology};
 use spin::Once;
 
 struct Hardware;
@@ -25,6 +25,12 @@ pub fn init() {
         let _masked = percpu::irq::mask();
         smp::preempt_if_needed();
     });
+}
+
+/// The calling CPU's doorway: once the scheduler exists.
+pub fn doorway() -> Doorway {
+    let scheduler = SCHEDULER.get().expect("CPUs start after the scheduler");
+    scheduler.doorway(percpu::cpu_id())
 }
 
 extern "C" fn thread_main() -> ! {
@@ -149,7 +155,7 @@ impl Platform for Hardware {
 
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
         let stack = Stack::new().map_err(|_| SpawnError::OutOfMemory)?;
-        let top = stack.top().as_usize() - smp::STACK_TOP_RESERVED;
+        let top = stack.top().as_usize();
         // SAFETY: the stack is fresh, mapped and larger than the prepared frame.
         let initial_sp = unsafe { stack::prepare(top, thread_main) };
         Ok(KernelStack {

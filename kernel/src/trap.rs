@@ -5,22 +5,30 @@
 //! [`before_user_return`], where it holds nothing.
 
 use crate::arch::{self, Fault, FaultClass, TrapFrame};
+use crate::error::Errno;
 use crate::process::signal::{self, SigInfo, Signal, deliver, info::code};
 use crate::process::{self, Attention, Current, exit};
 use crate::syscall;
 use crate::user_memory::{USER_END, UserPtr};
-use core::sync::atomic::{Ordering, fence};
 use mm::space::{self, Access};
+use percpu::IrqGuard;
 
 /// A system call from user mode. IRQs unmasked.
+#[inline(always)]
 pub fn user_syscall(registers: &mut TrapFrame) {
     let first_argument = registers.x[0];
     match syscall::dispatch(registers) {
         Ok(value) => registers.set_result(value),
-        Err(why) if why.is_restart() => {
-            deliver::finish_interrupted_call(&process::current(), registers, first_argument, why);
-        }
-        Err(error) => registers.set_result(error.as_return()),
+        Err(why) => failed(registers, first_argument, why),
+    }
+}
+
+#[cold]
+fn failed(registers: &mut TrapFrame, first_argument: u64, why: Errno) {
+    if why.is_restart() {
+        deliver::finish_interrupted_call(&process::current(), registers, first_argument, why);
+    } else {
+        registers.set_result(why.as_return());
     }
 }
 
@@ -105,15 +113,14 @@ fn resolve_abort(current: &Current, address: usize, fault: Fault) -> Option<SigI
     }
 }
 
-/// The last stop before user mode. IRQs masked on entry and on return; unmasked in between while
-/// signals are delivered. Does not return if the thread is to exit.
+/// The last stop before user mode when something does. IRQs masked on entry and on return; unmasked
+/// in between while signals are delivered. Does not return if the thread is to exit.
+#[cold]
 pub fn before_user_return(registers: &mut TrapFrame) {
     loop {
         smp::preempt_if_needed();
-        // Pairs with the fence of `Task::notify`: either the reason is seen here, or its sender
-        // sees this thread running and interrupts this CPU, which is taken right after `eret`.
-        fence(Ordering::SeqCst);
-        if process::ready_for_user() {
+        // SAFETY: IRQs are masked.
+        if process::make_ready_for_user(&*unsafe { IrqGuard::assume() }) {
             break;
         }
         // SAFETY: exception exit holds no guard and no lock.
@@ -145,6 +152,8 @@ fn deliver_signals(registers: &mut TrapFrame) -> Fate {
 
 /// Where every new user thread starts: takes its first registers and goes to user mode.
 pub fn start_user() -> ! {
+    #[cfg(target_os = "none")]
+    process::adopt();
     arch::enter_user_mode(first_registers())
 }
 

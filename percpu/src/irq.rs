@@ -2,6 +2,7 @@
 
 use crate::{Pinned, arch, preempt};
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
 /// Interrupts are masked on this CPU until this is dropped; then they are as they were before.
@@ -42,10 +43,23 @@ pub unsafe fn unmask() {
 /// Masks interrupts without a guard: exception entry, the idle loop, panic.
 #[inline]
 pub fn mask_for_good() {
-    arch::irq_mask();
+    arch::irq_mask_only();
 }
 
 impl IrqGuard {
+    /// The proof, for code that the hardware entered with interrupts masked. Dropping nothing, it
+    /// costs nothing.
+    ///
+    /// # Safety
+    /// Interrupts are masked and stay so for as long as the result is used.
+    #[inline(always)]
+    pub unsafe fn assume() -> ManuallyDrop<IrqGuard> {
+        ManuallyDrop::new(IrqGuard {
+            were_unmasked: false,
+            _not_send: PhantomData,
+        })
+    }
+
     /// Whether dropping this guard will unmask interrupts: it is the outermost one, and not taken
     /// inside an interrupt handler.
     pub fn is_outermost(&self) -> bool {

@@ -5,7 +5,7 @@
 //! class for one interval, never lost.
 
 use core::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -29,75 +29,80 @@ impl TimeClass {
 
 /// Time by class, of one CPU: the owner writes, anybody reads.
 ///
-/// A reader must not see the sum and the running interval from two different moments, or time
-/// would go backwards: `since_ns` is 0 while the owner writes, and a reader that finds it changed
-/// looks again. (The owner's second store is a Release, as is the last; the reader's loads are
-/// Acquires.)
+/// The owner writes the total that ends, then the word that begins the next interval (Release). A
+/// reader retries while the word changes, and takes the running interval to be what the clock
+/// shows beyond all totals: so a total seen ahead of its word is never counted twice, and the
+/// classes always add up to the time the CPU was online.
 #[derive(Default)]
 pub(crate) struct ClassTimes {
     total_ns: [AtomicU64; 4],
-    class: AtomicU32,
-    since_ns: AtomicU64,
+    /// When the running interval began and its class, as [`interval`] packs them; 0: off.
+    running: AtomicU64,
+    /// The clock's reading less all totals when the CPU came up.
+    base_ns: AtomicU64,
+}
+
+const SINCE_SHIFT: u32 = 3;
+const ONLINE: u64 = 1 << 2;
+
+#[inline(always)]
+const fn interval(since_ns: u64, class: TimeClass) -> u64 {
+    since_ns << SINCE_SHIFT | ONLINE | class as u64
 }
 
 impl ClassTimes {
     /// The CPU comes up, idle.
     pub fn begin(&self, now_ns: u64) {
-        self.class.store(TimeClass::Idle as u32, Relaxed);
-        self.since_ns.store(now_ns.max(1), Release);
+        let sum: u64 = self.total_ns.iter().map(|total| total.load(Relaxed)).sum();
+        self.base_ns.store(now_ns.wrapping_sub(sum), Relaxed);
+        let idle = interval(now_ns, TimeClass::Idle);
+        self.running.store(idle, Release);
     }
 
     /// The CPU goes off: its time ends.
     pub fn end(&self, now_ns: u64) {
         self.change(now_ns, TimeClass::Idle);
-        self.since_ns.store(0, Release);
+        self.running.store(0, Release);
     }
 
     /// Charges the time since the last change to the class that ends; returns both.
     pub fn change(&self, now_ns: u64, class: TimeClass) -> (TimeClass, u64) {
-        let before = TimeClass::from_index(self.class.load(Relaxed));
-        let elapsed = match self.since_ns.load(Relaxed) {
-            0 => 0, // The CPU is not online yet.
-            since => now_ns.saturating_sub(since),
-        };
+        let running = self.running.load(Relaxed);
+        let before = TimeClass::from_index(running as u32);
+        if running & ONLINE == 0 {
+            return (before, 0);
+        }
+        (before, self.change_from(before, now_ns, class))
+    }
+
+    /// The same when the class that ends is known and the CPU is online; returns the time charged.
+    #[inline(always)]
+    pub fn change_from(&self, before: TimeClass, now_ns: u64, class: TimeClass) -> u64 {
+        let elapsed = now_ns.wrapping_sub(self.running.load(Relaxed) >> SINCE_SHIFT);
         let total = &self.total_ns[before as usize];
-        self.since_ns.store(0, Relaxed);
-        total.store(total.load(Relaxed) + elapsed, Release);
-        self.class.store(class as u32, Release);
-        self.since_ns.store(now_ns.max(1), Release);
-        (before, elapsed)
+        total.store(total.load(Relaxed).wrapping_add(elapsed), Relaxed);
+        self.running.store(interval(now_ns, class), Release);
+        elapsed
     }
 
     /// The totals, with the running interval of a CPU that is online.
-    pub fn snapshot(&self, now_ns: u64, online: bool) -> [u64; 4] {
+    pub fn snapshot(&self, now_ns: u64) -> [u64; 4] {
         const TRIES: usize = 100;
-        let mut totals = [0; 4];
+        let (mut running, mut totals) = (0, [0; 4]);
         for _ in 0..TRIES {
-            let since = self.since_ns.load(Acquire);
+            running = self.running.load(Acquire);
             totals = core::array::from_fn(|class| self.total_ns[class].load(Acquire));
-            if since == 0 && !online {
-                break;
-            }
-            let class = TimeClass::from_index(self.class.load(Acquire));
-            if since != 0 && self.since_ns.load(Relaxed) == since {
-                totals[class as usize] += now_ns.saturating_sub(since);
+            if self.running.load(Relaxed) == running {
                 break;
             }
         }
+        if running & ONLINE != 0 {
+            let known = self.base_ns.load(Relaxed).wrapping_add(totals.iter().sum());
+            let class = TimeClass::from_index(running as u32);
+            totals[class as usize] += now_ns.saturating_sub(known);
+        }
         totals
     }
-}
-
-/// About to return to user mode.
-#[inline]
-pub fn enter_user() {
-    runtime().enter_class(TimeClass::User);
-}
-
-/// Entered the kernel from user mode (a system call or a fault).
-#[inline]
-pub fn enter_kernel() {
-    runtime().enter_class(TimeClass::System);
 }
 
 /// Entered an interrupt handler; give the result back to [`leave_irq`].
@@ -111,4 +116,48 @@ pub fn enter_irq() -> TimeClass {
 #[inline]
 pub fn leave_irq(interrupted: TimeClass) {
     runtime().enter_class(interrupted);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn classes_add_up_and_off_time_is_not_counted() {
+        let times = ClassTimes::default();
+        assert_eq!(times.change(5, TimeClass::User), (TimeClass::System, 0));
+        times.begin(100);
+        assert_eq!(times.change(110, TimeClass::User), (TimeClass::Idle, 10));
+        assert_eq!(
+            times.change_from(TimeClass::User, 150, TimeClass::System),
+            40
+        );
+        assert_eq!(times.snapshot(157), [7, 40, 0, 10]);
+        times.end(160);
+        assert_eq!(times.snapshot(900), [10, 40, 0, 10]);
+        times.begin(1000);
+        assert_eq!(times.snapshot(1003), [10, 40, 0, 13]);
+    }
+
+    /// However the reader is interleaved with the owner, the sum is the time that has passed.
+    #[test]
+    fn readers_see_no_time_twice() {
+        let (times, done) = (ClassTimes::default(), AtomicBool::new(false));
+        times.begin(0);
+        let rounds = if cfg!(miri) { 50 } else { 200_000 };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for now in 1..=rounds {
+                    times.change(now, TimeClass::from_index(now as u32));
+                }
+                done.store(true, Release);
+            });
+            while !done.load(Acquire) {
+                let sum: u64 = times.snapshot(0).iter().sum();
+                assert!(sum <= rounds, "{sum} of {rounds}");
+            }
+        });
+        assert_eq!(times.snapshot(rounds).iter().sum::<u64>(), rounds);
+    }
 }

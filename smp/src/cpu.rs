@@ -161,7 +161,7 @@ impl Cpu {
     pub fn snapshot(&self, now: u64) -> CpuStats {
         let Self { stats, shared, .. } = self;
         let online = shared.hints.online.load(Relaxed);
-        let class_ns = self.time.snapshot(now, online);
+        let class_ns = self.time.snapshot(now);
         let current = shared.hints.current.load(Relaxed);
         CpuStats {
             online,

@@ -22,6 +22,7 @@ pub mod chaos;
 pub mod checks;
 mod control_word;
 mod cpu;
+mod doorway;
 mod fair;
 mod fair_server;
 mod held;
@@ -78,6 +79,7 @@ pub mod wait_queue;
 pub use percpu::{CpuId, CpuSet};
 
 pub use condvar::Condvar;
+pub use doorway::Doorway;
 pub use event::{Event, Unsignal};
 pub use identity::{STACK_BLOCK, STACK_TOP_RESERVED};
 pub use kthread::KernelThread;

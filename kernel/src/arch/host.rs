@@ -23,6 +23,11 @@ pub fn now_ns() -> u64 {
     NOW.fetch_add(1, Ordering::Relaxed)
 }
 
+/// See `aarch64::stack`: the host's stacks are nobody's.
+pub fn owner() -> usize {
+    0
+}
+
 /// A counter of 1 GHz.
 pub fn ns_per_tick() -> u64 {
     1 << 32
@@ -105,11 +110,10 @@ impl UserState {
         self.tls()
     }
 
-    pub fn switch_out(&self, _pinned: &percpu::Pinned) {}
+    pub fn switch_out(&self, _masked: &percpu::IrqGuard) {}
 
-    pub fn switch_in(&self) {}
-
-    pub fn before_user_return(&self, _pinned: &percpu::Pinned) {}
+    pub fn switch_in(&self, _masked: &percpu::IrqGuard) {}
+    pub fn before_user_return(&self, _masked: &percpu::IrqGuard) {}
 }
 
 /// See `aarch64::random`.

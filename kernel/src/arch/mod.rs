@@ -25,6 +25,7 @@ pub use aarch64::{
     cpu::{Features, features},
     exception::enter_user_mode,
     random::random_word,
+    stack::{owner, set_owner},
     timer::{frequency as ticks_per_second, now_ns, ns_per_tick, ticks, ticks_to_ns},
     user_state::{FpState, UserState},
     usercopy, vdso,
@@ -35,5 +36,5 @@ pub mod host;
 #[cfg(not(target_os = "none"))]
 pub use host::{
     Features, FpState, UserState, end, enter_user_mode, features, interrupt_cpu, now_ns,
-    ns_per_tick, random_word, ticks, ticks_per_second, ticks_to_ns, usercopy, vdso,
+    ns_per_tick, owner, random_word, ticks, ticks_per_second, ticks_to_ns, usercopy, vdso,
 };

@@ -34,6 +34,13 @@ impl TrapFrame {
         }
     }
 
+    /// Whether the exception is `svc` (Arm ARM D17.2.37: ESR's exception class).
+    #[inline(always)]
+    pub fn is_system_call(&self) -> bool {
+        const SVC64: u64 = 0x15;
+        self.esr >> 26 == SVC64
+    }
+
     /// The system call's number (x8).
     pub fn number(&self) -> usize {
         self.x[8] as usize

@@ -29,8 +29,8 @@ pub use credentials::{Capabilities, Credentials};
 pub use restart::restart_with;
 pub use rlimits::Resource;
 #[cfg(target_os = "none")]
-pub(crate) use running::before_switch;
-pub(crate) use running::{attention_of_current, ready_for_user};
+pub(crate) use running::{adopt, before_switch};
+pub(crate) use running::{attention_of_current, is_undisturbed, make_ready_for_user};
 pub use session::{ControllingTerminal, Session};
 pub use signal::{SigInfo, Signal, SignalSet};
 pub use table::{process as process_by_pid, processes, task as task_by_tid};
@@ -52,6 +52,7 @@ pub struct Current {
 }
 
 /// The calling user thread's task; `None` in kernel threads.
+#[inline(always)]
 pub fn try_current() -> Option<Current> {
     let task = running::task()?;
     Some(Current {
@@ -64,6 +65,7 @@ pub fn try_current() -> Option<Current> {
 ///
 /// # Panics
 /// In a kernel thread.
+#[inline]
 pub fn current() -> Current {
     try_current().expect("only user threads make system calls")
 }

@@ -1,23 +1,20 @@
 //! Which task runs on this CPU, and what changes with it: address space, TLS, FP/SIMD.
+//!
+//! A thread finds its task by its kernel stack ([`arch::owner`]), which takes no interrupt mask.
 
 use super::task::{Attention, Task};
+use crate::arch;
 use alloc::sync::Arc;
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
-use percpu::{Pinned, cpu_local};
+use core::sync::atomic::{Ordering, fence};
+use percpu::IrqGuard;
 
-cpu_local! {
-    /// The task of the thread on this CPU; null for kernel threads. The thread's extension holds
-    /// the reference that keeps it alive.
-    static TASK: AtomicPtr<Task> = AtomicPtr::new(ptr::null_mut());
-}
-
-/// Runs `action` on the current task, if any, without touching its reference count.
-fn with<R>(pinned: &Pinned, action: impl FnOnce(&Task) -> R) -> Option<R> {
-    let task = TASK.get(pinned).load(Ordering::Relaxed);
-    // SAFETY: set by the switch to this thread, whose extension keeps the task alive at least
-    // until the thread is dead; the caller is pinned, so it is still this thread.
-    unsafe { task.as_ref() }.map(action)
+/// The current task, if any, without touching its reference count.
+#[inline(always)]
+fn borrowed<'a>() -> Option<&'a Task> {
+    let task: *const Task = core::ptr::with_exposed_provenance(arch::owner());
+    // SAFETY: set by this thread in `adopt`; the thread's extension keeps the task alive until the
+    // thread is dead. The callers use it only as long as they run.
+    unsafe { task.as_ref() }
 }
 
 /// The calling thread's own reference to its task: on the machine it borrows the one that the
@@ -29,12 +26,11 @@ pub type Own = Arc<Task>;
 
 /// The calling thread's task; `None` in kernel threads. The result must stay in this thread.
 #[cfg(target_os = "none")]
+#[inline(always)]
 pub fn task() -> Option<Own> {
-    let pinned = percpu::irq::mask();
-    let task = TASK.get(&pinned).load(Ordering::Relaxed);
-    // SAFETY: the pointer came from an `Arc` that outlives the running thread, as in `with`; never
-    // dropping this one keeps the count as it is.
-    (!task.is_null()).then(|| core::mem::ManuallyDrop::new(unsafe { Arc::from_raw(task) }))
+    // SAFETY: the pointer came from an `Arc` that outlives the running thread; never dropping this
+    // one keeps the count as it is.
+    borrowed().map(|task| core::mem::ManuallyDrop::new(unsafe { Arc::from_raw(task) }))
 }
 
 /// On the host nobody switches: the scheduler's own record is asked.
@@ -43,39 +39,67 @@ pub fn task() -> Option<Own> {
     smp::current().extension::<Task>()
 }
 
+/// A new user thread's first step: its kernel stack is its task's from now on.
+#[cfg(target_os = "none")]
+pub fn adopt() {
+    let task = smp::current().extension::<Task>();
+    arch::set_owner(task.map_or(0, |task| Arc::as_ptr(&task).expose_provenance()));
+}
+
 /// The calling thread's attention; nothing in kernel threads.
+#[inline]
 pub fn attention_of_current() -> Attention {
-    let pinned = percpu::irq::mask();
-    with(&pinned, Task::attention).unwrap_or(Attention::empty())
+    borrowed().map_or(Attention::empty(), Task::attention)
+}
+
+/// Whether the calling user thread has nothing to attend to.
+///
+/// # Safety
+/// In a user thread.
+#[inline(always)]
+pub unsafe fn is_undisturbed() -> bool {
+    // SAFETY: says the caller.
+    unsafe { borrowed().unwrap_unchecked() }
+        .attention()
+        .is_empty()
 }
 
 /// With IRQs masked and nothing to attend to: makes the FP/SIMD registers the thread's own, the
 /// last step before user mode. `false` if there is something.
-pub fn ready_for_user() -> bool {
-    let pinned = percpu::irq::mask();
+pub fn make_ready_for_user(masked: &IrqGuard) -> bool {
     let ready = |task: &Task| {
         let ready = task.attention().is_empty();
         if ready {
-            task.user.before_user_return(&pinned);
+            task.user.before_user_return(masked);
         }
         ready
     };
-    with(&pinned, ready).unwrap_or(true)
+    borrowed().is_none_or(ready)
 }
 
-/// This CPU leaves thread `_prev` for `next`. IRQs masked.
+/// This CPU leaves thread `prev` for `next`. IRQs masked.
 #[cfg(target_os = "none")]
-pub fn before_switch(_prev: &smp::Thread, next: &smp::Thread) {
-    let pinned = percpu::irq::mask();
-    with(&pinned, |task| task.user.switch_out(&pinned));
-    let next = next.extension::<Task>();
-    let pointer = next.as_ref().map_or(ptr::null(), Arc::as_ptr);
-    TASK.get(&pinned)
-        .store(pointer.cast_mut(), Ordering::Relaxed);
-    match &next {
+pub fn before_switch(prev: &smp::Thread, next: &smp::Thread) {
+    // SAFETY: IRQs are masked until the switch.
+    let masked = &*unsafe { IrqGuard::assume() };
+    // SAFETY: both are what `before_switch` was given.
+    let (prev, next) = unsafe {
+        (
+            prev.extension_unchecked::<Task>(),
+            next.extension_unchecked::<Task>(),
+        )
+    };
+    if let Some(task) = prev {
+        task.user.switch_out(masked);
+    }
+    // `next` is RUNNING. Pairs with the fence of `Task::notify`: either a reason to attend to is
+    // seen at the next return to user mode, or its sender sees the thread running and interrupts
+    // this CPU.
+    fence(Ordering::SeqCst);
+    match next {
         Some(task) => {
             task.process().activate_memory();
-            task.user.switch_in();
+            task.user.switch_in(masked);
         }
         None => mm::space::deactivate(),
     }

@@ -170,7 +170,7 @@ impl Task {
             return;
         };
         thread.unpark();
-        // Pairs with the fence of `trap::before_user_return`.
+        // Pairs with the fence of `running::before_switch`.
         fence(Ordering::SeqCst);
         if thread.phase() == Phase::Running && thread.id() != smp::current_id() {
             arch::interrupt_cpu(thread.cpu());

@@ -19,7 +19,8 @@ mod time;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::trace as rings;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use smp::SpinLock;
 
 /// One system call: arguments in x0 to x5 of the registers.
 pub type Handler = fn(&mut TrapFrame) -> Result<usize>;
@@ -45,17 +46,26 @@ const FAMILIES: &[&Calls] = &[
     time::CALLS,
 ];
 
-static TABLE: [Option<Handler>; COUNT] = merge(FAMILIES);
+type Table = [Handler; COUNT];
 
-const fn merge(families: &[&Calls]) -> [Option<Handler>; COUNT] {
-    let mut table: [Option<Handler>; COUNT] = [None; COUNT];
+static TABLE: Table = merge(FAMILIES);
+/// In its place while somebody watches.
+static WATCHED_TABLE: Table = [watched; COUNT];
+
+/// The table in force.
+static ACTIVE: AtomicPtr<Table> = AtomicPtr::new((&raw const TABLE).cast_mut());
+
+const fn merge(families: &[&Calls]) -> Table {
+    let mut table: Table = [missing; COUNT];
+    let mut taken = [false; COUNT];
     let mut family = 0;
     while family < families.len() {
         let mut index = 0;
         while index < families[family].len() {
             let (number, handler) = families[family][index];
-            assert!(table[number].is_none(), "two handlers for one system call");
-            table[number] = Some(handler);
+            assert!(!taken[number], "two handlers for one system call");
+            table[number] = handler;
+            taken[number] = true;
             index += 1;
         }
         family += 1;
@@ -64,17 +74,13 @@ const fn merge(families: &[&Calls]) -> [Option<Handler>; COUNT] {
 }
 
 /// Makes the call that the registers ask for.
+#[inline(always)]
 pub fn dispatch(registers: &mut TrapFrame) -> Result<usize> {
-    if WATCHED.load(Ordering::Relaxed) != 0 {
-        return watched(registers);
-    }
-    call(registers)
-}
-
-fn call(registers: &mut TrapFrame) -> Result<usize> {
-    match TABLE.get(registers.number()) {
-        Some(Some(handler)) => handler(registers),
-        _ => Err(missing(registers.number())),
+    // SAFETY: always one of the two tables above.
+    let table = unsafe { &*ACTIVE.load(Ordering::Relaxed) };
+    match table.get(registers.number()) {
+        Some(handler) => handler(registers),
+        None => missing(registers),
     }
 }
 
@@ -85,15 +91,26 @@ const RECORDED: u32 = 2;
 
 /// Logs every call from now on (`weft.trace` on the command line).
 pub fn trace() {
-    WATCHED.fetch_or(LOGGED, Ordering::Relaxed);
+    watch(LOGGED, true);
 }
 
 /// Whether calls go into the trace rings.
 pub fn set_recorded(recorded: bool) {
-    match recorded {
-        true => WATCHED.fetch_or(RECORDED, Ordering::Relaxed),
-        false => WATCHED.fetch_and(!RECORDED, Ordering::Relaxed),
+    watch(RECORDED, recorded);
+}
+
+fn watch(bit: u32, on: bool) {
+    static ONE_AT_A_TIME: SpinLock<()> = SpinLock::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let others = WATCHED.load(Ordering::Relaxed) & !bit;
+    let watched = if on { others | bit } else { others };
+    WATCHED.store(watched, Ordering::Relaxed);
+    let table = if watched == 0 {
+        &raw const TABLE
+    } else {
+        &raw const WATCHED_TABLE
     };
+    ACTIVE.store(table.cast_mut(), Ordering::Relaxed);
 }
 
 #[cold]
@@ -101,7 +118,7 @@ fn watched(registers: &mut TrapFrame) -> Result<usize> {
     let (number, argument) = (registers.number() as u32, registers.x[0]);
     rings::record_unmasked(rings::Event::SyscallEnter { number, argument });
     let result = match WATCHED.load(Ordering::Relaxed) & LOGGED {
-        0 => call(registers),
+        0 => TABLE[registers.number()](registers),
         _ => logged(registers),
     };
     let value = match &result {
@@ -124,7 +141,7 @@ fn logged(registers: &mut TrapFrame) -> Result<usize> {
     };
     let caller = caller();
     log::info!("{caller} calls {number} {arguments:x?}");
-    let result = call(registers);
+    let result = TABLE[number](registers);
     match result {
         Ok(value) => log::info!("{caller} {number} = {value:#x}"),
         Err(error) => log::info!("{caller} {number} = {error:?}"),
@@ -134,8 +151,9 @@ fn logged(registers: &mut TrapFrame) -> Result<usize> {
 
 /// Says once per number that a call is missing.
 #[cold]
-fn missing(number: usize) -> Errno {
+fn missing(registers: &mut TrapFrame) -> Result<usize> {
     static SEEN: [AtomicU64; COUNT / 64] = [const { AtomicU64::new(0) }; COUNT / 64];
+    let number = registers.number();
     let bit = 1 << (number % 64);
     let seen = SEEN
         .get(number / 64)
@@ -148,7 +166,7 @@ fn missing(number: usize) -> Errno {
             current.pid()
         );
     }
-    Errno::ENOSYS
+    Err(Errno::ENOSYS)
 }
 
 #[cfg(test)]
@@ -161,18 +179,18 @@ mod tests {
             Ok(42)
         }
         let table = merge(&[&[(7, answer as Handler)], &[]]);
-        assert_eq!(
-            table[7].map(|handler| handler(&mut TrapFrame::default())),
-            Some(Ok(42))
-        );
-        assert!(table[8].is_none());
+        assert_eq!(table[7](&mut TrapFrame::default()), Ok(42));
+        let mut unknown = TrapFrame::default();
+        unknown.x[8] = COUNT as u64;
+        assert_eq!(dispatch(&mut unknown), Err(Errno::ENOSYS));
     }
 
     #[test]
-    fn no_family_repeats_a_number() {
-        assert!(
-            TABLE.iter().flatten().count()
-                == FAMILIES.iter().map(|family| family.len()).sum::<usize>()
-        );
+    #[should_panic(expected = "two handlers")]
+    fn a_number_has_one_handler() {
+        fn answer(_: &mut TrapFrame) -> Result<usize> {
+            Ok(0)
+        }
+        merge(&[&[(7, answer as Handler)], &[(7, answer)]]);
     }
 }

@@ -22,6 +22,13 @@ pub fn irq_mask() -> bool {
     daif & DAIF_I == 0
 }
 
+/// Masks IRQs.
+#[inline]
+pub fn irq_mask_only() {
+    // SAFETY: masking interrupts breaks nothing.
+    unsafe { asm!("msr daifset, #2", options(nostack, preserves_flags)) };
+}
+
 #[inline]
 pub fn irq_unmask() {
     // SAFETY: the callers in `irq` see to it that nothing relies on the mask any more.

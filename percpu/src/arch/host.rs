@@ -20,6 +20,10 @@ pub fn irq_mask() -> bool {
     !MASKED.replace(true)
 }
 
+pub fn irq_mask_only() {
+    MASKED.set(true);
+}
+
 pub fn irq_unmask() {
     MASKED.set(false);
 }

@@ -4,9 +4,12 @@
 //! the frame, so a nested exception cannot spoil it.
 
 use super::usercopy;
+use super::{gate, timer};
+use crate::arch::UserState;
 use crate::arch::{Fault, FaultClass, TrapFrame};
-use crate::{irq, panic, selftest, trap};
-use smp::account::{self, TimeClass};
+use crate::{irq, panic, process, selftest, trap};
+use percpu::IrqGuard;
+use smp::account::TimeClass;
 
 fn fault_of(frame: &TrapFrame) -> Fault {
     Fault {
@@ -32,12 +35,12 @@ fn unmask() {
 
 #[unsafe(no_mangle)]
 extern "C" fn weft_user_synchronous(frame: &mut TrapFrame) {
-    account::enter_kernel();
+    account_for_user();
     unmask();
-    let fault = fault_of(frame);
-    match fault.class() {
-        FaultClass::SystemCall => trap::user_syscall(frame),
-        _ => trap::user_fault(frame, fault),
+    if frame.is_system_call() {
+        trap::user_syscall(frame);
+    } else {
+        trap::user_fault(frame, fault_of(frame));
     }
     leave_to_user(frame);
 }
@@ -45,14 +48,14 @@ extern "C" fn weft_user_synchronous(frame: &mut TrapFrame) {
 #[unsafe(no_mangle)]
 extern "C" fn weft_user_irq(frame: &mut TrapFrame) {
     irq::handle();
-    account::enter_kernel();
+    account_for_user();
     leave_to_user(frame);
 }
 
 /// FIQ, SError and AArch32 from user mode: nothing this kernel lets happen in normal operation.
 #[unsafe(no_mangle)]
 extern "C" fn weft_user_unexpected(frame: &mut TrapFrame) {
-    account::enter_kernel();
+    account_for_user();
     unmask();
     trap::user_fault(
         frame,
@@ -64,10 +67,53 @@ extern "C" fn weft_user_unexpected(frame: &mut TrapFrame) {
     leave_to_user(frame);
 }
 
+/// The way in: what has passed was user time. Exceptions masked.
+#[inline(always)]
+fn account_for_user() {
+    // SAFETY: masked, as the vector was entered; a user thread ran, so the gate is open.
+    unsafe {
+        let masked = IrqGuard::assume();
+        let doorway = gate::here(&masked).doorway();
+        doorway.enter_kernel(timer::now_ns());
+    }
+}
+
+/// The way out.
+#[inline(always)]
 fn leave_to_user(frame: &mut TrapFrame) {
     percpu::irq::mask_for_good();
-    trap::before_user_return(frame);
-    account::enter_user();
+    if !try_leave() {
+        trap::before_user_return(frame);
+        account_for_system();
+    }
+}
+
+/// Leaves at once if nothing stands between the thread and user mode: nobody wants the CPU, there is
+/// nothing to attend to, and the registers are in place.
+#[inline(always)]
+fn try_leave() -> bool {
+    // SAFETY: masked since `leave_to_user`; a user thread runs, so the gate is open.
+    unsafe {
+        let masked = IrqGuard::assume();
+        let gate = gate::here(&masked);
+        let doorway = gate.doorway();
+        let ready = !doorway.is_wanted() && process::is_undisturbed() && UserState::is_loaded(gate);
+        if ready {
+            doorway.enter_user(timer::now_ns());
+        }
+        ready
+    }
+}
+
+/// The end of the way out on the CPU that this has become: what has passed was system time.
+#[cold]
+fn account_for_system() {
+    // SAFETY: as in `try_leave`.
+    unsafe {
+        let masked = IrqGuard::assume();
+        let doorway = gate::here(&masked).doorway();
+        doorway.enter_user(timer::now_ns());
+    }
 }
 
 /// A new user thread's way from its kernel-mode entry function to user mode. The kernel stack

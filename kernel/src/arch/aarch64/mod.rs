@@ -9,6 +9,7 @@ pub mod control;
 pub mod cpu;
 pub mod early_map;
 pub mod exception;
+pub mod gate;
 pub mod gic;
 pub mod mmu;
 pub mod psci;

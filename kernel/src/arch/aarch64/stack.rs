@@ -4,6 +4,7 @@
 //! A stack is the upper half of an aligned block of twice its size, the lower half unmapped. So a
 //! single bit of SP tells the vectors whether there is still room (`vectors.S`).
 
+use core::arch::asm;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use percpu::{CpuId, cpu_local};
 
@@ -11,6 +12,7 @@ use percpu::{CpuId, cpu_local};
 pub const STACK_SHIFT: u32 = 15;
 pub const STACK_SIZE: usize = 1 << STACK_SHIFT;
 const _: () = assert!(2 * STACK_SIZE == smp::STACK_BLOCK);
+const _: () = assert!(smp::STACK_TOP_RESERVED == size_of::<[usize; 2]>());
 const _: () = assert!(STACK_SIZE == mm::kernel_space::STACK_PAGES * mm::PAGE_SIZE);
 
 /// What `weft_switch` keeps on the stack: x19 to x30.
@@ -29,13 +31,48 @@ unsafe extern "C" {
     fn weft_thread_start();
 }
 
+/// The last word of the running stack, above the scheduler's ([`smp::STACK_TOP_RESERVED`]): the user
+/// thread that the stack belongs to, 0 for none. It takes no interrupt mask to read: wherever the
+/// thread runs, its stack is its own.
+#[inline(always)]
+pub fn owner() -> usize {
+    // SAFETY: every stack has the word, from before its first use.
+    unsafe { owner_word().read() }
+}
+
+/// Sets the running stack's word, for good.
+pub fn set_owner(owner: usize) {
+    // SAFETY: as above, and only code on this stack touches it.
+    unsafe { owner_word().write(owner) };
+}
+
+#[inline(always)]
+fn owner_word() -> *mut usize {
+    let sp: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, sp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    core::ptr::with_exposed_provenance_mut((sp | (STACK_SIZE - 1)) - (size_of::<usize>() - 1))
+}
+
+/// Makes the empty stack that ends at `top` no thread's; returns where it may be used from.
+///
+/// # Safety
+/// The stack is writable and unused.
+unsafe fn disown(top: usize) -> usize {
+    let below = top - smp::STACK_TOP_RESERVED;
+    // SAFETY: the caller's promise.
+    unsafe { core::ptr::with_exposed_provenance_mut::<[usize; 2]>(below).write([0; 2]) };
+    below
+}
+
 /// Prepares an empty stack that ends at `top` so that the first switch to it calls `entry`, IRQs
 /// masked. Returns the stack pointer to switch to.
 ///
 /// # Safety
-/// The `SAVED_SIZE` bytes below `top` (16-byte aligned) must be writable and unused.
+/// `top` is the end of a stack that is writable and unused.
 pub unsafe fn prepare(top: usize, entry: extern "C" fn() -> !) -> usize {
-    let sp = top - SAVED_SIZE;
+    // SAFETY: the caller's promise.
+    let sp = unsafe { disown(top) } - SAVED_SIZE;
     let saved = Saved {
         x19: entry as usize,
         x20_to_x29: [0; 10],
@@ -64,9 +101,9 @@ cpu_local! {
 /// Gives `cpu`, whose per-CPU area exists, its overflow stack, for good.
 pub fn init_overflow(cpu: CpuId) -> Result<(), mm::OutOfMemory> {
     let stack = mm::kernel_space::Stack::new()?;
-    OVERFLOW_STACK_TOP
-        .remote(cpu)
-        .store(stack.top().as_usize(), Ordering::Relaxed);
+    // SAFETY: the stack is fresh.
+    let top = unsafe { disown(stack.top().as_usize()) };
+    OVERFLOW_STACK_TOP.remote(cpu).store(top, Ordering::Relaxed);
     core::mem::forget(stack);
     Ok(())
 }

@@ -1,27 +1,22 @@
 //! What a user thread owns beside its trap frame: FP/SIMD registers and the TLS pointer.
 //!
 //! The kernel itself never touches FP/SIMD, so the registers keep a user thread's values until
-//! another user thread's are loaded. [`UserState::save`] runs when the thread leaves the CPU;
-//! [`UserState::load`] before it returns to user mode. Loading does nothing when the registers
-//! are still the thread's own: it was the last to load on this CPU, and has loaded nowhere since.
+//! another user thread's are loaded. They are saved when the thread leaves the CPU and loaded
+//! before it returns to user mode, unless they are still there: it was the last to load on this
+//! CPU, and has loaded nowhere since. That is found out when it is switched to, so that while a
+//! user thread runs the CPU's registers are either its own or nobody's.
 
+use super::gate::{self, Gate};
 use crate::arch::FpRegisters;
 use core::arch::asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use percpu::{Pinned, cpu_local};
-
-cpu_local! {
-    /// The [`FpState`] whose values this CPU's FP/SIMD registers hold (its address); 0: no one's.
-    static FP_OWNER: AtomicUsize = AtomicUsize::new(0);
-}
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use percpu::IrqGuard;
 
 /// This CPU's FP/SIMD registers are about to be lost; no thread's values are in them alone, as it
 /// is idle.
 pub fn forget_registers() {
-    FP_OWNER
-        .get(&percpu::irq::mask())
-        .store(0, Ordering::Relaxed);
+    gate::here(&percpu::irq::mask()).fp_owner.set(0);
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -54,34 +49,37 @@ impl FpState {
     }
 
     #[inline]
-    fn is_live(&self, pinned: &Pinned) -> bool {
-        FP_OWNER.get(pinned).load(Ordering::Relaxed) == core::ptr::from_ref(self).addr()
-            && self.loaded_on.load(Ordering::Relaxed) == u32::from(percpu::cpu_id().index() as u16)
+    fn owns_registers(&self, masked: &IrqGuard) -> bool {
+        gate::here(masked).fp_owner.get() == core::ptr::from_ref(self).addr()
     }
 
-    /// Writes this CPU's registers back, if they are this thread's.
-    pub fn save(&self, pinned: &Pinned) {
-        if self.is_live(pinned) {
+    /// The thread starts to run on this CPU: the registers may be from before it ran elsewhere.
+    #[inline]
+    fn switch_in(&self, masked: &IrqGuard) {
+        let here = percpu::cpu_id().index() as u32;
+        if !self.owns_registers(masked) || self.loaded_on.load(Ordering::Relaxed) != here {
+            gate::here(masked).fp_owner.set(0);
+        }
+    }
+
+    /// Writes this CPU's registers back, if they are this, the current, thread's.
+    #[inline]
+    pub fn save(&self, masked: &IrqGuard) {
+        if self.owns_registers(masked) {
             // SAFETY: the registers are this thread's and it is leaving this CPU: no other user
             // of `registers` exists.
             unsafe { weft_fp_save(self.registers.get()) };
         }
     }
 
-    /// Makes this CPU's registers this thread's.
-    #[inline]
-    pub fn load(&self, pinned: &Pinned) {
-        if !self.is_live(pinned) {
-            // SAFETY: this thread runs here, so nobody else uses `registers`.
-            unsafe { weft_fp_load(self.registers.get()) };
-            FP_OWNER
-                .get(pinned)
-                .store(core::ptr::from_ref(self).addr(), Ordering::Relaxed);
-            self.loaded_on.store(
-                u32::from(percpu::cpu_id().index() as u16),
-                Ordering::Relaxed,
-            );
-        }
+    /// Makes this CPU's registers this, the current, thread's.
+    pub fn load(&self, masked: &IrqGuard) {
+        // SAFETY: this thread runs here, so nobody else uses `registers`.
+        unsafe { weft_fp_load(self.registers.get()) };
+        let owner = &gate::here(masked).fp_owner;
+        owner.set(core::ptr::from_ref(self).addr());
+        let here = percpu::cpu_id().index() as u32;
+        self.loaded_on.store(here, Ordering::Relaxed);
     }
 
     /// The current thread's registers (signal frames, fork). Only the owner may call it.
@@ -95,9 +93,12 @@ impl FpState {
     /// Replaces the registers (sigreturn, exec, a child before its first run). Only the owner, or
     /// whoever prepares a thread that has not run, may call it.
     pub fn set(&self, registers: &FpRegisters) {
-        let _guard = percpu::irq::mask();
+        let guard = percpu::irq::mask();
         // SAFETY: as the contract says, nobody else uses `registers` now.
         unsafe { *self.registers.get() = *registers };
+        if self.owns_registers(&guard) {
+            gate::here(&guard).fp_owner.set(0);
+        }
         self.loaded_on.store(NOWHERE, Ordering::Relaxed);
     }
 }
@@ -149,20 +150,28 @@ impl UserState {
     }
 
     /// The current thread, whose state this is, leaves this CPU.
-    pub fn switch_out(&self, pinned: &Pinned) {
+    pub fn switch_out(&self, masked: &IrqGuard) {
         self.refresh();
-        self.fp.save(pinned);
+        self.fp.save(masked);
     }
 
     /// The thread whose state this is starts to run on this CPU.
-    pub fn switch_in(&self) {
+    pub fn switch_in(&self, masked: &IrqGuard) {
         // SAFETY: the register belongs to the user thread being switched to.
         unsafe { asm!("msr tpidr_el0, {}", in(reg) self.tls(), options(nostack, preserves_flags)) };
+        self.fp.switch_in(masked);
+    }
+
+    /// Whether the FP/SIMD registers of this CPU's current thread are in place.
+    #[inline(always)]
+    pub fn is_loaded(gate: &Gate) -> bool {
+        gate.fp_owner.get() != 0
     }
 
     /// The last step before user mode, with IRQs masked: FP/SIMD registers.
-    #[inline]
-    pub fn before_user_return(&self, pinned: &Pinned) {
-        self.fp.load(pinned);
+    pub fn before_user_return(&self, masked: &IrqGuard) {
+        if !Self::is_loaded(gate::here(masked)) {
+            self.fp.load(masked);
+        }
     }
 }

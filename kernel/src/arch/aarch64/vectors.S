@@ -112,7 +112,7 @@ weft_vectors:
 user_synchronous:
     SAVE_FRAME 0
     bl      weft_user_synchronous
-    b       weft_return_to_user
+    RESTORE_FRAME 0
 
 user_irq:
     SAVE_FRAME 0

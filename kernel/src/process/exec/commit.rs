@@ -87,9 +87,9 @@ fn install_memory(current: &Current, prepared: &Prepared) {
     process.set_trampoline(prepared.vdso.sigreturn);
     current.user.fp.set(&FpRegisters::default());
     let old = {
-        let _irqs_off = percpu::irq::mask();
+        let irqs_off = percpu::irq::mask();
         current.user.set_tls(0);
-        current.user.switch_in();
+        current.user.switch_in(&irqs_off);
         let old = process.set_memory(Some(prepared.memory.clone()));
         prepared.memory.activate();
         old
