@@ -24,6 +24,7 @@ macro_rules! errnos {
                 match self {
                     $(Errno::$name => stringify!($name),)*
                     Errno::RESTART => "ERESTARTSYS",
+                    Errno::RESTART_ALWAYS => "ERESTARTNOINTR",
                     Errno::RESTART_NO_HANDLER => "ERESTARTNOHAND",
                     Errno::RESTART_BLOCK => "ERESTART_RESTARTBLOCK",
                     _ => "E?",
@@ -53,6 +54,9 @@ impl Errno {
     /// says (ERESTARTNOHAND): sigsuspend, ppoll, pselect...
     pub const RESTART_NO_HANDLER: Errno = Errno(514);
 
+    /// A wait that a signal ended and that begins anew in any case (ERESTARTNOINTR).
+    pub const RESTART_ALWAYS: Errno = Errno(513);
+
     /// As `RESTART_NO_HANDLER`, going on by restart_syscall(2) (ERESTART_RESTARTBLOCK); made by
     /// `process::restart_with`.
     pub const RESTART_BLOCK: Errno = Errno(516);
@@ -61,7 +65,7 @@ impl Errno {
     pub fn is_restart(self) -> bool {
         matches!(
             self,
-            Self::RESTART | Self::RESTART_NO_HANDLER | Self::RESTART_BLOCK
+            Self::RESTART | Self::RESTART_ALWAYS | Self::RESTART_NO_HANDLER | Self::RESTART_BLOCK
         )
     }
 

@@ -40,7 +40,7 @@ pub fn leave() -> ! {
 
 fn wind_up() {
     let current = current();
-    release_user_words(&current);
+    release_user_words(&current, false);
     let last = leave_process(&current);
     // Closing may sleep: nothing is locked here.
     drop(current.set_files(None));
@@ -56,8 +56,8 @@ fn wind_up() {
 
 /// Lets go of what other threads or processes may wait for in memory: robust futexes, and the word
 /// pthread_join waits for. Before the address space is left (exit, execve).
-pub(super) fn release_user_words(current: &Current) {
-    futex::robust::release_all(current);
+pub(super) fn release_user_words(current: &Current, goes_on: bool) {
+    futex::robust::release_all(current, goes_on);
     clear_child_tid(current);
 }
 

@@ -9,7 +9,7 @@ use crate::fs::{FileTable, FsContext};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bitflags::bitflags;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
 use smp::{Phase, SpinLock, ThreadRef};
 use spin::Once;
 
@@ -50,6 +50,8 @@ pub struct Task {
     pub(crate) clear_child_tid: AtomicUsize,
     /// The robust futex list's head (set_robust_list(2)).
     pub(crate) robust_list: AtomicUsize,
+    /// It has handed on the priority-inheriting futexes it held: nobody may wait for it any more.
+    pub(crate) futexes_released: AtomicBool,
     /// How to go on with an interrupted call (restart_syscall(2)).
     pub(crate) restart: SpinLock<Option<Restart>>,
     /// The low byte of exit(2)'s argument: the process's status if this is its last thread.
@@ -92,6 +94,7 @@ impl Task {
             fs: SpinLock::new(Some(parts.fs)),
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
+            futexes_released: AtomicBool::new(false),
             restart: SpinLock::new(None),
             exit_code: AtomicU8::new(0),
             charged_to: AtomicU32::new(0),

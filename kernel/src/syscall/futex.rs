@@ -3,7 +3,7 @@
 use super::Calls;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use crate::process::futex::{self, Deadline, queue::ALL_BITS};
+use crate::process::futex::{self, Deadline, pi, queue::ALL_BITS};
 use crate::syscall::time::TimeSpec;
 use crate::time;
 use crate::user_memory::UserPtr;
@@ -27,7 +27,12 @@ fn call(registers: &mut TrapFrame) -> Result<usize> {
             count as usize
         }
     };
-    match operation & !(FUTEX_PRIVATE_FLAG | CLOCK_REALTIME_FLAG) {
+    let command = operation & !(FUTEX_PRIVATE_FLAG | CLOCK_REALTIME_FLAG);
+    let has_clock = [FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_LOCK_PI2];
+    if real && !has_clock.contains(&command) {
+        return Err(Errno::ENOSYS);
+    }
+    match command {
         FUTEX_WAIT => futex::wait(address, value, ALL_BITS, shared, relative(timeout)?),
         FUTEX_WAIT_BITSET => futex::wait(address, value, third, shared, absolute(timeout, real)?),
         FUTEX_WAKE => futex::wake(address, limit(value).max(1), ALL_BITS, shared),
@@ -57,9 +62,26 @@ fn call(registers: &mut TrapFrame) -> Result<usize> {
             limit(timeout as u32),
             third,
         ),
-        // Priority inheritance and file-descriptor futexes are not here.
+        // The deadline is one of the real-time clock; FUTEX_LOCK_PI2 has a choice.
+        FUTEX_LOCK_PI => pi::lock(address, shared, at(absolute(timeout, true)?)),
+        FUTEX_LOCK_PI2 => pi::lock(address, shared, at(absolute(timeout, real)?)),
+        FUTEX_TRYLOCK_PI => pi::try_lock(address, shared),
+        FUTEX_UNLOCK_PI => pi::unlock(address, shared),
+        FUTEX_WAIT_REQUEUE_PI => {
+            let deadline = at(absolute(timeout, real)?);
+            pi::wait_requeue(address, value, second, shared, deadline)
+        }
+        FUTEX_CMP_REQUEUE_PI if value == 1 && (timeout as i32) >= 0 => {
+            pi::cmp_requeue(address, second, shared, timeout, third)
+        }
+        FUTEX_CMP_REQUEUE_PI => Err(Errno::EINVAL),
+        // File-descriptor futexes are not here.
         _ => Err(Errno::ENOSYS),
     }
+}
+
+fn at(deadline: Option<Deadline>) -> Option<u64> {
+    deadline.map(|deadline| deadline.at_ns)
 }
 
 fn timeout(address: usize) -> Result<Option<u64>> {

@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod floating_point;
 mod hotplug;
+mod inheritance;
 mod jobs;
 mod limits;
 mod memory;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         process::TESTS,
         signals::TESTS,
         threads::TESTS,
+        inheritance::TESTS,
         memory::TESTS,
         floating_point::TESTS,
         pipes::TESTS,

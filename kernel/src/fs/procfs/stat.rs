@@ -6,7 +6,7 @@ use crate::time::{NANOSECONDS, TICKS_PER_SECOND};
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
-use smp::Policy;
+use smp::{Params, Policy};
 
 /// CPU time in the unit of /proc.
 pub fn ticks(ns: u64) -> u64 {
@@ -39,11 +39,18 @@ pub fn stat(subject: &Subject) -> Result<String> {
     let threads = process.map_or(1, |process| process.threads().len());
     let started = process.map_or(0, |process| process.started_ns());
     let usage = subject.usage();
-    let (policy, nice, cpu) = match &subject.thread {
-        Some(thread) => (thread.policy(), thread.nice(), thread.cpu().index()),
-        None => (Policy::Normal, 0, 0),
+    let (own, scheduled, cpu) = match &subject.thread {
+        Some(thread) => (
+            thread.params(),
+            thread.effective_params(),
+            thread.cpu().index(),
+        ),
+        None => (Params::default(), Params::default(), 0),
     };
-    let (policy, realtime, priority) = policy_numbers(policy, nice);
+    let nice = own.nice;
+    let (policy, realtime, _) = policy_numbers(own.policy, nice);
+    // With what is lent to it while it holds somebody up.
+    let (_, _, priority) = policy_numbers(scheduled.policy, scheduled.nice);
     let exit_signal = if subject.one_thread { -1 } else { 17 };
 
     let mut line = format!("{} ({}) {} ", subject.id, subject.name(), subject.state());

@@ -68,7 +68,7 @@ fn become_leader(current: &Current) {
 
 /// Switches to the new program. Nothing here can fail.
 pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Prepared) {
-    exit::release_user_words(current);
+    exit::release_user_words(current, true);
     install_memory(current, &prepared);
     reset_signals(current);
     current.files().close_marked();

@@ -4,6 +4,7 @@
 //! which no lock may be held over. If the word has changed it leaves again, and hands on a wake
 //! that came meanwhile.
 
+pub mod pi;
 pub mod queue;
 pub mod robust;
 

@@ -66,9 +66,14 @@ impl Hasher for Fnv {
     }
 }
 
-fn bucket_of(key: &Key) -> usize {
+/// Spread evenly in all low bits.
+pub fn hash(key: &Key) -> usize {
     let hash = BuildHasherDefault::<Fnv>::default().hash_one(key);
-    (hash ^ hash >> 32) as usize % BUCKETS
+    (hash ^ hash >> 32) as usize
+}
+
+fn bucket_of(key: &Key) -> usize {
+    hash(key) % BUCKETS
 }
 
 impl Waiter {

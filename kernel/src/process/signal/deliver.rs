@@ -49,7 +49,8 @@ pub fn finish_interrupted_call(
         restart(registers, first_argument, why);
         return;
     };
-    if why == Errno::RESTART && handled.action.flags().contains(ActionFlags::RESTART) {
+    let asked_for = why == Errno::RESTART && handled.action.flags().contains(ActionFlags::RESTART);
+    if asked_for || why == Errno::RESTART_ALWAYS {
         restart(registers, first_argument, why);
     } else {
         registers.set_result(Errno::EINTR.as_return());
