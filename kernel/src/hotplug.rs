@@ -57,6 +57,10 @@ pub fn set_online(cpu: CpuId, online: bool) -> Result<(), HotplugError> {
     if smp::online_cpus().contains(cpu) == online {
         return Ok(());
     }
+    // Before the question of firmware: a machine with one CPU often names none.
+    if !online && smp::online_cpus().count() == 1 {
+        return Err(HotplugError::LastCpu);
+    }
     let machine = machine::get();
     if machine.psci.is_none() || !machine.cpus[cpu.index()].psci {
         return Err(HotplugError::NotSupported);
