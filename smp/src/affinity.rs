@@ -39,6 +39,10 @@ impl<P: Platform> Owner<'_, P> {
             }
         };
         self.race_point(RacePoint::Announced);
+        if before.phase() == Phase::Running && before.home() == self.id {
+            // The caller itself: done before it goes on, even if a node is on its way already.
+            return self.change_running();
+        }
         self.post_control(thread, before.phase(), before.home());
     }
 

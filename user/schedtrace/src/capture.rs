@@ -1,0 +1,160 @@
+//! The recorded file: a line that names it, then sections, each a tag of 8 bytes, a length of 8,
+//! and as many bytes. `RECORDS ` holds blocks as the kernel gave them, `THREADS ` the kernel's
+//! table of threads as text. Sections repeat, so that a recorder only ever appends.
+
+use crate::event::{RECORD_SIZE, What, decode};
+use common::records::Record;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+pub const TITLE: &[u8; 16] = b"weft schedtrace\n";
+pub const RECORDS: &[u8; 8] = b"RECORDS ";
+pub const THREADS: &[u8; 8] = b"THREADS ";
+const BLOCK: &[u8; 8] = b"WEFTRING";
+
+pub struct Event {
+    pub cpu: u32,
+    pub ns: u64,
+    pub what: What,
+}
+
+/// Records of a CPU that were overwritten before they were read, up to `ns`.
+pub struct Lost {
+    pub cpu: u32,
+    pub ns: u64,
+    pub count: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Named {
+    pub pid: u32,
+    pub name: String,
+}
+
+/// A recorded file, read. Events of all CPUs in order of time.
+#[derive(Default)]
+pub struct Capture {
+    pub events: Vec<Event>,
+    pub lost: Vec<Lost>,
+    pub threads: BTreeMap<u32, Named>,
+}
+
+pub fn write_section(out: &mut impl Write, tag: &[u8; 8], bytes: &[u8]) -> io::Result<()> {
+    out.write_all(tag)?;
+    out.write_all(&(bytes.len() as u64).to_le_bytes())?;
+    out.write_all(bytes)
+}
+
+pub fn parse(file: &[u8]) -> Result<Capture, String> {
+    let mut rest = file
+        .strip_prefix(TITLE)
+        .ok_or("not a file that `schedtrace record` wrote")?;
+    let mut capture = Capture::default();
+    while !rest.is_empty() {
+        let head = rest.split_at_checked(16).ok_or("the file is cut short")?;
+        let length = number::<8>(&head.0[8..]) as usize;
+        let (section, after) = head.1.split_at_checked(length).ok_or("the file is cut short")?;
+        match &head.0[..8] {
+            tag if tag == RECORDS => blocks(section, &mut capture)?,
+            tag if tag == THREADS => threads(&String::from_utf8_lossy(section), &mut capture),
+            _ => {} // of a later version
+        }
+        rest = after;
+    }
+    capture.events.sort_by_key(|event| event.ns);
+    Ok(capture)
+}
+
+fn number<const SIZE: usize>(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..SIZE].copy_from_slice(&bytes[..SIZE]);
+    u64::from_le_bytes(word)
+}
+
+/// Blocks: magic 8, cpu 4, count 4, lost 8, ticks per second 8, then `count` records.
+fn blocks(mut rest: &[u8], capture: &mut Capture) -> Result<(), String> {
+    while !rest.is_empty() {
+        let (head, after) = rest
+            .split_at_checked(RECORD_SIZE)
+            .filter(|(head, _)| head.starts_with(BLOCK))
+            .ok_or("a damaged block")?;
+        let (cpu, count) = (number::<4>(&head[8..]) as u32, number::<4>(&head[12..]));
+        let (lost, frequency) = (number::<8>(&head[16..]), number::<8>(&head[24..]));
+        let length = count as usize * RECORD_SIZE;
+        let (records, after) = after.split_at_checked(length).ok_or("a block cut short")?;
+        let ns = |ticks: u64| (u128::from(ticks) * 1_000_000_000 / u128::from(frequency.max(1))) as u64;
+        let first = capture.events.len();
+        let decoded = records.chunks_exact(RECORD_SIZE).filter_map(decode);
+        capture.events.extend(decoded.map(|(ticks, what)| Event {
+            cpu,
+            ns: ns(ticks),
+            what,
+        }));
+        if lost > 0 {
+            let ns = capture.events.get(first).map_or(0, |event| event.ns);
+            capture.lost.push(Lost {
+                cpu,
+                ns,
+                count: lost,
+            });
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+fn threads(text: &str, capture: &mut Capture) {
+    for line in text.lines() {
+        let record = Record::parse(line);
+        if let Some(tid) = record.number("tid") {
+            let name = record.text("name").unwrap_or("-").to_string();
+            let pid = record.number("pid").unwrap_or(0);
+            capture.threads.insert(tid, Named { pid, name });
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::event::tests::record;
+
+    /// A file with one block per CPU, its records' times in microseconds.
+    pub fn file(blocks: &[(u32, u64, Vec<Vec<u8>>)], threads: &str) -> Vec<u8> {
+        let mut file = TITLE.to_vec();
+        for (cpu, lost, records) in blocks {
+            let mut block = BLOCK.to_vec();
+            block.extend(cpu.to_le_bytes());
+            block.extend((records.len() as u32).to_le_bytes());
+            block.extend(lost.to_le_bytes());
+            block.extend(1_000_000_u64.to_le_bytes());
+            block.extend(records.concat());
+            write_section(&mut file, RECORDS, &block).unwrap();
+        }
+        write_section(&mut file, THREADS, threads.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn blocks_are_merged_in_order_of_time() {
+        let one = vec![record(5, 6, 0, 0, 0, 0), record(9, 6, 0, 0, 0, 0)];
+        let two = vec![record(7, 6, 0, 0, 0, 0)];
+        let file = file(&[(0, 0, one), (1, 4, two)], "tid=3 pid=2 name=a_b x=1\n");
+        let capture = parse(&file).unwrap();
+        let order: Vec<_> = capture.events.iter().map(|e| (e.cpu, e.ns)).collect();
+        assert_eq!(order, [(0, 5000), (1, 7000), (0, 9000)]);
+        assert_eq!((capture.lost[0].cpu, capture.lost[0].count), (1, 4));
+        assert_eq!(capture.threads[&3].name, "a_b");
+    }
+
+    #[test]
+    fn damage_is_said() {
+        let whole = file(&[(0, 0, vec![record(5, 6, 0, 0, 0, 0)])], "");
+        assert!(parse(b"something else").is_err());
+        assert!(parse(&whole[..whole.len() - 20]).is_err());
+        let mut wrong = whole.clone();
+        wrong[33] = b'?';
+        assert!(parse(&wrong).is_err());
+        assert!(parse(&whole).is_ok());
+    }
+}
