@@ -22,7 +22,7 @@ PROGRAMS   := user/$(TARGET)/$(USER_TARGET)/release
 LAUNCH     := target/debug/launch
 RUN         = $(LAUNCH) run --kernel build/Image --initrd build/initramfs.cpio
 
-.PHONY: help run run-smp ssh gdb test chaos bench profile clean setup kernel programs image
+.PHONY: help run run-smp ssh gdb test chaos bench bench-sched budget profile clean setup kernel programs image
 
 help:
 	@echo "make run-smp [SMP=8]     build what is needed and boot 4 CPUs; Ctrl-A X ends it"
@@ -31,6 +31,7 @@ help:
 	@echo "make gdb                 boot and wait for a debugger, then attach it"
 	@echo "make test [ONLY=name]    every test; the last line counts them"
 	@echo "make bench [BENCH=name]  against Linux on the same machine; COUNT=one is the quick part"
+	@echo "make bench-sched         the scheduler's metrics against their targets"
 	@echo "make profile BENCH=name   which functions execute a row's instructions"
 	@echo "make chaos [SECS=1800]   the scheduler disturbed from a SEED, under a storm, on CHAOS_CPUS=1,2,4,8"
 	@echo "make image               build only: build/Image and build/initramfs.cpio"
@@ -55,8 +56,16 @@ CHAOS_CPUS ?= 1,2,4,8
 chaos: image build/Image-chaos
 	@$(LAUNCH) chaos --cpus $(CHAOS_CPUS) --secs $(or $(SECS),$(CHAOS_SECS)) $(if $(SEED),--seed $(SEED))
 
-test: image
+test: image build/bench/initramfs.cpio
 	@$(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
+
+# The scheduler's acceptance metrics, beside their targets and Linux. COUNT: one, four, crowd.
+bench-sched: build/Image build/bench/initramfs.cpio
+	@$(LAUNCH) bench-sched $(addprefix --,$(COUNT))
+
+# Lowers the committed instruction budgets to today's costs; REASON='...' raises them.
+budget: build/Image build/bench/initramfs.cpio
+	@$(LAUNCH) budget $(if $(REASON),--reason '$(REASON)')
 
 profile: build/Image build/bench/initramfs.cpio
 	@$(CARGO) build -q -p instruction-counts --target-dir target
@@ -107,9 +116,9 @@ build/busybox: $(TOOLCHAIN) user/fetch-busybox.sh
 build/ssh: $(TOOLCHAIN)
 	@qemu-configs/keys.sh $@
 
-# Both kernels boot the same small root file system; the programs it needs are few.
+# Both kernels boot the same small root file system, and little has to be built for it.
+bench bench-sched profile budget: PACKAGES := -p bench -p init
 .PHONY: build/bench/initramfs.cpio
-build/bench/initramfs.cpio: PACKAGES := -p bench -p init
 build/bench/initramfs.cpio: programs $(LAUNCH)
 	@mkdir -p build/bench
 	@$(LAUNCH) initramfs --manifest user/bench/manifest --out $@ --source programs=$(PROGRAMS)

@@ -4,6 +4,7 @@
 //! `image` and `initramfs` prepare what is booted; `run` boots it; `test` boots it many times.
 
 mod bench;
+mod budget;
 mod chaos;
 mod image;
 mod initramfs;
@@ -28,7 +29,10 @@ usage: launch COMMAND [OPTIONS]
   image      ELF -> bootable Image     (--elf FILE --out FILE)
   initramfs  manifest -> cpio archive  (--manifest FILE --source NAME=DIR ... --out FILE)
   machines   list the machines
-  bench      against Linux             [ROW...] (--one --four --wall --ours --default-linux)
+  bench      against Linux             [ROW...] (--one --four --wall --ours --default-linux
+                                        --twice --record)
+  bench-sched  the scheduler's metrics (--one --four --crowd)
+  budget     lower budget.toml to today's costs (--reason TEXT raises)
   profile    instructions by function  (--elf KERNEL ROW --four --all)
   chaos      a storm on a disturbed scheduler, per CPU count   (--cpus N,N.. --secs S --seed N
                                         --threads N --in-turn)
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
         "chaos" => chaos::command(arguments),
         "test" => test::command(arguments),
         "bench" => bench::command(arguments),
+        "bench-sched" => bench::sched::command(arguments),
+        "budget" => budget::command(arguments),
         "profile" => profile::command(arguments),
         "machines" => machine::list_command(),
         _ => return usage(),

@@ -4,6 +4,7 @@
 //! `qemu-configs/plugin` loaded; the row says itself when counting starts and stops.
 
 use crate::bench::contender;
+use crate::bench::figures::Entry;
 use crate::bench::rows::Setting;
 use crate::{Result, read_file, symbols};
 use elf::{ElfBytes, endian::LittleEndian};
@@ -34,18 +35,17 @@ pub fn command(arguments: lexopt::Parser) -> Result<ExitCode> {
     let functions = functions(&options.elf)?;
     let text = String::from_utf8(read_file(COUNTS.as_ref())?).map_err(|error| error.to_string())?;
     let counts = by_function(&text, &functions);
-    for (name, figure) in &figures {
-        match figure {
-            Ok(figure) => println!("{name}: {:.0} instructions", figure.median),
-            Err(why) => println!("{name}: {why}"),
+    let mut per_operation = None;
+    for (name, entry) in &figures {
+        match entry {
+            Entry::Measured(figure) => {
+                println!("{name}: {:.0} instructions", figure.median);
+                per_operation.get_or_insert(figure.median);
+            }
+            Entry::Missing { missing } => println!("{name}: {missing}"),
         }
     }
-    let per_operation = figures
-        .values()
-        .flatten()
-        .next()
-        .map_or(0.0, |figure| figure.median);
-    print(&counts, per_operation, options.lines);
+    print(&counts, per_operation.unwrap_or(0.0), options.lines);
     Ok(ExitCode::SUCCESS)
 }
 

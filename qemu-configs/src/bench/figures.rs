@@ -1,8 +1,9 @@
 //! Reads the lines of `user/bench` (their form: `user/bench/src/report.rs`).
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     pub median: f64,
     pub min: f64,
@@ -11,8 +12,15 @@ pub struct Figure {
     pub index: bool,
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Entry {
+    Measured(Figure),
+    Missing { missing: String },
+}
+
 /// By name; a row that could not run has the reason under its own name.
-pub type Figures = BTreeMap<String, Result<Figure, String>>;
+pub type Figures = BTreeMap<String, Entry>;
 
 /// The figures of a serial line, or why they are not complete.
 pub fn read(serial: &str) -> Result<Figures, String> {
@@ -25,9 +33,18 @@ pub fn read(serial: &str) -> Result<Figures, String> {
             return Ok(figures);
         }
         let (name, rest) = rest.split_once(' ').ok_or(format!("cannot read: {line}"))?;
-        figures.insert(name.to_string(), figure(rest).ok_or(rest.to_string()));
+        figures.insert(name.to_string(), entry(rest));
     }
     Err("it ended before its last row".into())
+}
+
+fn entry(text: &str) -> Entry {
+    match figure(text) {
+        Some(figure) => Entry::Measured(figure),
+        None => Entry::Missing {
+            missing: text.to_string(),
+        },
+    }
 }
 
 fn figure(text: &str) -> Option<Figure> {
@@ -44,25 +61,31 @@ fn figure(text: &str) -> Option<Figure> {
 pub fn find<'a>(figures: &'a Figures, name: &str) -> Result<&'a Figure, &'a str> {
     let row = name.split('.').next().unwrap_or_default();
     match figures.get(name).or_else(|| figures.get(row)) {
-        Some(Ok(figure)) => Ok(figure),
-        Some(Err(why)) => Err(why),
+        Some(Entry::Measured(figure)) => Ok(figure),
+        Some(Entry::Missing { missing }) => Err(missing),
         None => Err("not measured"),
     }
 }
 
 /// The best of two runs of the same rows, figure by figure.
 pub fn best(old: &mut Figures, new: Figures) {
-    for (name, figure) in new {
-        match (old.get_mut(&name), figure) {
-            (Some(Ok(old)), Ok(new)) => {
+    for (name, entry) in new {
+        match (old.get_mut(&name), entry) {
+            (Some(Entry::Measured(old)), Entry::Measured(new)) => {
                 old.min = old.min.min(new.min);
                 old.max = old.max.max(new.max);
                 old.median = old.median.min(new.median);
             }
-            (Some(Ok(_)), Err(_)) => {}
-            (_, figure) => drop(old.insert(name, figure)),
+            (Some(Entry::Measured(_)), Entry::Missing { .. }) => {}
+            (_, entry) => drop(old.insert(name, entry)),
         }
     }
+}
+
+/// The names whose figures differ between two runs.
+pub fn differences(one: &Figures, other: &Figures) -> Vec<String> {
+    let names = one.keys().filter(|name| one.get(*name) != other.get(*name));
+    names.cloned().collect()
 }
 
 #[cfg(test)]
@@ -85,5 +108,16 @@ mod tests {
     #[test]
     fn an_early_end_is_noticed() {
         assert!(read("bench a median=1.0 min=1.0 max=1.0 samples=1 unit=ns\n").is_err());
+    }
+
+    #[test]
+    fn the_best_of_two_runs_is_kept() {
+        let mut old = read(LINES).unwrap();
+        let faster = LINES.replace("median=2.0 min=1.0", "median=1.5 min=0.5");
+        let new = read(&faster).unwrap();
+        assert_eq!(differences(&old, &new), ["a"]);
+        best(&mut old, new);
+        let figure = find(&old, "a").unwrap();
+        assert_eq!((figure.min, figure.median, figure.max), (0.5, 1.5, 3.0));
     }
 }

@@ -1,26 +1,35 @@
 //! `launch bench`: Weft against Linux, the same programs on the same emulated machine.
 //!
 //! `bench.toml` says what is compared and where (`rows.rs`); `contender.rs` boots one kernel
-//! and `figures.rs` reads what `user/bench` said; `table.rs` shows who won.
+//! and `figures.rs` reads what `user/bench` said; `table.rs` shows who won. `--record` keeps
+//! the figures (`results.rs`) and makes the page in docs and its plots (`pages.rs`, `plot.rs`).
 
 pub mod contender;
-mod figures;
+pub mod figures;
+pub mod measure;
+mod pages;
+mod plot;
 mod results;
 pub mod rows;
+pub mod sched;
 mod table;
 mod verdict;
 
 use crate::Result;
 use contender::Contender;
 use results::Results;
-use rows::{Row, Setting};
+use rows::Setting;
+use std::path::Path;
 use std::process::ExitCode;
 
+#[derive(Default)]
 struct Options {
     words: Vec<String>,
     settings: Vec<Setting>,
     default_linux: bool,
     ours_alone: bool,
+    record: bool,
+    twice: bool,
 }
 
 pub fn command(arguments: lexopt::Parser) -> Result<ExitCode> {
@@ -28,24 +37,28 @@ pub fn command(arguments: lexopt::Parser) -> Result<ExitCode> {
     let rows = rows::load(&options.words)?;
     std::fs::create_dir_all("build/test").map_err(|error| format!("build/test: {error}"))?;
     let contenders = contenders(&options);
-    let mut results = Results::default();
+    let mut results = match options.record {
+        true => Results::load(pages::STORE.as_ref())?,
+        false => Results::default(),
+    };
+    let mut repeated = true;
     for &setting in &options.settings {
-        let names = program_rows(&rows, setting);
-        if names.is_empty() {
+        if measure::program_rows(&rows, setting).is_empty() {
             continue;
         }
-        for contender in &contenders {
-            eprintln!(
-                "== {}: {}, {} rows",
-                contender.title,
-                setting.title(),
-                names.len()
-            );
-            results.add(setting, contender.key, contender.run(setting, &names, 5)?);
-        }
+        repeated &= measure::setting(&mut results, setting, &rows, &contenders, options.twice)?;
         table::print(setting.title(), &table::lines(&results, &rows, setting));
     }
-    Ok(ExitCode::SUCCESS)
+    results.save(Path::new("build/bench/results.json"))?;
+    if options.record {
+        results.save(pages::STORE.as_ref())?;
+        pages::write(&results, &rows)?;
+    }
+    Ok(if repeated {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn contenders(options: &Options) -> Vec<Contender> {
@@ -63,25 +76,9 @@ fn contenders(options: &Options) -> Vec<Contender> {
     contenders
 }
 
-/// The words for `user/bench`, each once, in the table's order.
-fn program_rows(rows: &[Row], setting: Setting) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for row in rows.iter().filter(|row| row.on.contains(&setting)) {
-        if !names.contains(&row.program_row()) {
-            names.push(row.program_row());
-        }
-    }
-    names
-}
-
 fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
     use lexopt::prelude::*;
-    let mut options = Options {
-        words: Vec::new(),
-        settings: Vec::new(),
-        default_linux: false,
-        ours_alone: false,
-    };
+    let mut options = Options::default();
     while let Some(argument) = arguments.next().map_err(|error| error.to_string())? {
         match argument {
             Long("one") => options.settings.push(Setting::One),
@@ -89,6 +86,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
             Long("wall") => options.settings.push(Setting::Wall),
             Long("default-linux") => options.default_linux = true,
             Long("ours") => options.ours_alone = true,
+            Long("record") => options.record = true,
+            Long("twice") => options.twice = true,
             Value(word) => options.words.push(word.to_string_lossy().into_owned()),
             other => return Err(other.unexpected().to_string()),
         }
@@ -96,5 +95,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
     if options.settings.is_empty() {
         options.settings = Setting::ALL.to_vec();
     }
-    Ok(options)
+    match options.record && !options.words.is_empty() {
+        true => Err("--record takes all rows: what it keeps is the whole table".into()),
+        false => Ok(options),
+    }
 }

@@ -12,8 +12,10 @@ pub enum Setting {
     One,
     /// Instructions at 4 CPUs.
     Four,
-    /// Wall-clock time.
+    /// Wall-clock time, as many CPUs as a small host has.
     Wall,
+    /// Wall-clock time, four CPUs that run at once.
+    Crowd,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -61,6 +63,7 @@ impl Setting {
             Self::One => "virt-1-exact",
             Self::Four => "virt-4-exact",
             Self::Wall => "virt-2-wall",
+            Self::Crowd => "virt-4-wall",
         }
     }
 
@@ -69,6 +72,7 @@ impl Setting {
             Self::One => "Instructions, 1 CPU",
             Self::Four => "Instructions, 4 CPUs",
             Self::Wall => "Nanoseconds, best of many, 2 CPUs",
+            Self::Crowd => "Wall clock, 4 CPUs at once",
         }
     }
 
@@ -77,6 +81,7 @@ impl Setting {
             Self::One => "one",
             Self::Four => "four",
             Self::Wall => "wall",
+            Self::Crowd => "crowd",
         }
     }
 }

@@ -20,6 +20,7 @@ pub struct Line {
     pub cells: [String; 8],
     pub verdict: Option<Verdict>,
     pub ratio: Option<f64>,
+    pub target: Option<f64>,
 }
 
 pub fn lines(results: &Results, rows: &[Row], setting: Setting) -> Vec<Line> {
@@ -58,6 +59,7 @@ fn line(results: &Results, row: &Row, setting: Setting) -> Line {
         ],
         verdict,
         ratio,
+        target: row.target,
     }
 }
 

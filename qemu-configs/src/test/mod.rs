@@ -9,7 +9,7 @@ mod faults;
 pub mod guest;
 mod host;
 mod lines;
-mod report;
+pub mod report;
 mod setup;
 mod ssh;
 mod storms;
@@ -65,6 +65,11 @@ const STAGES: &[Stage] = &[
         name: "ssh",
         what: "the system from outside, with the OpenSSH client",
         run: ssh::all,
+    },
+    Stage {
+        name: "budget",
+        what: "no row of user/bench costs more instructions than its budget",
+        run: crate::budget::stage,
     },
     Stage {
         name: "loom",

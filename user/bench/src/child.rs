@@ -11,7 +11,7 @@ use std::io::Write;
 pub const EXIT: &str = "exit-at-once";
 
 /// A row that takes longer, in seconds, has lost a wake-up: it is ended and reported.
-const PATIENCE: u32 = 600;
+const PATIENCE: u32 = 60;
 
 /// True when the row printed figures, or said that it cannot run here.
 pub fn run(row: &Row, plan: Plan) -> bool {

@@ -12,6 +12,7 @@
 mod bare_thread;
 mod child;
 mod clock;
+mod counters;
 mod cpus;
 mod limits;
 mod loopback;

@@ -25,6 +25,8 @@ pub enum Unit {
     Nanoseconds,
     /// A factor or an index: more is better.
     Index,
+    /// Something counted: less is better.
+    Count,
 }
 
 /// Why a row has no figure.
@@ -79,6 +81,13 @@ pub fn figure(part: &str, samples: Vec<f64>) -> Figure {
 pub fn index(part: &str, samples: Vec<f64>) -> Figure {
     Figure {
         unit: Unit::Index,
+        ..figure(part, samples)
+    }
+}
+
+pub fn count(part: &str, samples: Vec<f64>) -> Figure {
+    Figure {
+        unit: Unit::Count,
         ..figure(part, samples)
     }
 }

@@ -1,7 +1,7 @@
 //! The lines that tools read, one figure each:
 //!
 //! ```text
-//! bench NAME median=M min=M max=M samples=N unit=ns|index
+//! bench NAME median=M min=M max=M samples=N unit=ns|index|count
 //! bench NAME unsupported: WHY
 //! bench NAME failed: WHY
 //! ```
@@ -28,6 +28,7 @@ fn line(row: &str, figure: &Figure) -> String {
     let (unit, digits) = match figure.unit {
         Unit::Nanoseconds => ("ns", 1),
         Unit::Index => ("index", 4),
+        Unit::Count => ("count", 3),
     };
     format!(
         "bench {row}{dot}{} median={median:.digits$} min={min:.digits$} max={max:.digits$} samples={} unit={unit}",

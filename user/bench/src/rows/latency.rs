@@ -2,7 +2,7 @@
 
 use super::{Row, row};
 use crate::cpus::{self, Sides};
-use crate::measure::{Figure, Outcome, Plan, Trouble, percentiles};
+use crate::measure::{Outcome, Plan, Trouble, percentiles};
 use crate::peer::Peer;
 use crate::word::Word;
 use crate::{clock, window};
@@ -30,8 +30,11 @@ pub const ROWS: &[Row] = &[
     row(
         "realtime",
         "lateness of a SCHED_FIFO sleeper on a CPU with two hogs",
-        realtime,
+        |plan| realtime(2_000 * plan.samples),
     ),
+    row("realtime-long", "the same, 100,000 times", |_| {
+        realtime(100_000)
+    }),
 ];
 
 /// What the first tenth says is thrown away: it warms up.
@@ -102,10 +105,10 @@ fn futex_wakes(plan: Plan) -> Outcome {
 
 /// As cyclictest: it sleeps until points in time and notes how late it was, beside two
 /// processes that compute on the same CPU.
-fn realtime(plan: Plan) -> Outcome {
+fn realtime(rounds: usize) -> Outcome {
     cpus::stay()?;
     let hogs = [hog()?, hog()?];
-    let lateness = fifo_lateness(2_000 * plan.samples);
+    let lateness = fifo_lateness(rounds);
     drop(hogs);
     lateness
 }
@@ -116,15 +119,14 @@ fn fifo_lateness(rounds: usize) -> Outcome {
     let set =
         unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &priority) };
     nix::errno::Errno::result(set)?;
-    let nap = Duration::from_micros(500);
+    let nap = Duration::from_micros(50);
     let late = |_| {
         let due = clock::now() + nap.as_nanos() as u64;
         thread::sleep(nap);
         clock::now().saturating_sub(due) as f64
     };
-    let lateness: Vec<f64> = window::around(|| (0..rounds).map(late).collect());
-    let figures: Vec<Figure> = percentiles("", lateness);
-    Ok(figures)
+    let lateness = window::around(|| (0..rounds).map(late).collect());
+    Ok(percentiles("", lateness))
 }
 
 /// A process that computes until it is killed.

@@ -5,6 +5,7 @@ mod calls;
 mod events;
 mod files;
 mod futex;
+mod kernel;
 mod latency;
 mod memory;
 mod messages;
@@ -48,6 +49,7 @@ pub fn all() -> Vec<&'static Row> {
         latency::ROWS,
         service::ROWS,
         storms::ROWS,
+        kernel::ROWS,
         parallel::ROWS,
     ]
     .into_iter()

@@ -1,71 +1,100 @@
 //! Context switches: threads on one CPU that do nothing but yield to each other.
 
 use super::{Row, row};
-use crate::measure::{Outcome, Plan, Trouble, figure, one};
-use crate::{clock, cpus};
-use std::sync::Barrier;
+use crate::cpus;
+use crate::measure::{Plan, Trouble, one};
+use crate::{clock, team, window};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 pub const ROWS: &[Row] = &[
     row(
         "yield-switch",
         "sched_yield to the other of two threads",
-        two,
+        |plan| one(among(plan, 2)?),
     ),
+    row("switch-2", "the same with 2 runnable threads", |plan| {
+        one(among(plan, 2)?)
+    }),
+    row("switch-8", "the same with 8 runnable threads", |plan| {
+        one(among(plan, 8)?)
+    }),
+    row("switch-32", "the same with 32 runnable threads", |plan| {
+        one(among(plan, 32)?)
+    }),
+    row("switch-100", "the same with 100 runnable threads", |plan| {
+        one(among(plan, 100)?)
+    }),
+    row("switch-316", "the same with 316 runnable threads", |plan| {
+        one(among(plan, 316)?)
+    }),
     row(
-        "switch-many",
-        "the same with 2 to 1,000 runnable threads",
-        many,
+        "switch-1000",
+        "the same with 1,000 runnable threads",
+        |plan| one(among(plan, 1000)?),
     ),
 ];
 
-const STACK: usize = 64 << 10;
+/// Switches that one sample lasts for.
+const SWITCHES: u64 = 4_000;
 
-fn two(plan: Plan) -> Outcome {
-    cpus::stay()?;
-    one(plan.try_batches(2_000, || yields(2, 1_000))?)
+/// How often each thread has yielded, and whether they may stop.
+struct Yields {
+    counts: Vec<AtomicU64>,
+    over: AtomicBool,
 }
 
-fn many(plan: Plan) -> Outcome {
+/// Nanoseconds for each yield of any of `threads` threads, once all of them take part. The
+/// first of them looks at the clock; the others count only.
+fn among(plan: Plan, threads: usize) -> Result<Vec<f64>, Trouble> {
     cpus::stay()?;
-    [2, 8, 32, 100, 316, 1_000]
-        .map(|threads| {
-            let each = 4_000 / threads;
-            let samples = plan.try_batches(threads * each, || yields(threads, each))?;
-            Ok(figure(&threads.to_string(), samples))
-        })
-        .into_iter()
-        .collect()
-}
-
-/// Nanoseconds until each of `threads` threads has yielded `each` times. The first one through
-/// the barrier starts the clock, the last one that is done stops it.
-fn yields(threads: u32, each: u32) -> Result<u64, Trouble> {
-    let barrier = Barrier::new(threads as usize);
-    let work = || {
-        barrier.wait();
-        let start = clock::now();
-        (0..each).for_each(|_| thread::yield_now());
-        (start, clock::now())
+    let yields = Yields {
+        counts: (0..threads).map(|_| AtomicU64::new(0)).collect(),
+        over: AtomicBool::new(false),
     };
-    let spans = thread::scope(|scope| {
-        let start = |_| {
-            thread::Builder::new()
-                .stack_size(STACK)
-                .spawn_scoped(scope, &work)
-        };
-        let handles: Result<Vec<_>, _> = (0..threads).map(start).collect();
-        let join = |handle: thread::ScopedJoinHandle<'_, (u64, u64)>| {
-            handle
-                .join()
-                .map_err(|_| Trouble::Failed("a thread panicked".into()))
-        };
-        handles?
-            .into_iter()
-            .map(join)
-            .collect::<Result<Vec<_>, _>>()
+    let samples = team::together(threads, |index| match index {
+        0 => yields.time(plan.samples),
+        _ => yields.take_part(index),
     })?;
-    let first = spans.iter().map(|span| span.0).min().unwrap_or(0);
-    let last = spans.iter().map(|span| span.1).max().unwrap_or(0);
-    Ok(last - first)
+    Ok(samples.into_iter().flatten().collect())
+}
+
+impl Yields {
+    fn once(&self, index: usize) {
+        self.counts[index].fetch_add(1, Ordering::Relaxed);
+        thread::yield_now();
+    }
+
+    fn take_part(&self, index: usize) -> Vec<f64> {
+        while !self.over.load(Ordering::Relaxed) {
+            self.once(index);
+        }
+        Vec::new()
+    }
+
+    fn time(&self, samples: usize) -> Vec<f64> {
+        while self
+            .counts
+            .iter()
+            .any(|count| count.load(Ordering::Relaxed) < 2)
+        {
+            self.once(0);
+        }
+        let samples = window::around(|| (0..samples).map(|_| self.sample()).collect());
+        self.over.store(true, Ordering::Relaxed);
+        samples
+    }
+
+    /// Whole turns of all threads, until there were enough switches.
+    fn sample(&self) -> f64 {
+        let (before, start) = (self.total(), clock::now());
+        (0..SWITCHES.div_ceil(self.counts.len() as u64)).for_each(|_| self.once(0));
+        let spent = clock::now() - start;
+        spent as f64 / (self.total() - before) as f64
+    }
+
+    fn total(&self) -> u64 {
+        let counts = self.counts.iter();
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Row, row};
 use crate::bare_thread::BareThread;
 use crate::clock;
-use crate::measure::{Outcome, Plan, one};
+use crate::measure::{Outcome, Plan, Trouble, count, one};
 use std::sync::Barrier;
 
 pub const ROWS: &[Row] = &[
@@ -17,9 +17,15 @@ pub const ROWS: &[Row] = &[
         "1,000 threads alive at once, and all joined",
         a_thousand,
     ),
+    row(
+        "thread-churn",
+        "memory that 10,000 threads leave behind, in KiB",
+        churn,
+    ),
 ];
 
 const MANY: usize = 1_000;
+const CHURN: usize = 10_000;
 
 fn one_by_one(plan: Plan) -> Outcome {
     let nothing = || ();
@@ -47,4 +53,25 @@ fn a_thousand(plan: Plan) -> Outcome {
         threads.into_iter().for_each(BareThread::join);
         Ok(clock::now() - start)
     })?)
+}
+
+/// Free memory before and after; what the first thousand leave in caches is no loss.
+fn churn(_: Plan) -> Outcome {
+    let nothing = || ();
+    let pass = |threads: usize| {
+        // SAFETY: `nothing` outlives the thread, which is joined here.
+        (0..threads).try_for_each(|_| unsafe { BareThread::start(&nothing) }.map(BareThread::join))
+    };
+    pass(MANY)?;
+    let before = free_kib()?;
+    pass(CHURN)?;
+    let lost = before.saturating_sub(free_kib()?);
+    Ok(vec![count("", vec![lost as f64])])
+}
+
+fn free_kib() -> Result<u64, Trouble> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemFree:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or(Trouble::Unsupported("no MemFree in /proc/meminfo".into()))
 }

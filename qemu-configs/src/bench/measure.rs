@@ -1,0 +1,66 @@
+//! One setting, measured: every contender boots and runs the rows.
+
+use super::contender::Contender;
+use super::figures::differences;
+use super::results::Results;
+use super::rows::{Row, Setting};
+use crate::Result;
+
+/// Samples of each row in a boot that counts instructions: they hardly differ.
+const EXACT_SAMPLES: usize = 5;
+/// Boots and samples for wall-clock times: best of 40, in turn.
+const ROUNDS: usize = 8;
+const WALL_SAMPLES: usize = 5;
+
+/// Measures into `results`; true when the figures can be repeated.
+pub fn setting(
+    results: &mut Results,
+    setting: Setting,
+    rows: &[Row],
+    contenders: &[Contender],
+    twice: bool,
+) -> Result<bool> {
+    let names = program_rows(rows, setting);
+    results.begin(setting);
+    let (rounds, samples) = match setting {
+        Setting::Wall => (ROUNDS, WALL_SAMPLES),
+        _ => (1, EXACT_SAMPLES),
+    };
+    let mut repeated = true;
+    for round in 1..=rounds {
+        for contender in contenders {
+            let (title, count) = (contender.title, names.len());
+            eprintln!(
+                "== {}: {title}, {count} rows, {round} of {rounds}",
+                setting.title()
+            );
+            let figures = contender.run(setting, &names, samples)?;
+            if twice && setting != Setting::Wall {
+                let again = contender.run(setting, &names, samples)?;
+                let differing = differences(&figures, &again);
+                repeated &= differing.is_empty();
+                say_differences(title, &differing);
+            }
+            results.add(setting, contender.key, figures);
+        }
+    }
+    Ok(repeated)
+}
+
+fn say_differences(title: &str, differing: &[String]) {
+    match differing {
+        [] => eprintln!("== {title}: a second boot gave the same digits"),
+        names => eprintln!("== {title}: a second boot differed in {}", names.join(", ")),
+    }
+}
+
+/// The words for `user/bench`, each once, in the table's order.
+pub fn program_rows(rows: &[Row], setting: Setting) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| row.on.contains(&setting)) {
+        if !names.contains(&row.program_row()) {
+            names.push(row.program_row());
+        }
+    }
+    names
+}
