@@ -214,6 +214,9 @@ fn describe(machine: &Machine, image: Image) {
     for region in &machine.reserved {
         log::info!("reserved {:#x}..{:#x}", region.base, region.end());
     }
+    for doubt in &machine.topology.doubts {
+        log::warn!("device tree: {doubt}");
+    }
     log::info!("command line: {}", machine.command_line);
 }
 

@@ -8,6 +8,7 @@ mod device_tree;
 mod memory_map;
 #[cfg(test)]
 mod tests;
+mod topology;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,6 +17,7 @@ use spin::Once;
 
 pub use device_tree::ParseError;
 pub use memory_map::MemoryMap;
+pub use topology::{Doubt, Place, Topology};
 
 /// A range of physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,7 @@ pub struct Machine {
     /// Parts of RAM that are not ours to allocate (the initrd and the device tree are not listed).
     pub reserved: Vec<Region>,
     pub cpus: Vec<CpuNode>,
+    pub topology: Topology,
     pub gic: Gic,
     /// `None` without PSCI: then only the boot CPU runs and power-off is not possible.
     pub psci: Option<Conduit>,
@@ -125,6 +128,36 @@ impl Machine {
     /// The MPIDR affinity of a logical CPU.
     pub fn mpidr(&self, cpu: CpuId) -> u64 {
         self.cpus[cpu.index()].mpidr
+    }
+
+    /// Where a logical CPU is.
+    pub fn place(&self, cpu: CpuId) -> Place {
+        self.topology.places[cpu.index()]
+    }
+
+    /// The topology in the scheduler's words. Without a `cpu-map`, CPUs that differ only in Aff0
+    /// are near neighbours.
+    pub fn layout(&self) -> smp::Topology {
+        let mut groups: Vec<u64> = Vec::new();
+        let mut by_affinity = |mpidr: u64| {
+            let known = groups.iter().position(|group| *group == mpidr >> 8);
+            known.unwrap_or_else(|| {
+                groups.push(mpidr >> 8);
+                groups.len() - 1
+            }) as u16
+        };
+        let places = &self.topology.places;
+        let pairs = places.iter().zip(&self.cpus);
+        let cluster = pairs.map(|(place, cpu)| match place.cluster {
+            Some(cluster) => cluster,
+            None => by_affinity(cpu.mpidr),
+        });
+        smp::Topology {
+            cluster: cluster.collect(),
+            capacity: places.iter().map(|place| place.capacity).collect(),
+            node: places.iter().map(|place| place.node).collect(),
+            distance: self.topology.distance.clone(),
+        }
     }
 
     /// The value of `key=value` on the command line, or `""` for a lone `key`.

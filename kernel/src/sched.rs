@@ -40,23 +40,9 @@ extern "C" fn thread_main() -> ! {
         .thread_main()
 }
 
-/// CPUs that differ only in Aff0 are close neighbours.
-fn cluster(mpidr: u64, clusters: &mut alloc::vec::Vec<u64>) -> u16 {
-    let affinity = mpidr >> 8;
-    let known = clusters.iter().position(|known| *known == affinity);
-    known.unwrap_or_else(|| {
-        clusters.push(affinity);
-        clusters.len() - 1
-    }) as u16
-}
-
 impl Platform for Hardware {
     fn topology(&self) -> Topology {
-        let mut clusters = alloc::vec::Vec::new();
-        let cpus = machine::get().cpus.iter();
-        Topology {
-            cluster: cpus.map(|cpu| cluster(cpu.mpidr, &mut clusters)).collect(),
-        }
+        machine::get().layout()
     }
 
     #[inline(always)]

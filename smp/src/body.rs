@@ -2,6 +2,7 @@
 
 use percpu::CpuId;
 
+use crate::demand::Demand;
 use crate::params::Params;
 use crate::realtime;
 use crate::share::{self, Share};
@@ -38,6 +39,8 @@ pub(crate) struct Body {
     pub arrived_ns: u64,
     /// The CPU it ran on last.
     pub ran_on: Option<CpuId>,
+    /// Kept on machines with slower and faster CPUs only.
+    pub demand: Demand,
 }
 
 impl Body {
@@ -54,6 +57,7 @@ impl Body {
             stolen: false,
             arrived_ns: 0,
             ran_on: None,
+            demand: Demand::default(),
         };
         let _ = body.settle(params);
         body

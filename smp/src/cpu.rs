@@ -76,6 +76,8 @@ pub(crate) struct Local {
     pub fair_server: FairServer,
     /// The CPU goes off: nothing may be queued here any more.
     pub leaving: bool,
+    /// The running thread wants more than this CPU has, and a faster one is idle.
+    pub outgrown: bool,
     /// The running thread should give way.
     pub need: bool,
     /// ... even if no better one waits (chaos only).
@@ -127,6 +129,7 @@ impl Cpu {
                 realtime: RealtimeQueue::new(cpu),
                 fair_server: FairServer::default(),
                 leaving: false,
+                outgrown: false,
                 need: false,
                 forced: false,
                 exits: Exits::default(),

@@ -67,6 +67,11 @@ impl FairQueue {
         self.offers.len() + self.movable.len() + self.kept.len()
     }
 
+    /// How many threads are offered.
+    pub fn offered(&self) -> usize {
+        self.offers.len()
+    }
+
     /// Whether anything is offered.
     pub fn has_offers(&self) -> bool {
         self.offers.len() > 0

@@ -281,6 +281,12 @@ impl Runtime for HostRuntime {
 
     fn finish_offline(&self, _cpu: CpuId) {}
 
+    fn set_power_saving(&self, _saving: bool) {}
+
+    fn power_saving(&self) -> bool {
+        false
+    }
+
     fn run_idle(&'static self) -> ! {
         loop {
             std::thread::park();

@@ -18,10 +18,13 @@ extern crate std;
 pub mod account;
 mod affinity;
 mod body;
+mod capacity;
 pub mod chaos;
 pub mod checks;
 mod control_word;
 mod cpu;
+mod cpu_mask;
+mod demand;
 mod doorway;
 mod fair;
 mod fair_server;
@@ -57,7 +60,7 @@ mod switch;
 pub mod sync;
 pub mod thread;
 mod tick;
-mod topology;
+pub mod topology;
 pub mod trace;
 
 // The blocking layer.

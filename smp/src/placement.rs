@@ -3,7 +3,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use percpu::CpuId;
+use percpu::{CpuId, CpuSet};
 
 use crate::affinity::settle;
 use crate::chaos::RacePoint;
@@ -14,6 +14,7 @@ use crate::platform::Platform;
 use crate::scheduler::Scheduler;
 use crate::stats::bump;
 use crate::thread::Thread;
+use crate::topology::Place;
 use crate::trace::Event;
 
 /// How many CPUs are compared when none is idle.
@@ -104,10 +105,11 @@ impl<P: Platform> Owner<'_, P> {
 impl<P: Platform> Scheduler<P> {
     /// Chooses a CPU for `thread`, which last was at `last`; claims its idle bit if it is idle.
     pub(crate) fn place(&self, thread: &Held, last: CpuId, spread: bool) -> CpuId {
-        if self.may_use(thread, last) && self.idle.remove(&self.map, last) {
-            return last;
-        }
-        if let Some(cpu) = self.claim_idle(thread, last) {
+        let idle = match self.is_plain() {
+            true => self.claim_nearest(thread, last),
+            false => self.claim_suitable(thread, last),
+        };
+        if let Some(cpu) = idle {
             return cpu;
         }
         if thread.body(|body| body.priority) > 0
@@ -136,23 +138,37 @@ impl<P: Platform> Scheduler<P> {
         self.is_online(cpu) && thread.may_run_on(cpu)
     }
 
-    /// Claims an idle CPU for the thread, nearest cluster first.
-    fn claim_idle(&self, thread: &Thread, near: CpuId) -> Option<CpuId> {
-        let affinity = thread.is_restricted().then(|| thread.affinity());
-        for cluster in self.map.clusters_from(near) {
-            self.probed(1);
-            let mut idle = self.idle.word(cluster) & self.online.word(cluster);
-            if idle != 0
-                && let Some(set) = &affinity
-            {
-                idle &= self.map.word_of(cluster, set);
-            }
-            let mut members = self.map.members(cluster, idle, near);
-            if let Some(cpu) = members.find(|&cpu| self.idle.remove(&self.map, cpu)) {
-                return Some(cpu);
-            }
+    /// Claims the thread's last CPU if that is idle, else an idle one, nearest cluster first.
+    fn claim_nearest(&self, thread: &Thread, last: CpuId) -> Option<CpuId> {
+        if self.may_use(thread, last) && self.idle.remove(&self.map, last) {
+            return Some(last);
         }
-        None
+        let affinity = thread.is_restricted().then(|| thread.affinity());
+        let mut clusters = self.map.clusters_from(last);
+        clusters.find_map(|cluster| self.claim_in(cluster, affinity.as_ref(), last))
+    }
+
+    /// Claims an idle CPU of the cluster, `last` if it can be.
+    pub(crate) fn claim_in(
+        &self,
+        cluster: usize,
+        affinity: Option<&CpuSet>,
+        last: CpuId,
+    ) -> Option<CpuId> {
+        self.probed(1);
+        let mut idle = self.idle.word(cluster) & self.online.word(cluster);
+        if idle != 0
+            && let Some(set) = affinity
+        {
+            idle &= self.map.word_of(cluster, set);
+        }
+        let Place { cluster: own, bit } = self.map.place(last);
+        let is_idle = own == cluster && idle >> bit & 1 == 1;
+        if is_idle && self.idle.remove(&self.map, last) {
+            return Some(last);
+        }
+        let mut members = self.map.members(cluster, idle, last);
+        members.find(|&cpu| self.idle.remove(&self.map, cpu))
     }
 
     /// The CPU with the fewest ready threads among the nearest that the thread may use.

@@ -4,7 +4,6 @@
 //! implement it in software. Policy stays on this side: an implementation decides nothing.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::any::Any;
 
 use percpu::CpuId;
@@ -12,6 +11,7 @@ use percpu::CpuId;
 use crate::chaos::{Disturbance, RacePoint};
 use crate::spec::SpawnError;
 use crate::thread::Thread;
+pub use crate::topology::Topology;
 use crate::trace::{Event, Kind};
 
 /// What the scheduler needs from the machine.
@@ -117,24 +117,4 @@ pub struct KernelStack {
     pub owner: Box<dyn Any + Send>,
     /// The stack pointer from which [`Platform::switch`] first resumes the thread.
     pub initial_sp: usize,
-}
-
-/// The machine's CPUs, in clusters of near neighbours.
-#[derive(Clone, Debug)]
-pub struct Topology {
-    /// `cluster[cpu]` is a number naming the cluster of logical CPU `cpu`.
-    pub cluster: Vec<u16>,
-}
-
-impl Topology {
-    /// `cpus` CPUs, `per_cluster` neighbours each.
-    pub fn uniform(cpus: usize, per_cluster: usize) -> Self {
-        Self {
-            cluster: (0..cpus).map(|cpu| (cpu / per_cluster) as u16).collect(),
-        }
-    }
-
-    pub fn cpu_count(&self) -> usize {
-        self.cluster.len()
-    }
 }

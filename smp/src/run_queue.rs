@@ -10,6 +10,7 @@ use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::spec::Policy;
 use crate::stats::bump;
+use crate::steal::REMOTE_SURPLUS;
 use crate::sync::{Ordering, fence, mutate};
 use crate::thread::{ThreadRef, Waiting};
 use crate::{body::Body, control_word};
@@ -170,6 +171,9 @@ impl<P: Platform> Owner<'_, P> {
         unsafe { &*self.local.current }.body.with_mut(|body| {
             // SAFETY: as above.
             let body = unsafe { &mut *body };
+            if self.sched.map.is_asymmetric() {
+                body.demand.ran(run_ns, self.sched.map.capacity_of(self.id));
+            }
             if body.priority > 0 {
                 return body.charge_turn(run_ns);
             }
@@ -205,10 +209,12 @@ impl<P: Platform> Owner<'_, P> {
         })
     }
 
-    /// Whether the running thread was forbidden this CPU, or this CPU leaves.
+    /// Whether the running thread was forbidden this CPU, has a faster one, or this CPU leaves.
     pub fn must_leave(&self) -> bool {
         let thread = self.current();
-        self.local.leaving || thread.state.load().control() && !thread.may_run_on(self.id)
+        self.local.leaving
+            || self.local.outgrown
+            || thread.state.load().control() && !thread.may_run_on(self.id)
     }
 
     /// Ends an action that may have changed the queue: offers surplus, tells an idle CPU, sets
@@ -252,14 +258,18 @@ impl<P: Platform> Owner<'_, P> {
             fence(Ordering::SeqCst);
         }
         if !self.local.is_idle() || self.local.fair.len() > 1 {
-            self.kick_idle();
+            self.kick_idle(self.local.fair.offered() >= REMOTE_SURPLUS);
         }
     }
 
-    /// Wakes one idle CPU, the nearest, to look for surplus.
-    pub fn kick_idle(&mut self) {
+    /// Wakes one idle CPU, the nearest, to look for surplus; one on another memory node only if
+    /// `far`.
+    pub fn kick_idle(&mut self, far: bool) {
         let map = &self.sched.map;
-        for cluster in map.clusters_from(self.id) {
+        for &cluster in self.sched.spreading_order(self.id) {
+            if !far && map.is_remote(self.id, cluster) {
+                continue;
+            }
             self.sched.probed(1);
             let word = self.sched.idle.word(cluster);
             for cpu in map.members(cluster, word, self.id) {

@@ -86,6 +86,9 @@ pub trait Runtime: Sync {
     fn begin_offline(&self, cpu: CpuId) -> Result<(), OfflineError>;
     /// What remains when `cpu` is off: its timers move to the calling CPU. Thread context.
     fn finish_offline(&self, cpu: CpuId);
+    /// Whether the slowest clusters are filled first, instead of spreading. Any context.
+    fn set_power_saving(&self, saving: bool);
+    fn power_saving(&self) -> bool;
     /// Turns the calling context (the CPU's boot stack) into its idle thread.
     fn run_idle(&'static self) -> !;
 }
@@ -207,6 +210,14 @@ pub fn begin_offline(cpu: CpuId) -> Result<(), OfflineError> {
 
 pub fn finish_offline(cpu: CpuId) {
     runtime().finish_offline(cpu);
+}
+
+pub fn set_power_saving(saving: bool) {
+    runtime().set_power_saving(saving);
+}
+
+pub fn power_saving() -> bool {
+    runtime().power_saving()
 }
 
 pub fn run_idle() -> ! {

@@ -17,6 +17,7 @@ use percpu::{CpuId, CpuSet};
 use crate::account::TimeClass;
 use crate::control_word::NEED;
 use crate::cpu::Cpu;
+use crate::cpu_mask::CpuMask;
 use crate::held::Held;
 use crate::inbox::{Inbox, ReadyLink};
 use crate::offline::OfflineError;
@@ -30,7 +31,7 @@ use crate::stats::{CpuStats, bump};
 use crate::switch::Reason;
 use crate::sync::mutate;
 use crate::thread::{Phase, ThreadId, ThreadRef};
-use crate::topology::{CpuMask, Map};
+use crate::topology::Map;
 use crate::trace::{Event, Kind};
 
 /// Schedules threads on the CPUs of one [`Platform`].
@@ -46,6 +47,8 @@ pub struct Scheduler<P: Platform> {
     pub(crate) registry: Registry,
     pub(crate) graveyard: Inbox<ReadyLink>,
     pub(crate) reaper: spin::Once<ThreadRef>,
+    /// Fill the slowest clusters first.
+    pub(crate) power_saving: AtomicBool,
     /// A thread has lost its affinity and people have not been told.
     pub(crate) unbound: AtomicBool,
 }
@@ -70,6 +73,7 @@ impl<P: Platform> Scheduler<P> {
             registry: Registry::new(),
             graveyard: Inbox::new(),
             reaper: spin::Once::new(),
+            power_saving: AtomicBool::new(false),
             unbound: AtomicBool::new(false),
             map,
             platform,
@@ -425,6 +429,14 @@ impl<P: Platform> Runtime for Scheduler<P> {
 
     fn begin_offline(&self, cpu: CpuId) -> Result<(), OfflineError> {
         self.ask_to_leave(cpu)
+    }
+
+    fn set_power_saving(&self, saving: bool) {
+        self.power_saving.store(saving, Relaxed);
+    }
+
+    fn power_saving(&self) -> bool {
+        self.saves_power()
     }
 
     fn finish_offline(&self, cpu: CpuId) {

@@ -92,6 +92,12 @@ impl Shelf {
         claimed.is_ok()
     }
 
+    /// How many offers there are.
+    pub fn count(&self) -> usize {
+        let occupied = |word: &&AtomicU64| word.load(Ordering::Relaxed) != 0;
+        self.0.iter().filter(occupied).count()
+    }
+
     /// The most urgent offer, for a thief.
     pub fn best(&self) -> Option<(usize, Token)> {
         let mut best: Option<(usize, Token)> = None;

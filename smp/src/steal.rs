@@ -15,6 +15,9 @@ use crate::trace::Event;
 
 /// The most shelves looked at in one pass.
 const MAX_PROBES: usize = 16;
+/// A CPU on another memory node leaves a victim with fewer offers alone. (What nobody near takes
+/// is given away at the end of the quantum.)
+pub(crate) const REMOTE_SURPLUS: usize = 2;
 /// From a victim with this many ready threads two are taken.
 const RICH: u32 = 4;
 
@@ -38,6 +41,10 @@ impl<P: Platform> Owner<'_, P> {
                     return false;
                 }
                 probes += 1;
+                let shelf = &sched.cpus[victim.index()].shared.shelf;
+                if sched.map.is_remote(self.id, cluster) && shelf.count() < REMOTE_SURPLUS {
+                    continue;
+                }
                 sched.probed(1);
                 if self.rob(victim) {
                     return true;
@@ -86,19 +93,19 @@ impl<P: Platform> Owner<'_, P> {
         let ring = sched.map.clusters_from(id);
         let others = ring.flat_map(|c| sched.map.members(c, sched.online.word(c), id));
         let others = others.filter(|&cpu| cpu != id);
-        // The least loaded first; restricted threads may need another.
-        let mut targets = [(u32::MAX, self.id); MAX_PROBES];
-        for (target, cpu) in targets.iter_mut().zip(others) {
+        // The least loaded first, of equals the nearest; restricted threads may need another.
+        let mut targets = [(u32::MAX, 0, self.id); MAX_PROBES];
+        for (place, (target, cpu)) in targets.iter_mut().zip(others).enumerate() {
             let load = match sched.serves_fair(cpu) {
                 true => sched.load(cpu),
                 false => u32::MAX,
             };
-            *target = (load, cpu);
+            *target = (load, place, cpu);
         }
         targets.sort_unstable();
-        for (_, target) in targets
+        for (_, _, target) in targets
             .iter()
-            .take_while(|(load, _)| load.saturating_add(2) <= mine)
+            .take_while(|(load, ..)| load.saturating_add(2) <= mine)
         {
             if self.give(*target) {
                 return;

@@ -273,6 +273,7 @@ impl<P: Platform> Owner<'_, P> {
     /// Settles the thread that was switched away from: its context is saved now.
     pub fn run_tail(&mut self) {
         let tail = core::mem::replace(&mut self.local.tail, Tail::None);
+        let outgrown = core::mem::take(&mut self.local.outgrown);
         if let Tail::Park(prev) | Tail::Requeue(prev) | Tail::Bury(prev) = tail {
             self.race_point(RacePoint::Tail);
             // SAFETY: not published yet, so alive.
@@ -293,7 +294,11 @@ impl<P: Platform> Owner<'_, P> {
                 // SAFETY: still RUNNING, and this CPU's.
                 unsafe { &*prev }.state.requeue();
                 // SAFETY: the transition to READY gave the thread to this CPU.
-                self.requeue(unsafe { Held::assume(prev) });
+                let held = unsafe { Held::assume(prev) };
+                match outgrown {
+                    true => self.move_up(held),
+                    false => self.requeue(held),
+                }
             }
             Tail::Bury(prev) => self.bury(prev),
         }
@@ -301,7 +306,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Queues the thread that just left this CPU, still placed on its clock.
-    fn requeue(&mut self, thread: Held) {
+    pub fn requeue(&mut self, thread: Held) {
         if thread.state.load().control() {
             self.settle_here(&thread);
         }
@@ -342,6 +347,7 @@ impl<P: Platform> Owner<'_, P> {
         let now = self.now();
         held.body(|body| {
             body.slept_ns = now.saturating_sub(body.since_ns);
+            body.demand.slept(body.slept_ns);
             body.since_ns = now;
         });
         self.race_point(RacePoint::Woken);

@@ -25,6 +25,7 @@ impl<P: Platform> Owner<'_, P> {
             self.local.fair.reconcile(&self.cpu.shared.shelf);
             self.balance();
             self.rotate();
+            self.look_up();
             if self.better_waits() {
                 self.set_need(true);
             } else {
@@ -41,7 +42,7 @@ impl<P: Platform> Owner<'_, P> {
             return true;
         }
         let waiting = self.local.waiting();
-        let off = waiting == 0;
+        let off = waiting == 0 && !self.may_outgrow();
         if off {
             self.local.quantum_end_ns = None;
         } else if self.local.quantum_end_ns.is_none() {

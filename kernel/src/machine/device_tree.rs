@@ -1,6 +1,7 @@
 //! From the flattened device tree to a [`Machine`] (Devicetree Specification 0.4, and the Linux
 //! bindings of the devices named here).
 
+use super::topology::Topology;
 use super::{Conduit, CpuNode, Device, Gic, GicVersion, Interrupt, Machine, Region, Trigger};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -50,6 +51,7 @@ impl Machine {
             memory: memory(tree).collect(),
             reserved: reserved(tree).collect(),
             cpus: cpus(tree).collect(),
+            topology: Topology::parse(tree),
             gic: Gic {
                 version: gic(&controller)?,
             },
@@ -186,7 +188,7 @@ fn windows(node: FdtNode<'_>, translate: &dyn Fn(u64) -> Option<u64>) -> Vec<Reg
 }
 
 /// The big-endian cells of a property.
-fn cells(node: FdtNode<'_>, name: &str) -> Vec<u32> {
+pub(super) fn cells(node: FdtNode<'_>, name: &str) -> Vec<u32> {
     let Some(property) = node.property(name) else {
         return Vec::new();
     };
@@ -260,11 +262,14 @@ fn own_windows(node: FdtNode<'_>) -> impl Iterator<Item = Region> {
 }
 
 pub(super) fn cpus(tree: Fdt<'_>) -> impl Iterator<Item = CpuNode> {
+    cpu_nodes(tree).filter_map(cpu)
+}
+
+/// The nodes of the CPUs that are there, in order of logical number.
+pub(super) fn cpu_nodes(tree: Fdt<'_>) -> impl Iterator<Item = FdtNode<'_>> {
     let parent = tree.root().child("cpus");
     let nodes = parent.into_iter().flat_map(|parent| parent.children());
-    nodes
-        .filter(|node| is_of_type(*node, "cpu"))
-        .filter_map(cpu)
+    nodes.filter(|node| is_of_type(*node, "cpu") && cpu(*node).is_some())
 }
 
 fn is_of_type(node: FdtNode<'_>, kind: &str) -> bool {
@@ -306,7 +311,7 @@ fn number(node: FdtNode<'_>, name: &str) -> Option<u64> {
     (!words.is_empty()).then(|| cells.fold(0, |value, cell| value << 32 | cell))
 }
 
-fn string<'a>(node: FdtNode<'a>, name: &str) -> &'a str {
+pub(super) fn string<'a>(node: FdtNode<'a>, name: &str) -> &'a str {
     let Some(property) = node.property(name) else {
         return "";
     };

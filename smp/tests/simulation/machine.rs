@@ -33,8 +33,7 @@ pub enum Step {
 }
 
 pub struct SimPlatform {
-    cpus: usize,
-    per_cluster: usize,
+    topology: Topology,
     here: AtomicUsize,
     now: AtomicU64,
     lines: Vec<Mutex<Lines>>,
@@ -55,7 +54,7 @@ impl SimPlatform {
 
 impl Platform for SimPlatform {
     fn topology(&self) -> Topology {
-        Topology::uniform(self.cpus, self.per_cluster)
+        self.topology.clone()
     }
     fn cpu(&self) -> CpuId {
         CpuId::new(self.here.load(Relaxed))
@@ -135,9 +134,13 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(cpus: usize, per_cluster: usize) -> Self {
+        Self::with_topology(Topology::uniform(cpus, per_cluster))
+    }
+
+    pub fn with_topology(topology: Topology) -> Self {
+        let cpus = topology.cpu_count();
         let platform = SimPlatform {
-            cpus,
-            per_cluster,
+            topology,
             here: AtomicUsize::new(0),
             now: AtomicU64::new(1_000),
             lines: (0..cpus).map(|_| Mutex::default()).collect(),

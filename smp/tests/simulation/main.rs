@@ -5,6 +5,7 @@ mod fairness;
 mod machine;
 mod offline;
 mod parameters;
+mod topology;
 
 use machine::{MS, Machine, Step, US};
 use smp::{CpuId, CpuSet, Params, Policy, ThreadRef, ThreadSpec};
