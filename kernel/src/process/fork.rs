@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bitflags::bitflags;
 use core::sync::atomic::Ordering;
-use smp::{SpawnError, ThreadRef, ThreadSpec};
+use smp::{Params, SpawnError, ThreadRef, ThreadSpec};
 
 bitflags! {
     /// `CLONE_*`.
@@ -111,14 +111,22 @@ fn check_limit(current: &Current) -> Result<()> {
     }
 }
 
-/// A scheduler thread with the caller's name, niceness, policy and CPUs. Its entry captures
+/// A scheduler thread with the caller's name and CPUs, and its niceness and policy unless those are
+/// reset on fork (sched(7): then real time and a negative niceness end). Its entry captures
 /// nothing, so nothing is lost when it never returns.
 fn create_thread(current: &Current) -> Result<ThreadRef> {
     let maker = current.thread();
+    let mut params = maker.params();
+    if current.task().resets_on_fork() {
+        params.nice = params.nice.max(0);
+        if params.priority() > 0 {
+            params = Params::default();
+        }
+    }
     let spec = ThreadSpec::new(maker.name(), || crate::trap::start_user())
         .affinity(maker.affinity())
-        .policy(maker.policy())
-        .nice(maker.nice());
+        .policy(params.policy)
+        .nice(params.nice);
     smp::create(spec).map_err(|error| match error {
         SpawnError::OutOfMemory => Errno::ENOMEM,
         SpawnError::NoThreadId => Errno::EAGAIN,

@@ -43,6 +43,8 @@ pub struct Task {
     attention: AtomicU32,
     pub(crate) signals: SpinLock<TaskSignals>,
     credentials: SpinLock<Arc<Credentials>>,
+    /// `SCHED_RESET_ON_FORK`: what it makes starts without its privileges (sched(7)).
+    resets_on_fork: AtomicBool,
     /// Gone once the task has exited.
     files: SpinLock<Option<Arc<FileTable>>>,
     fs: SpinLock<Option<Arc<FsContext>>>,
@@ -90,6 +92,7 @@ impl Task {
             attention: AtomicU32::new(0),
             signals: SpinLock::new(parts.signals),
             credentials: SpinLock::new(parts.credentials),
+            resets_on_fork: AtomicBool::new(false),
             files: SpinLock::new(Some(parts.files)),
             fs: SpinLock::new(Some(parts.fs)),
             clear_child_tid: AtomicUsize::new(0),
@@ -125,6 +128,14 @@ impl Task {
         self.thread
             .get()
             .expect("a task is attached to its thread before anyone sees it")
+    }
+
+    pub fn resets_on_fork(&self) -> bool {
+        self.resets_on_fork.load(Ordering::Relaxed)
+    }
+
+    pub fn set_resets_on_fork(&self, resets: bool) {
+        self.resets_on_fork.store(resets, Ordering::Relaxed);
     }
 
     pub fn credentials(&self) -> Arc<Credentials> {

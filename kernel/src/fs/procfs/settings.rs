@@ -1,6 +1,6 @@
 //! `/proc/sys`: what is set and what is so.
 
-use crate::error::Result;
+use crate::error::{Errno, Result};
 use crate::fs::file_table::MAX_LIMIT;
 use crate::fs::synthetic::{Made, Table};
 use crate::syscall::system;
@@ -28,6 +28,15 @@ const KERNEL: Table = Table(&[
     ("ostype", || constant("Linux")),
     ("pid_max", || constant(1 << 20)),
     ("random", || Made::directory(RANDOM)),
+    ("sched_rr_timeslice_ms", || {
+        constant(smp::ROUND_ROBIN_TURN_NS / 1_000_000)
+    }),
+    ("sched_rt_period_us", || {
+        Made::text(realtime_period).writable(set_realtime_period)
+    }),
+    ("sched_rt_runtime_us", || {
+        Made::text(realtime_runtime).writable(set_realtime_runtime)
+    }),
     ("threads-max", || constant(1 << 20)),
     ("version", || constant(system::VERSION)),
 ]);
@@ -53,6 +62,43 @@ const VM: Table = Table(&[
 fn constant(value: impl ToString) -> Made {
     let text = format!("{}\n", value.to_string());
     Made::text(move || Ok(text.clone()))
+}
+
+/// sched(7): the period of the limit on real-time threads.
+fn realtime_period() -> Result<String> {
+    Ok(format!("{}\n", smp::realtime_limit().period_ns() / 1000))
+}
+
+fn set_realtime_period(text: &[u8]) -> Result<()> {
+    let us: i32 = parse(text)?;
+    let ns = u64::try_from(us).map_err(|_| Errno::EINVAL)? * 1000;
+    smp::realtime_limit()
+        .set_period_ns(ns)
+        .map_err(|_| Errno::EINVAL)
+}
+
+/// sched(7): what real-time threads may use of each period; -1 for all of it.
+fn realtime_runtime() -> Result<String> {
+    let runtime = smp::realtime_limit().runtime_ns();
+    Ok(match runtime {
+        Some(ns) => format!("{}\n", ns / 1000),
+        None => "-1\n".to_string(),
+    })
+}
+
+fn set_realtime_runtime(text: &[u8]) -> Result<()> {
+    let runtime_ns = match parse::<i32>(text)? {
+        -1 => None,
+        us => Some(u64::try_from(us).map_err(|_| Errno::EINVAL)? * 1000),
+    };
+    smp::realtime_limit()
+        .set_runtime_ns(runtime_ns)
+        .map_err(|_| Errno::EINVAL)
+}
+
+fn parse<T: core::str::FromStr>(text: &[u8]) -> Result<T> {
+    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
+    text.trim().parse().map_err(|_| Errno::EINVAL)
 }
 
 fn hostname() -> Result<String> {
