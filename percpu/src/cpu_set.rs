@@ -63,6 +63,12 @@ impl CpuSet {
             .sum()
     }
 
+    /// The CPUs that are in either set.
+    pub fn union(&self, other: &CpuSet) -> CpuSet {
+        let words = core::array::from_fn(|n| self.words[n] | other.words[n]);
+        CpuSet { words }
+    }
+
     pub fn intersects(&self, other: &CpuSet) -> bool {
         self.words
             .iter()

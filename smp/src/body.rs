@@ -35,6 +35,8 @@ pub(crate) struct Body {
     pub goes_last: bool,
     /// Taken from another CPU and has not run since: not to be offered again.
     pub stolen: bool,
+    /// It waits, and could wait elsewhere: see `roamers.rs`.
+    pub roams: bool,
     /// When it first ran on the CPU it ran on last.
     pub arrived_ns: u64,
     /// The CPU it ran on last.
@@ -55,6 +57,7 @@ impl Body {
             slept_ns: 0,
             goes_last: false,
             stolen: false,
+            roams: false,
             arrived_ns: 0,
             ran_on: None,
             demand: Demand::default(),

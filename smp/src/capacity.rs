@@ -91,7 +91,7 @@ impl<P: Platform> Owner<'_, P> {
         let mut faster = faster.take_while(|cluster| sched.map.capacity(**cluster) > own);
         let claimed = faster.find_map(|&c| sched.claim_in(c, affinity.as_ref(), self.id));
         match claimed {
-            Some(target) => self.hand_over(thread, target),
+            Some(target) => self.hand_over(thread, target, 0),
             None => self.requeue(thread),
         }
     }

@@ -141,6 +141,11 @@ impl ControlWord {
         false
     }
 
+    /// Whether the owner has nothing else to do than to look: it watches, or an interrupt wakes it.
+    pub fn is_attended(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (SLEEPING | POLLING) != 0
+    }
+
     /// Announces that the owner watches this word for a while, or no longer does.
     pub fn set_polling(&self, polling: bool) {
         if polling {

@@ -11,11 +11,13 @@ use crate::checks::placement::Exits;
 use crate::control_word::ControlWord;
 use crate::fair::FairQueue;
 use crate::fair_server::FairServer;
+use crate::hand_on::Holding;
 use crate::inbox::{ControlLink, Inbox, ReadyLink};
 use crate::realtime::RealtimeQueue;
 use crate::shelf::Shelf;
 use crate::sleep::SleepQueue;
 use crate::stats::CpuStats;
+use crate::sync;
 use crate::thread::{Thread, ThreadId, ThreadRef};
 
 /// One CPU, on cache lines of its own.
@@ -35,6 +37,7 @@ pub(crate) struct Shared {
     pub shelf: Shelf,
     pub sleepers: SleepQueue,
     pub hints: Hints,
+    pub holding: Holding,
 }
 
 /// Written by the owner, read by others to choose well; nothing depends on them being fresh.
@@ -43,8 +46,8 @@ pub(crate) struct Hints {
     pub online: AtomicBool,
     /// Ready threads, the running one not counted.
     pub nr_ready: AtomicU32,
-    /// Real-time priority of the running thread; 0 for a fair one or idle.
-    pub priority: AtomicU32,
+    /// Real-time priority of the running thread; 0 for a fair one or idle. See `hand_on.rs`.
+    pub priority: sync::AtomicU32,
     /// When it last gave a thread away because it was its turn (`rotate.rs`).
     pub gave_ns: AtomicU64,
     /// The running thread: tid high, generation low; 0 when idle.
@@ -78,6 +81,10 @@ pub(crate) struct Local {
     pub leaving: bool,
     /// The running thread wants more than this CPU has, and a faster one is idle.
     pub outgrown: bool,
+    /// Mirrors `hints.priority`.
+    pub published_priority: u32,
+    /// It went down, and nobody has been asked yet for something more urgent.
+    pub dropped: bool,
     /// The running thread should give way.
     pub need: bool,
     /// ... even if no better one waits (chaos only).
@@ -118,6 +125,7 @@ impl Cpu {
                 shelf: Shelf::new(),
                 sleepers: SleepQueue::new(cpu),
                 hints: Hints::default(),
+                holding: Holding::new(),
             },
             stats: Stats::default(),
             time: ClassTimes::default(),
@@ -127,9 +135,11 @@ impl Cpu {
                 tail: Tail::None,
                 fair: FairQueue::new(cpu),
                 realtime: RealtimeQueue::new(cpu),
-                fair_server: FairServer::default(),
+                fair_server: FairServer::new(),
                 leaving: false,
                 outgrown: false,
+                published_priority: 0,
+                dropped: false,
                 need: false,
                 forced: false,
                 exits: Exits::default(),

@@ -19,6 +19,7 @@ use crate::body::Body;
 use crate::held::Held;
 use crate::line::{self, Line};
 use crate::offers::Offers;
+use crate::roamers::Roamers;
 use crate::share::{self, HALF_PERIOD_NS, Share, UNIT};
 use crate::shelf::{SLOTS, Shelf};
 use crate::spec::Policy;
@@ -44,6 +45,8 @@ pub(crate) struct FairQueue {
     cpu: CpuId,
     movable: Line,
     kept: Line,
+    /// Of the kept.
+    roamers: Roamers,
     offers: Offers,
     clock: u64,
     /// When a thread that had slept last came.
@@ -56,6 +59,7 @@ impl FairQueue {
             cpu,
             movable: Line::new(),
             kept: Line::new(),
+            roamers: Roamers::new(),
             offers: Offers::new(),
             clock: CLOCK_START,
             sleeper_ns: None,
@@ -138,6 +142,9 @@ impl FairQueue {
             true => (&mut self.movable, Waiting::Movable),
             false => (&mut self.kept, Waiting::Kept),
         };
+        if !movable {
+            thread.body(|body| self.roamers.add(&thread, body));
+        }
         thread.set_waiting(self.cpu, Some(place));
         // SAFETY: held, so in no tree, and it stays alive and put until it is taken out.
         line.insert(
@@ -207,6 +214,11 @@ impl FairQueue {
         self.first().map(|(deadline, _)| deadline)
     }
 
+    /// Those that wait here and could wait elsewhere, but are not offered.
+    pub fn roamers(&self) -> &Roamers {
+        &self.roamers
+    }
+
     /// Takes the thread to run: the earliest deadline among the eligible, else the least start.
     pub fn pop(&mut self, shelf: &Shelf) -> Option<Held> {
         loop {
@@ -240,22 +252,24 @@ impl FairQueue {
         if let Some(thread) = self.offers.take_any(shelf) {
             return Some(thread);
         }
-        self.take_kept(target, |_| true)
+        self.take_kept(|thread| thread.may_run_on(target))
     }
 
     /// Takes a thread that may run on `target` and has been here since `since_ns` or longer.
     pub fn take_eldest(&mut self, since_ns: u64, target: CpuId, shelf: &Shelf) -> Option<Held> {
         let offered = self.offers.take_eldest(since_ns, shelf);
-        let fits = |body: &Body| !body.stolen && body.arrived_ns <= since_ns;
-        offered.or_else(|| self.take_kept(target, fits))
+        let settled = |body: &mut Body| !body.stolen && body.arrived_ns <= since_ns;
+        let fits = |thread: &Thread| thread.may_run_on(target) && line::body_of(thread, settled);
+        offered.or_else(|| self.take_kept(fits))
     }
 
     /// Takes one of those that are not offered, the restricted and the stolen: the first of a few
     /// that fits.
-    fn take_kept(&mut self, target: CpuId, fits: impl Fn(&Body) -> bool) -> Option<Held> {
-        let fits = |thread: &&Thread| {
-            thread.may_run_on(target) && line::body_of(thread, |body| fits(body))
-        };
+    pub fn take_kept(&mut self, fits: impl Fn(&Thread) -> bool) -> Option<Held> {
+        if self.roamers.is_empty() {
+            return None;
+        }
+        let fits = |thread: &&Thread| line::body_of(thread, |body| body.roams) && fits(thread);
         let thread = ptr::from_ref(self.kept.iter().take(SLOTS).find(fits)?);
         // SAFETY: it was just found in this very line.
         Some(unsafe { self.unlink(&*thread, Waiting::Kept) })
@@ -275,10 +289,12 @@ impl FairQueue {
         self.taken(thread)
     }
 
-    fn taken(&self, thread: UnsafeRef<Thread>) -> Held {
+    fn taken(&mut self, thread: UnsafeRef<Thread>) -> Held {
         thread.set_waiting(self.cpu, None);
         // SAFETY: just taken out of the line, which held it.
-        unsafe { Held::assume(UnsafeRef::into_raw(thread)) }
+        let thread = unsafe { Held::assume(UnsafeRef::into_raw(thread)) };
+        thread.body(|body| self.roamers.remove(body));
+        thread
     }
 
     /// The weights of all that wait.

@@ -1,40 +1,140 @@
 //! Keeps a runaway real-time thread from locking everybody out.
 //!
-//! Real-time threads may use 95 % of each second of a CPU while fair threads wait there. When
-//! that is spent, the fair class goes first until the second is over.
+//! Of each period of a CPU real-time threads may use a part (95 % of a second) while fair threads
+//! wait there. When that is spent, the fair class goes first until the period is over.
 
-const WINDOW_NS: u64 = 1_000_000_000;
-const BUDGET_NS: u64 = WINDOW_NS / 100 * 95;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The real-time use of one CPU in the present second, while fair threads wait.
-#[derive(Default)]
+/// How much real-time threads may use of each CPU while fair threads wait. Read by every CPU when
+/// it accounts real time, so that a change counts from then on.
+pub struct RealtimeLimit {
+    period_ns: AtomicU64,
+    /// `UNLIMITED`: no limit.
+    runtime_ns: AtomicU64,
+}
+
+const UNLIMITED: u64 = u64::MAX;
+/// The longest period: about 35 minutes, as in Linux, whose microseconds are an `int`.
+const MAX_PERIOD_NS: u64 = i32::MAX as u64 * 1000;
+
+/// A limit that makes no sense: no period, or more run time than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadLimit;
+
+impl RealtimeLimit {
+    pub(crate) const fn new() -> Self {
+        Self {
+            period_ns: AtomicU64::new(1_000_000_000),
+            runtime_ns: AtomicU64::new(950_000_000),
+        }
+    }
+
+    /// In nanoseconds.
+    pub fn period_ns(&self) -> u64 {
+        self.period_ns.load(Relaxed)
+    }
+
+    /// In nanoseconds of a period; `None`: no limit.
+    pub fn runtime_ns(&self) -> Option<u64> {
+        let runtime = self.runtime_ns.load(Relaxed);
+        (runtime != UNLIMITED).then_some(runtime)
+    }
+
+    pub fn set_period_ns(&self, period_ns: u64) -> Result<(), BadLimit> {
+        let fits = self.runtime_ns().is_none_or(|runtime| runtime <= period_ns);
+        if !fits || !(1..=MAX_PERIOD_NS).contains(&period_ns) {
+            return Err(BadLimit);
+        }
+        self.period_ns.store(period_ns, Relaxed);
+        Ok(())
+    }
+
+    pub fn set_runtime_ns(&self, runtime_ns: Option<u64>) -> Result<(), BadLimit> {
+        if runtime_ns.is_some_and(|runtime| runtime > self.period_ns()) {
+            return Err(BadLimit);
+        }
+        self.runtime_ns
+            .store(runtime_ns.unwrap_or(UNLIMITED), Relaxed);
+        Ok(())
+    }
+}
+
+/// The real-time use of one CPU in the present period, while fair threads wait.
 pub(crate) struct FairServer {
-    window_start_ns: u64,
+    period_start_ns: u64,
     used_ns: u64,
+    // The limit as it was last read.
+    period_ns: u64,
+    budget_ns: u64,
 }
 
 impl FairServer {
+    pub fn new() -> Self {
+        Self {
+            period_start_ns: 0,
+            used_ns: 0,
+            period_ns: u64::MAX,
+            budget_ns: UNLIMITED,
+        }
+    }
+
     /// Accounts time up to `now_ns`, the last `realtime_ns` of it real-time. Time during which no
     /// fair thread waited owes nothing.
-    pub fn charge(&mut self, now_ns: u64, realtime_ns: u64, fair_waits: bool) {
+    pub fn charge(
+        &mut self,
+        now_ns: u64,
+        realtime_ns: u64,
+        fair_waits: bool,
+        limit: &RealtimeLimit,
+    ) {
+        if realtime_ns == 0 && self.used_ns == 0 {
+            return;
+        }
+        self.period_ns = limit.period_ns();
+        self.budget_ns = limit.runtime_ns().unwrap_or(UNLIMITED);
         self.used_ns += realtime_ns;
-        let over = now_ns.saturating_sub(self.window_start_ns) >= WINDOW_NS;
+        let over = now_ns.saturating_sub(self.period_start_ns) >= self.period_ns;
         if over || !fair_waits && realtime_ns > 0 {
-            self.window_start_ns = now_ns;
+            self.period_start_ns = now_ns;
             self.used_ns = 0;
         }
     }
 
     /// Whether the fair class goes first, if it has anybody.
     pub fn is_spent(&self) -> bool {
-        self.used_ns >= BUDGET_NS
+        self.used_ns >= self.budget_ns
     }
 
     /// When the answer of [`is_spent`](Self::is_spent) changes if the present class goes on.
     pub fn next_change_ns(&self, now_ns: u64) -> u64 {
         match self.is_spent() {
-            true => self.window_start_ns + WINDOW_NS,
-            false => now_ns + (BUDGET_NS - self.used_ns),
+            true => self.period_start_ns.saturating_add(self.period_ns),
+            false => now_ns.saturating_add(self.budget_ns - self.used_ns),
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senseless_limits_are_refused() {
+        let limit = RealtimeLimit::new();
+        assert_eq!(limit.set_runtime_ns(Some(1_000_000_001)), Err(BadLimit));
+        assert_eq!(limit.set_period_ns(949_999_999), Err(BadLimit));
+        assert_eq!(limit.set_runtime_ns(None), Ok(()));
+        assert_eq!(limit.set_period_ns(0), Err(BadLimit));
+        assert_eq!(limit.set_period_ns(1), Ok(()));
+        assert_eq!((limit.period_ns(), limit.runtime_ns()), (1, None));
+    }
+
+    #[test]
+    fn no_limit_is_never_spent() {
+        let (limit, mut server) = (RealtimeLimit::new(), FairServer::new());
+        limit.set_runtime_ns(None).unwrap();
+        server.charge(1 << 40, 1 << 39, true, &limit);
+        assert!(!server.is_spent());
+        assert_eq!(server.next_change_ns(5), u64::MAX);
     }
 }

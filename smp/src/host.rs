@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
+use crate::fair_server::RealtimeLimit;
 use crate::offline::OfflineError;
 use crate::params::Params;
 use crate::runtime::{Runtime, Unparked};
@@ -235,6 +236,11 @@ impl Runtime for HostRuntime {
         }
         thread.store_affinity(set);
         Ok(())
+    }
+
+    fn realtime_limit(&self) -> &RealtimeLimit {
+        static LIMIT: RealtimeLimit = RealtimeLimit::new();
+        &LIMIT
     }
 
     fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params) {

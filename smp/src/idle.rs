@@ -66,6 +66,7 @@ impl<P: Platform> Owner<'_, P> {
             if mutate("no_second_look", true, false) && self.steal() {
                 return false;
             }
+            self.ask_when_idle();
         }
         self.program_timer_exactly();
         if self.poll() {

@@ -27,7 +27,8 @@ mod cpu_mask;
 mod demand;
 mod doorway;
 mod fair;
-mod fair_server;
+pub mod fair_server;
+mod hand_on;
 mod held;
 #[cfg(not(target_os = "none"))]
 mod host;
@@ -45,6 +46,7 @@ mod placement;
 pub mod platform;
 mod realtime;
 mod registry;
+mod roamers;
 mod rotate;
 mod run_queue;
 pub mod runtime;
@@ -99,10 +101,12 @@ pub use wait_queue::{TimedOut, WaitQueue};
 pub use offline::OfflineError;
 pub use params::Params;
 pub use platform::{KernelStack, Platform, Topology};
+pub use realtime::TURN_NS as ROUND_ROBIN_TURN_NS;
 pub use runtime::{
     Runtime, Unparked, begin_offline, cpu_online, cpu_stats, create, current, current_id, discard,
     exit, find_thread, finish_offline, install_runtime, now_ns, on_reschedule_ipi, on_timer,
-    online_cpus, park, preempt_if_needed, run_idle, spawn, start, threads, yield_now,
+    online_cpus, park, preempt_if_needed, realtime_limit, run_idle, spawn, start, threads,
+    yield_now,
 };
 pub use scheduler::Scheduler;
 pub use spec::{AffinityError, Policy, SpawnError, ThreadSpec};

@@ -56,49 +56,11 @@ impl<P: Platform> Owner<'_, P> {
         // SAFETY: held, so on no inbox; READY threads stay alive.
         unsafe { shared.inbox.push(thread.into_raw()) };
         self.race_point(RacePoint::Posted);
-        self.ring(target, WORK | urgency);
-    }
-
-    /// Whether a real-time thread would have to wait here although another CPU would run it.
-    pub fn better_elsewhere(&self, thread: &Held) -> bool {
-        let (priority, moved) = thread.body(|body| (body.priority, body.stolen));
-        if priority == 0 || moved || self.sched.cpus.len() == 1 {
-            return false;
+        if urgency == 0 {
+            self.post(target);
+        } else {
+            self.ring(target, WORK | urgency);
         }
-        let running = self.running_priority(self.id);
-        if u32::from(priority) > running {
-            return false;
-        }
-        let better = self.sched.lowest_priority(thread, self.id);
-        let found = better.is_some_and(|cpu| self.running_priority(cpu) < u32::from(priority));
-        if found {
-            thread.body(|body| body.stolen = true);
-        }
-        found
-    }
-
-    /// Sends a waiting real-time thread to a CPU that runs something less urgent.
-    pub fn push_realtime(&mut self) {
-        if self.local.realtime.len() == 0 || self.sched.cpus.len() == 1 {
-            return;
-        }
-        let Some(thread) = self.local.realtime.pop() else {
-            return;
-        };
-        let priority = thread.body(|body| body.priority);
-        let target = self.sched.lowest_priority(&thread, self.id);
-        match target.filter(|&cpu| self.running_priority(cpu) < u32::from(priority)) {
-            Some(cpu) if cpu != self.id && !self.local.is_idle() => self.send_away(thread),
-            _ => self.local.realtime.insert(thread, priority, true),
-        }
-    }
-
-    fn running_priority(&self, cpu: CpuId) -> u32 {
-        self.sched.cpus[cpu.index()]
-            .shared
-            .hints
-            .priority
-            .load(Relaxed)
     }
 }
 
@@ -182,12 +144,12 @@ impl<P: Platform> Scheduler<P> {
 
     /// The CPU that runs the least urgent thread.
     fn lowest_priority(&self, thread: &Thread, near: CpuId) -> Option<CpuId> {
-        let running = |cpu: &CpuId| self.cpus[cpu.index()].shared.hints.priority.load(Relaxed);
+        let running = |cpu: &CpuId| self.running_priority(*cpu);
         self.usable(thread, near).min_by_key(running)
     }
 
     /// All CPUs the thread may use, `near` itself first, then by distance.
-    fn usable(&self, thread: &Thread, near: CpuId) -> impl Iterator<Item = CpuId> {
+    pub(crate) fn usable(&self, thread: &Thread, near: CpuId) -> impl Iterator<Item = CpuId> {
         let others = self.map.clusters_from(near).flat_map(move |cluster| {
             let online = self.online.word(cluster);
             self.map

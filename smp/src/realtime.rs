@@ -4,18 +4,22 @@
 //! highest priority in constant time.
 
 use alloc::boxed::Box;
+use core::ptr;
 
 use intrusive_collections::{LinkedList, LinkedListLink, UnsafeRef, intrusive_adapter};
 
 use percpu::CpuId;
 
 use crate::held::Held;
+use crate::roamers::Roamers;
 use crate::thread::{Thread, Waiting};
 
 /// Real-time priorities are 1..=99; 0 stands for the fair class.
 pub(crate) const MAX_PRIORITY: u8 = 99;
+/// The most threads looked at for one that could go elsewhere.
+const MAX_LOOKS: usize = 16;
 /// The turn of a `Policy::RoundRobin` thread.
-pub(crate) const TURN_NS: u64 = 100_000_000;
+pub const TURN_NS: u64 = 100_000_000;
 
 intrusive_adapter!(Turn = UnsafeRef<Thread>: Thread { turn_link => LinkedListLink });
 
@@ -26,6 +30,7 @@ pub(crate) struct RealtimeQueue {
     occupied: u128,
     lists: Box<[LinkedList<Turn>]>,
     len: usize,
+    roamers: Roamers,
 }
 
 impl RealtimeQueue {
@@ -36,6 +41,7 @@ impl RealtimeQueue {
             occupied: 0,
             lists: lists.collect(),
             len: 0,
+            roamers: Roamers::new(),
         }
     }
 
@@ -51,9 +57,16 @@ impl RealtimeQueue {
         }
     }
 
+    /// The thread that would run next.
+    pub fn first(&self) -> Option<*const Thread> {
+        let first = self.lists[usize::from(self.top())].front();
+        first.get().map(ptr::from_ref)
+    }
+
     /// Queues behind its equals, or before them when it was preempted before its turn ended.
     pub fn insert(&mut self, thread: Held, priority: u8, in_front: bool) {
         thread.set_waiting(self.cpu, Some(Waiting::Realtime(priority)));
+        thread.body(|body| self.roamers.add(&thread, body));
         let list = &mut self.lists[usize::from(priority)];
         // SAFETY: held, so in no list, and it stays alive and put until it is taken out.
         let thread = unsafe { UnsafeRef::from_raw(thread.into_raw()) };
@@ -64,6 +77,32 @@ impl RealtimeQueue {
         }
         self.occupied |= 1 << priority;
         self.len += 1;
+    }
+
+    /// Those that wait here and could wait elsewhere.
+    pub fn roamers(&self) -> &Roamers {
+        &self.roamers
+    }
+
+    /// Takes the most urgent thread that `goal` finds a CPU for, of the first few.
+    pub fn take_for(
+        &mut self,
+        goal: impl Fn(&Thread, u8) -> Option<CpuId>,
+    ) -> Option<(Held, CpuId)> {
+        let by_urgency = (1..=MAX_PRIORITY).rev();
+        let occupied = by_urgency.filter(|&priority| self.occupied >> priority & 1 != 0);
+        let threads = occupied.flat_map(|priority| {
+            let waiting = self.lists[usize::from(priority)].iter();
+            waiting.map(move |thread| (ptr::from_ref(thread), priority))
+        });
+        let found = threads.take(MAX_LOOKS).find_map(|(thread, priority)| {
+            // SAFETY: it is in a list of this queue.
+            let target = goal(unsafe { &*thread }, priority)?;
+            Some((thread, priority, target))
+        });
+        let (thread, priority, target) = found?;
+        // SAFETY: it was just found in this very list.
+        Some((unsafe { self.unlink(&*thread, priority) }, target))
     }
 
     /// Takes the first of the highest priority.
@@ -91,6 +130,8 @@ impl RealtimeQueue {
             self.occupied &= !(1 << priority);
         }
         // SAFETY: just taken out of the list, which held it.
-        unsafe { Held::assume(UnsafeRef::into_raw(thread)) }
+        let thread = unsafe { Held::assume(UnsafeRef::into_raw(thread)) };
+        thread.body(|body| self.roamers.remove(body));
+        thread
     }
 }

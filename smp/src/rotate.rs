@@ -34,7 +34,7 @@ impl<P: Platform> Owner<'_, P> {
         let eldest = self.local.fair.take_eldest(arrived_ns, target, shelf);
         if let Some(thread) = eldest {
             self.cpu.shared.hints.gave_ns.store(now, Relaxed);
-            self.hand_over(thread, target);
+            self.hand_over(thread, target, 0);
         }
     }
 

@@ -27,6 +27,7 @@ impl<P: Platform> Owner<'_, P> {
             if self.cpu.shared.control.take_requests() {
                 self.begin_leaving();
             }
+            self.sched.posted.remove(&self.sched.map, self.id);
             self.race_point(RacePoint::Draining);
             if !early {
                 self.drain();
@@ -166,7 +167,7 @@ impl<P: Platform> Owner<'_, P> {
         let realtime_ns = if priority > 0 { run_ns } else { 0 };
         let fair_waits = self.local.fair.len() > 0;
         let server = &mut self.local.fair_server;
-        server.charge(now, realtime_ns, fair_waits);
+        server.charge(now, realtime_ns, fair_waits, &self.sched.realtime_limit);
         // SAFETY: the running thread's body belongs to this CPU.
         unsafe { &*self.local.current }.body.with_mut(|body| {
             // SAFETY: as above.
@@ -221,7 +222,7 @@ impl<P: Platform> Owner<'_, P> {
     /// the tick as needed. On return no request is left that nobody would interrupt for.
     pub fn leave(&mut self) {
         loop {
-            self.push_realtime();
+            self.hand_on();
             self.share_surplus();
             self.cpu
                 .shared

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
+use crate::fair_server::RealtimeLimit;
 use crate::offline::OfflineError;
 use crate::params::Params;
 use crate::spec::{AffinityError, SpawnError, ThreadSpec};
@@ -59,6 +60,8 @@ pub trait Runtime: Sync {
     fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params);
     /// What is lent to `thread` changed (`pi/`): as after [`change_params`](Self::change_params).
     fn announce(&self, thread: &ThreadRef);
+    /// How much of each CPU real-time threads may have. Any context.
+    fn realtime_limit(&self) -> &RealtimeLimit;
     /// All threads that are not yet reaped, idle threads left out.
     fn threads(&self) -> Vec<ThreadRef>;
     fn find_thread(&self, tid: u32) -> Option<ThreadRef>;
@@ -170,6 +173,10 @@ pub fn exit() -> ! {
 #[cfg(not(loom))]
 pub(crate) fn announce(thread: &ThreadRef) {
     runtime().announce(thread);
+}
+
+pub fn realtime_limit() -> &'static RealtimeLimit {
+    runtime().realtime_limit()
 }
 
 pub fn threads() -> Vec<ThreadRef> {

@@ -18,6 +18,7 @@ use crate::account::TimeClass;
 use crate::control_word::NEED;
 use crate::cpu::Cpu;
 use crate::cpu_mask::CpuMask;
+use crate::fair_server::RealtimeLimit;
 use crate::held::Held;
 use crate::inbox::{Inbox, ReadyLink};
 use crate::offline::OfflineError;
@@ -44,6 +45,12 @@ pub struct Scheduler<P: Platform> {
     pub(crate) idle: CpuMask,
     /// CPUs whose shelf may have something; written by the CPU itself.
     pub(crate) overloaded: CpuMask,
+    /// CPUs with waiting threads that only they can hand on; written by the CPU itself.
+    pub(crate) holding: CpuMask,
+    /// How much of a CPU real time may have.
+    pub(crate) realtime_limit: RealtimeLimit,
+    /// CPUs that were sent something they may look at when they like.
+    pub(crate) posted: CpuMask,
     pub(crate) registry: Registry,
     pub(crate) graveyard: Inbox<ReadyLink>,
     pub(crate) reaper: spin::Once<ThreadRef>,
@@ -70,6 +77,9 @@ impl<P: Platform> Scheduler<P> {
             online: CpuMask::new(&map),
             idle: CpuMask::new(&map),
             overloaded: CpuMask::new(&map),
+            holding: CpuMask::new(&map),
+            realtime_limit: RealtimeLimit::new(),
+            posted: CpuMask::new(&map),
             registry: Registry::new(),
             graveyard: Inbox::new(),
             reaper: spin::Once::new(),
@@ -332,8 +342,14 @@ impl<P: Platform> Runtime for Scheduler<P> {
     }
 
     fn change_params(&self, thread: &ThreadRef, change: &dyn Fn(Params) -> Params) {
+        // First the value, then the announcement, as in `set_affinity`.
+        if mutate("announce_before_store", false, true) {
+            self.act(|owner| owner.announce_change(thread));
+        }
         thread.params.update(change);
-        self.act(|owner| owner.announce_change(thread));
+        if mutate("announce_before_store", true, false) {
+            self.act(|owner| owner.announce_change(thread));
+        }
         self.trace_if(Kind::Policy, || {
             let (policy, priority) = thread.params.load().policy.linux_numbers();
             let tid = thread.tid();
@@ -347,6 +363,10 @@ impl<P: Platform> Runtime for Scheduler<P> {
 
     fn announce(&self, thread: &ThreadRef) {
         self.act(|owner| owner.announce_change(thread));
+    }
+
+    fn realtime_limit(&self) -> &RealtimeLimit {
+        &self.realtime_limit
     }
 
     fn threads(&self) -> Vec<ThreadRef> {

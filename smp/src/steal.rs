@@ -118,12 +118,12 @@ impl<P: Platform> Owner<'_, P> {
         let Some(thread) = self.local.fair.take_for(target, shelf) else {
             return false;
         };
-        self.hand_over(thread, target);
+        self.hand_over(thread, target, 0);
         true
     }
 
-    /// Sends a thread that waited here to another CPU that has room.
-    pub fn hand_over(&mut self, thread: Held, target: CpuId) {
+    /// Sends a thread that waited here to another CPU that has room; NEED or 0 as in `dispatch`.
+    pub fn hand_over(&mut self, thread: Held, target: CpuId, urgency: u32) {
         self.dirty = true;
         thread.body(|body| {
             self.local.fair.detach(body);
@@ -134,17 +134,11 @@ impl<P: Platform> Owner<'_, P> {
             settle(&thread);
         }
         // The target sends it on should it have become forbidden there.
-        self.send(thread, target, 0);
+        self.send(thread, target, urgency);
     }
 }
 
 impl<P: Platform> Scheduler<P> {
-    /// Whether a fair thread would get its share on `cpu`: no real-time thread runs there.
-    pub(crate) fn serves_fair(&self, cpu: CpuId) -> bool {
-        let running = &self.cpus[cpu.index()].shared.hints.priority;
-        running.load(Relaxed) == 0
-    }
-
     /// Threads that want to run on `cpu`, as far as it told.
     pub(crate) fn load(&self, cpu: CpuId) -> u32 {
         let ready = self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);

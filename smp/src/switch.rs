@@ -260,16 +260,6 @@ impl<P: Platform> Owner<'_, P> {
         self.check_placement(waited, !stolen, now);
     }
 
-    /// Tells the others how urgent what runs here is.
-    pub fn publish_priority(&mut self) {
-        let priority = match self.local.is_idle() {
-            true => 0,
-            false => self.current_body(|body| body.priority),
-        };
-        let hint = &self.cpu.shared.hints.priority;
-        hint.store(u32::from(priority), Relaxed);
-    }
-
     /// Settles the thread that was switched away from: its context is saved now.
     pub fn run_tail(&mut self) {
         let tail = core::mem::replace(&mut self.local.tail, Tail::None);

@@ -21,7 +21,9 @@ use crate::magic::Magic;
 use crate::params::{Params, ParamsWord};
 use crate::pi::Inheritance;
 use crate::platform::KernelStack;
+use crate::realtime;
 use crate::runtime::runtime;
+use crate::share;
 use crate::sleep::SleepEntry;
 use crate::spec::{AffinityError, Policy, ThreadSpec};
 use crate::state::State;
@@ -132,6 +134,16 @@ impl ThreadRef {
         self.change_params(|params| Params { nice, ..params });
     }
 
+    /// How long it runs before an equal takes its turn; 0: as long as it likes. What the fair class
+    /// grants depends on how many want to run on its CPU now.
+    pub fn turn_ns(&self) -> u64 {
+        match self.policy() {
+            Policy::Fifo(_) => 0,
+            Policy::RoundRobin(_) => realtime::TURN_NS,
+            _ => share::slice_ns(runtime().cpu_stats(self.cpu()).nr_ready as usize + 1),
+        }
+    }
+
     /// Sleeps until the thread is dead.
     pub fn join(&self) {
         runtime().join(self);
@@ -158,6 +170,8 @@ pub struct Thread {
     extension: Lock<Option<Arc<dyn Any + Send + Sync>>>,
     affinity: Lock<CpuSet>,
     restricted: AtomicBool,
+    /// Restricted to one CPU.
+    pinned: core::sync::atomic::AtomicBool,
     /// Its affinity was lifted and nobody has been told yet.
     unbound: core::sync::atomic::AtomicBool,
     pub(crate) params: ParamsWord,
@@ -240,6 +254,7 @@ impl Thread {
             extension: Lock::new(spec.extension),
             affinity: Lock::new(affinity),
             restricted: AtomicBool::new(affinity != CpuSet::ALL),
+            pinned: core::sync::atomic::AtomicBool::new(affinity.count() == 1),
             unbound: core::sync::atomic::AtomicBool::new(false),
             params: ParamsWord::new(params),
             inheritance: Inheritance::new(),
@@ -298,6 +313,11 @@ impl Thread {
         self.restricted.load(Ordering::Relaxed)
     }
 
+    /// Whether its affinity leaves it one CPU.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.is_restricted() && self.pinned.load(Relaxed)
+    }
+
     /// IRQs masked.
     pub(crate) fn may_run_on(&self, cpu: CpuId) -> bool {
         !self.is_restricted() || self.affinity.lock().contains(cpu)
@@ -308,6 +328,7 @@ impl Thread {
         let _irqs = irqs_off();
         let mut affinity = self.affinity.lock();
         *affinity = *set;
+        self.pinned.store(set.count() == 1, Relaxed);
         self.restricted
             .store(*set != CpuSet::ALL, Ordering::Relaxed);
     }

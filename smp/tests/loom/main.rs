@@ -5,9 +5,11 @@
 #![cfg(loom)]
 
 mod blocking;
+mod handing_on;
 mod harness;
 mod inheritance;
 mod machine;
 mod offline;
+mod parameters;
 mod scheduler;
 mod trace;

@@ -128,6 +128,11 @@ pub struct Machine {
     pub wasted_ns: u64,
     pub worst_waste_ns: u64,
     waste_since: Option<u64>,
+    /// The longest a real-time thread waited while a CPU it may use ran something less urgent.
+    pub worst_inversion_ns: u64,
+    /// Whether inversions are looked for at all: it takes long.
+    pub watch_inversions: bool,
+    inverted_since: BTreeMap<u32, u64>,
     pub finished: usize,
     pub spawned: VecDeque<u32>,
 }
@@ -154,6 +159,9 @@ impl Machine {
             wasted_ns: 0,
             worst_waste_ns: 0,
             waste_since: None,
+            worst_inversion_ns: 0,
+            watch_inversions: false,
+            inverted_since: BTreeMap::new(),
             finished: 0,
             spawned: VecDeque::new(),
         };
@@ -387,6 +395,7 @@ impl Machine {
             && at <= end_ns
         {
             self.note_waste(at.max(self.now()));
+            self.note_inversions(at.max(self.now()));
             let now = at.max(self.now());
             self.sched.platform().now.store(now, Relaxed);
             self.charge(cpu);
@@ -405,8 +414,35 @@ impl Machine {
         let left = end_ns.max(self.now());
         if end_ns != u64::MAX {
             self.note_waste(left);
+            self.note_inversions(left);
             self.sched.platform().now.store(left, Relaxed);
             (0..self.cpus.len()).for_each(|cpu| self.charge(cpu));
+        }
+    }
+
+    /// Notes real-time threads that wait while a CPU they may use runs something less urgent.
+    fn note_inversions(&mut self, until: u64) {
+        if !self.watch_inversions {
+            return;
+        }
+        let now = self.now();
+        let running: Vec<(CpuId, u8)> = (0..self.cpus.len())
+            .map(|cpu| {
+                let thread = self.sched.find_thread(self.cpus[cpu].running);
+                let priority = thread.map_or(0, |thread| thread.params().priority());
+                (CpuId::new(cpu), priority)
+            })
+            .collect();
+        for thread in self.sched.threads() {
+            let (priority, affinity) = (thread.params().priority(), thread.affinity());
+            let better =
+                |&(cpu, running): &(CpuId, u8)| running < priority && affinity.contains(cpu);
+            if thread.phase() == smp::Phase::Ready && running.iter().any(better) {
+                let since = *self.inverted_since.entry(thread.tid()).or_insert(now);
+                self.worst_inversion_ns = self.worst_inversion_ns.max(until - since);
+            } else {
+                self.inverted_since.remove(&thread.tid());
+            }
         }
     }
 
@@ -421,9 +457,7 @@ impl Machine {
             .collect();
         let wasted = !waiting.is_empty()
             && self.sched.threads().iter().any(|thread| {
-                thread.phase() == smp::Phase::Ready
-                    && thread.affinity().intersects(&waiting)
-                    && thread.affinity() == CpuSet::ALL
+                thread.phase() == smp::Phase::Ready && thread.affinity().intersects(&waiting)
             });
         if !wasted {
             self.waste_since = None;

@@ -2,6 +2,7 @@
 //! should be.
 
 mod fairness;
+mod handing_on;
 mod machine;
 mod offline;
 mod parameters;

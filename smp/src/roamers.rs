@@ -1,0 +1,47 @@
+//! Which of the threads in a queue could run elsewhere, and where.
+//!
+//! Only for threads that are not on the shelf, where anybody may take them: they wait for their
+//! CPU to hand them on. Those bound to this one CPU do not count.
+
+use percpu::CpuSet;
+
+use crate::body::Body;
+use crate::thread::Thread;
+
+pub(crate) struct Roamers {
+    count: usize,
+    /// At least where they may run; exact again when none is left.
+    pub to: CpuSet,
+}
+
+impl Roamers {
+    pub fn new() -> Self {
+        Self {
+            count: 0,
+            to: CpuSet::EMPTY,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// A thread is queued.
+    pub fn add(&mut self, thread: &Thread, body: &mut Body) {
+        body.roams = !thread.is_pinned();
+        if body.roams {
+            self.count += 1;
+            self.to = self.to.union(&thread.affinity());
+        }
+    }
+
+    /// A thread is taken out.
+    pub fn remove(&mut self, body: &mut Body) {
+        if core::mem::take(&mut body.roams) {
+            self.count -= 1;
+        }
+        if self.count == 0 {
+            self.to = CpuSet::EMPTY;
+        }
+    }
+}
