@@ -57,7 +57,7 @@ chaos: image build/Image-chaos
 	@$(LAUNCH) chaos --cpus $(CHAOS_CPUS) --secs $(or $(SECS),$(CHAOS_SECS)) $(if $(SEED),--seed $(SEED))
 
 test: image build/bench/initramfs.cpio
-	@$(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
+	@KERNEL_ELF=$(KERNEL_ELF) $(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
 
 # The scheduler's acceptance metrics, beside their targets and Linux. COUNT: one, four, crowd.
 bench-sched: build/Image build/bench/initramfs.cpio

@@ -5,6 +5,7 @@
 //! for the hang timeout.
 
 mod boots;
+mod codegen;
 mod faults;
 pub mod guest;
 mod host;
@@ -70,6 +71,11 @@ const STAGES: &[Stage] = &[
         name: "budget",
         what: "no row of user/bench costs more instructions than its budget",
         run: crate::budget::stage,
+    },
+    Stage {
+        name: "codegen",
+        what: "what the compiler made of the kernel",
+        run: codegen::all,
     },
     Stage {
         name: "loom",

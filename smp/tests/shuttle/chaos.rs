@@ -181,12 +181,12 @@ fn nobody_is_lost_on_eight_cpus() {
 }
 
 #[test]
-fn a_tail_before_the_save_is_found() {
+fn a_stack_in_use_while_ready_is_found() {
     finds("tail_before_save", "on two CPUs", four_cpus_preempt);
 }
 
 #[test]
-fn a_dropped_token_is_found() {
+fn a_lost_wake_is_found() {
     finds(
         "token_dropped_when_ready",
         "sleeps through a wake",
@@ -195,6 +195,6 @@ fn a_dropped_token_is_found() {
 }
 
 #[test]
-fn an_affinity_announced_too_early_is_found() {
+fn an_affinity_ignored_is_found() {
     finds("announce_before_store", "breach", six_cpus_bind);
 }

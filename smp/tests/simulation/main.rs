@@ -3,6 +3,7 @@
 
 mod fairness;
 mod handing_on;
+mod lessons;
 mod machine;
 mod offline;
 mod parameters;
