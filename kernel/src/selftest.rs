@@ -32,6 +32,7 @@ const TESTS: &[Test] = &[
     ("heap", memory::heap_survives_all_cpus),
     ("stack-guard", memory::overflow_hits_the_guard),
     ("sleep", scheduling::sleeps_last_as_long_as_asked),
+    ("idle-sleeps", scheduling::idle_cpus_sleep),
     ("preemption", scheduling::spinning_threads_are_preempted),
     ("spread", scheduling::load_reaches_every_cpu),
     ("wake-remote", scheduling::wakes_cross_cpus),

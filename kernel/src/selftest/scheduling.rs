@@ -49,6 +49,29 @@ pub fn spinning_threads_are_preempted() -> Outcome {
     Ok(())
 }
 
+/// CPUs with nothing to do are left alone: no tick, no polling.
+pub fn idle_cpus_sleep() -> Outcome {
+    const WINDOW_NS: u64 = 200_000_000;
+    /// A network timer or two; a tick of a kilohertz would be 200.
+    const BOUND: u64 = 20;
+    let interrupts = || -> Vec<(CpuId, u64)> {
+        let online = smp::online_cpus();
+        let of = |cpu| {
+            let stats = smp::cpu_stats(cpu);
+            (cpu, stats.timer_irqs + stats.ipis_received)
+        };
+        online.iter().map(of).collect()
+    };
+    let before = interrupts();
+    let end = smp::now_ns() + WINDOW_NS;
+    while smp::park(Some(end)) != Unparked::TimedOut {}
+    let quiet = before
+        .iter()
+        .zip(interrupts())
+        .all(|((_, before), (_, after))| after - before < BOUND);
+    check(quiet, "an idle CPU was interrupted again and again")
+}
+
 /// Twice as many busy threads as CPUs, all born on one: every CPU gets to run some.
 pub fn load_reaches_every_cpu() -> Outcome {
     let cpus = smp::online_cpus().count();
