@@ -182,19 +182,27 @@ fn nobody_is_lost_on_eight_cpus() {
 
 #[test]
 fn a_stack_in_use_while_ready_is_found() {
-    finds("tail_before_save", "on two CPUs", four_cpus_preempt);
+    finds(
+        "tail_before_save",
+        &["on two CPUs", "check TwoCpus"],
+        four_cpus_preempt,
+    );
 }
 
 #[test]
 fn a_lost_wake_is_found() {
     finds(
         "token_dropped_when_ready",
-        "sleeps through a wake",
+        &["sleeps through a wake"],
         four_cpus_wake_and_park,
     );
 }
 
 #[test]
 fn an_affinity_ignored_is_found() {
-    finds("announce_before_store", "breach", six_cpus_bind);
+    finds(
+        "announce_before_store",
+        &["affinity breach", "check Affinity"],
+        six_cpus_bind,
+    );
 }
