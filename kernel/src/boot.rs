@@ -7,6 +7,7 @@ use crate::arch::aarch64::mmu::{self, Image};
 use crate::arch::aarch64::{cpu, gate, gic, psci, secondary, stack, timer, tlb};
 use crate::machine::{self, Machine, MemoryMap, Region};
 use crate::process::exec::{init, vdso};
+use crate::process::membarrier;
 use crate::{console, drivers, fs, hotplug, irq, panic, sched, selftest, symbols, trace, tty};
 use core::ops::Range;
 use mm::PhysAddr;
@@ -229,6 +230,7 @@ fn install_private_interrupts(machine: &Machine) {
     });
     irq::install("reschedule", sgi::RESCHEDULE.into(), smp::on_reschedule_ipi);
     irq::install("stop", sgi::STOP.into(), || panic::stop_this_cpu());
+    irq::install("barrier", sgi::BARRIER.into(), membarrier::answer);
     irq::install("report", sgi::REPORT.into(), crate::report::this_cpu);
 }
 

@@ -26,6 +26,8 @@ pub mod sgi {
     pub const STOP: u8 = 1;
     /// Print where this CPU is.
     pub const REPORT: u8 = 2;
+    /// Answer a request for a memory barrier.
+    pub const BARRIER: u8 = 3;
 }
 
 type Handler = Box<dyn Fn() + Send + Sync>;

@@ -139,6 +139,10 @@ impl Platform for Hardware {
         crate::chaos::disturb(point)
     }
 
+    fn stack_used(&self, stack: &KernelStack) -> Option<usize> {
+        Some(stack.owner.downcast_ref::<Stack>()?.used())
+    }
+
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
         let stack = Stack::new().map_err(|_| SpawnError::OutOfMemory)?;
         let top = stack.top().as_usize();

@@ -6,6 +6,7 @@
 
 mod hardware;
 mod hotplug;
+mod kernel_threads;
 mod memory;
 mod scheduling;
 
@@ -38,6 +39,9 @@ const TESTS: &[Test] = &[
     ("wake-remote", scheduling::wakes_cross_cpus),
     ("affinity", scheduling::affinity_is_obeyed),
     ("thread-churn", scheduling::threads_leave_nothing_behind),
+    ("kthread-handles", kernel_threads::handles),
+    ("kthread-waiting", kernel_threads::waiting),
+    ("inversion", kernel_threads::inversion),
     ("hotplug", hotplug::cpus_come_and_go),
 ];
 

@@ -7,7 +7,7 @@
 use crate::arch::{self, Fault, FaultClass, TrapFrame};
 use crate::error::Errno;
 use crate::process::signal::{self, SigInfo, Signal, deliver, info::code};
-use crate::process::{self, Attention, Current, exit};
+use crate::process::{self, Attention, Current, exit, rseq};
 use crate::syscall;
 use crate::user_memory::{USER_END, UserPtr};
 use mm::space::{self, Access};
@@ -143,6 +143,9 @@ enum Fate {
 fn deliver_signals(registers: &mut TrapFrame) -> Fate {
     let current = process::current();
     deliver::deliver(&current, registers);
+    if current.attention().contains(Attention::RSEQ) {
+        rseq::settle(&current, registers);
+    }
     if current.attention().contains(Attention::EXIT) {
         Fate::Leaves
     } else {

@@ -108,6 +108,11 @@ pub trait Platform: Send + Sync + 'static {
     /// A fresh kernel stack, its initial frame ready for `switch`. IRQs in any state, may not
     /// sleep.
     fn new_stack(&self) -> Result<KernelStack, SpawnError>;
+
+    /// How much of a stack has been used at most, in bytes, if that can be seen.
+    fn stack_used(&self, _stack: &KernelStack) -> Option<usize> {
+        None
+    }
 }
 
 /// A thread's kernel stack: the memory, owned opaquely, and where execution starts or stopped.

@@ -137,6 +137,14 @@ impl Registry {
         all
     }
 
+    /// Calls `look` while the thread cannot be reaped; `None` if it was. IRQs are masked.
+    pub fn while_registered<R>(&self, thread: &ThreadRef, look: impl FnOnce() -> R) -> Option<R> {
+        let _irqs = irqs_off();
+        let threads = self.threads.lock();
+        let registered = threads.by_tid.get(&thread.tid()) == Some(thread);
+        registered.then(look)
+    }
+
     /// Takes a dead thread off the table; its number may be used again.
     pub fn remove(&self, thread: &Thread) -> Option<ThreadRef> {
         let _irqs = irqs_off();

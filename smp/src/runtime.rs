@@ -64,6 +64,11 @@ pub trait Runtime: Sync {
     fn realtime_limit(&self) -> &RealtimeLimit;
     /// All threads that are not yet reaped, idle threads left out.
     fn threads(&self) -> Vec<ThreadRef>;
+    /// How much of the thread's kernel stack has been used at most, in bytes; `None` when that
+    /// cannot be told, or the thread is gone. Looks at each word: for people.
+    fn stack_used(&self, _thread: &ThreadRef) -> Option<usize> {
+        None
+    }
     fn find_thread(&self, tid: u32) -> Option<ThreadRef>;
     fn cpu_stats(&self, cpu: CpuId) -> CpuStats;
     fn online_cpus(&self) -> CpuSet;

@@ -373,6 +373,18 @@ impl<P: Platform> Runtime for Scheduler<P> {
         self.registry.all()
     }
 
+    fn stack_used(&self, thread: &ThreadRef) -> Option<usize> {
+        let used = || {
+            // SAFETY: from creation to `bereave`, which comes after it left the registry, nobody
+            // writes the stack's own record.
+            let stack = thread
+                .launch
+                .with(|launch| unsafe { &(*launch).stack }.as_ref());
+            self.platform.stack_used(stack?)
+        };
+        self.registry.while_registered(thread, used)?
+    }
+
     fn find_thread(&self, tid: u32) -> Option<ThreadRef> {
         self.registry.find(tid)
     }

@@ -144,6 +144,11 @@ impl ThreadRef {
         }
     }
 
+    /// The high-water mark of its kernel stack, in bytes; `None` if that cannot be told.
+    pub fn stack_used(&self) -> Option<usize> {
+        runtime().stack_used(self)
+    }
+
     /// Sleeps until the thread is dead.
     pub fn join(&self) {
         runtime().join(self);

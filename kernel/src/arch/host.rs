@@ -134,6 +134,10 @@ pub fn end(how: impl core::fmt::Debug) -> ! {
 /// See `aarch64::control`: threads of the host need no interrupt to look again.
 pub fn interrupt_cpu(_cpu: percpu::CpuId) {}
 
+pub fn request_barrier(_cpu: percpu::CpuId) {
+    crate::process::membarrier::answer();
+}
+
 pub mod usercopy {
     //! Plain copies, refusing the first page, as a kernel would.
 

@@ -21,7 +21,7 @@ pub use trap_frame::{FpRegisters, TrapFrame};
 pub mod aarch64;
 #[cfg(target_os = "none")]
 pub use aarch64::{
-    control::{end, interrupt_cpu},
+    control::{end, interrupt_cpu, request_barrier},
     cpu::{Features, features},
     exception::enter_user_mode,
     random::random_word,

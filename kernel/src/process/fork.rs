@@ -5,7 +5,7 @@ use super::signal::{AltStack, TaskSignals};
 use super::table::{self, Entry};
 use super::task::{Attention, Start, Task, TaskParts};
 use super::thread_group::{Process, RunState};
-use super::{Capabilities, Current, Resource, current, pidfd};
+use super::{Capabilities, Current, Resource, current, pidfd, rseq};
 use crate::arch::{TrapFrame, UserState};
 use crate::error::{Errno, Result};
 use crate::user_memory::UserPtr;
@@ -143,7 +143,9 @@ fn build(
     let process = if has(CloneFlags::THREAD) {
         current.process().clone()
     } else {
-        child_process(current, args, thread)?
+        let child = child_process(current, args, thread)?;
+        child.membarrier.inherit(&current.process().membarrier);
+        child
     };
     let files = current.files();
     let fs = current.fs();
@@ -168,6 +170,10 @@ fn build(
     if has(CloneFlags::CHILD_CLEARTID) {
         task.clear_child_tid
             .store(args.child_tid, Ordering::Relaxed);
+    }
+    if !has(CloneFlags::VM) {
+        task.rseq.inherit(&current.rseq);
+        rseq::disturb(&task);
     }
     task.attach(thread.clone());
     thread.set_extension(task.clone());

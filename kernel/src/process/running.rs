@@ -2,6 +2,8 @@
 //!
 //! A thread finds its task by its kernel stack ([`arch::owner`]), which takes no interrupt mask.
 
+#[cfg(target_os = "none")]
+use super::rseq;
 use super::task::{Attention, Task};
 use crate::arch;
 use alloc::sync::Arc;
@@ -91,6 +93,7 @@ pub fn before_switch(prev: &smp::Thread, next: &smp::Thread) {
     };
     if let Some(task) = prev {
         task.user.switch_out(masked);
+        rseq::disturb(task);
     }
     // `next` is RUNNING. Pairs with the fence of `Task::notify`: either a reason to attend to is
     // seen at the next return to user mode, or its sender sees the thread running and interrupts

@@ -2,6 +2,7 @@
 
 use super::credentials::Credentials;
 use super::restart::Restart;
+use super::rseq::Rseq;
 use super::signal::{SignalSet, TaskSignals};
 use super::thread_group::Process;
 use crate::arch::{self, TrapFrame, UserState};
@@ -25,6 +26,8 @@ bitflags! {
         const STOP = 1 << 2;
         /// The signal mask is a temporary one (sigsuspend, ppoll): put the saved one back.
         const RESTORE_MASK = 1 << 3;
+        /// A registered restartable sequence must be looked at (`rseq`).
+        const RSEQ = 1 << 4;
         /// What ends a wait.
         const INTERRUPTS = Self::SIGNAL.bits() | Self::EXIT.bits() | Self::STOP.bits();
     }
@@ -54,6 +57,7 @@ pub struct Task {
     pub(crate) robust_list: AtomicUsize,
     /// It has handed on the priority-inheriting futexes it held: nobody may wait for it any more.
     pub(crate) futexes_released: AtomicBool,
+    pub(super) rseq: Rseq,
     /// How to go on with an interrupted call (restart_syscall(2)).
     pub(crate) restart: SpinLock<Option<Restart>>,
     /// The low byte of exit(2)'s argument: the process's status if this is its last thread.
@@ -98,6 +102,7 @@ impl Task {
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             futexes_released: AtomicBool::new(false),
+            rseq: Rseq::default(),
             restart: SpinLock::new(None),
             exit_code: AtomicU8::new(0),
             charged_to: AtomicU32::new(0),

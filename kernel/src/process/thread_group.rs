@@ -38,6 +38,7 @@ pub struct Process {
     /// The parent of a vfork waits here until `shares_memory_with_parent` ends.
     pub(super) vfork_done: WaitQueue,
     pub(crate) timers: super::itimer::Timers,
+    pub(crate) membarrier: super::membarrier::Registered,
     /// Where handlers without a restorer return to: the vDSO's `rt_sigreturn`.
     trampoline: AtomicUsize,
     /// Run time of threads that have exited, and of children waited for.
@@ -139,6 +140,7 @@ impl Process {
             thread_events: WaitQueue::new(),
             vfork_done: WaitQueue::new(),
             timers: super::itimer::Timers::default(),
+            membarrier: super::membarrier::Registered::default(),
             trampoline: AtomicUsize::new(0),
             past: PastTimes::default(),
         })

@@ -10,6 +10,7 @@ mod kernel_log;
 mod memory;
 mod poll;
 mod process;
+mod rseq;
 mod sched;
 mod signal;
 mod socket;
@@ -39,6 +40,7 @@ const FAMILIES: &[&Calls] = &[
     memory::CALLS,
     poll::CALLS,
     process::CALLS,
+    rseq::CALLS,
     sched::CALLS,
     signal::CALLS,
     socket::CALLS,

@@ -1,13 +1,15 @@
 //! Kernel stacks: eight pages above an unmapped guard as large, recycled.
 //!
 //! The stack half of the window is cut into aligned slots of a guard and a stack above it, so what
-//! follows a stack is the next slot's guard. A stack being the upper half of its slot, one bit of
+//! follows a stack is the next slot's guard. A stack is all zeros when it is handed out, so what is
+//! not zero any more has been used. A stack being the upper half of its slot, one bit of
 //! the stack pointer tells the exception vectors whether there is room left.
 
 use super::window::{self, Kernel};
 use super::{KernelAccess, WINDOW};
 use crate::OutOfMemory;
 use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::arch;
 use crate::frame;
 use crate::lock::SpinLock;
 use crate::page_table::release_page;
@@ -73,6 +75,7 @@ impl Stack {
             stack.discard();
             return Err(error);
         }
+        stack.clear();
         Ok(core::mem::ManuallyDrop::into_inner(stack))
     }
 
@@ -84,6 +87,28 @@ impl Stack {
     /// The lowest usable address; the guard is below.
     pub fn bottom(&self) -> VirtAddr {
         VirtAddr(BASE + self.slot * SLOT_SIZE + STACK_SIZE)
+    }
+
+    /// How many bytes of it have been used at most: from the first that is not zero.
+    pub fn used(&self) -> usize {
+        let words = (self.bottom().0..self.top().0).step_by(size_of::<usize>());
+        let is_used = |address: &usize| {
+            // SAFETY: mapped while this value lives; whoever runs on the stack may write to it
+            // meanwhile, which a volatile read of a word stands.
+            let word =
+                unsafe { core::ptr::with_exposed_provenance::<usize>(*address).read_volatile() };
+            word != 0
+        };
+        let first = words.into_iter().find(is_used);
+        first.map_or(0, |first| self.top().0 - first)
+    }
+
+    /// Makes the whole stack zero.
+    fn clear(&self) {
+        for page in self.pages() {
+            // SAFETY: mapped, and nobody runs on it.
+            unsafe { arch::zero_page(core::ptr::with_exposed_provenance_mut(page.0)) };
+        }
     }
 
     fn pages(&self) -> impl Iterator<Item = VirtAddr> {
@@ -120,6 +145,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        self.clear();
         let mut pool = POOL.lock();
         if pool.mapped.len() < KEEP_IDLE {
             pool.mapped.push(self.slot);

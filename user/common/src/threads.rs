@@ -18,6 +18,8 @@ pub struct Thread {
     pub run_ns: Option<u64>,
     pub switches: Option<u64>,
     pub migrations: Option<u64>,
+    /// Most bytes of its kernel stack that were ever in use.
+    pub stack: Option<u64>,
 }
 
 pub fn all() -> Vec<Thread> {
@@ -44,6 +46,7 @@ fn own_line(line: &str) -> Option<Thread> {
         run_ns: count("run_ns"),
         switches: count("switches").or(Some(count("voluntary")? + count("involuntary")?)),
         migrations: count("migrations"),
+        stack: count("stack"),
     })
 }
 
@@ -100,6 +103,7 @@ fn one_from_proc(process: u32, id: u32) -> Option<Thread> {
         run_ns: run_time(&folder),
         switches: sum(["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"]),
         migrations: None,
+        stack: None,
     })
 }
 

@@ -19,6 +19,7 @@ mod memory;
 mod pipes;
 mod process;
 mod programs;
+mod restartable;
 mod signals;
 mod socket_calls;
 mod sockets;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         signals::TESTS,
         threads::TESTS,
         inheritance::TESTS,
+        restartable::TESTS,
         memory::TESTS,
         floating_point::TESTS,
         pipes::TESTS,

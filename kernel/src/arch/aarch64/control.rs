@@ -11,6 +11,11 @@ pub fn interrupt_cpu(cpu: CpuId) {
     gic::send_sgi(cpu, sgi::RESCHEDULE);
 }
 
+/// Interrupts `cpu`, which answers with a memory barrier (`membarrier`).
+pub fn request_barrier(cpu: CpuId) {
+    gic::send_sgi(cpu, sgi::BARRIER);
+}
+
 /// Powers off, resets or stops the machine.
 pub fn end(how: End) -> ! {
     percpu::irq::mask_for_good();

@@ -93,6 +93,13 @@ pub unsafe fn switch(save: &AtomicUsize, next: usize) {
     unsafe { weft_switch(save.as_ptr(), next) };
 }
 
+/// Calls `visit` with each call that led a thread to the switch that left its stack pointer at
+/// `sp`. If it runs again meanwhile, the answer is nonsense, and harmless.
+pub fn of_switched_out(sp: usize, visit: impl FnMut(u64)) {
+    let record = sp + core::mem::offset_of!(Saved, x30) - size_of::<usize>();
+    super::backtrace::from_record(record as u64, visit);
+}
+
 cpu_local! {
     /// Where the vectors put SP when the interrupted stack has no room left.
     pub static OVERFLOW_STACK_TOP: AtomicUsize = AtomicUsize::new(0);

@@ -88,7 +88,17 @@ fn thread(thread: &ThreadRef) -> String {
         "switches={switches} voluntary={} involuntary={} ",
         stats.voluntary, stats.involuntary
     );
-    let _ = writeln!(line, "migrations={}", stats.migrations);
+    let _ = write!(line, "migrations={} ", stats.migrations);
+    let scheduled = thread.effective_params();
+    let (_, _, scheduled) = policy_numbers(scheduled.policy, scheduled.nice);
+    let stack = thread
+        .stack_used()
+        .map_or("-".to_string(), |used| used.to_string());
+    let _ = writeln!(
+        line,
+        "generation={} scheduled={scheduled} stack={stack}",
+        thread.id().generation
+    );
     line
 }
 

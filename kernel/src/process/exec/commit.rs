@@ -86,6 +86,8 @@ fn install_memory(current: &Current, prepared: &Prepared) {
     let process = current.process();
     process.set_trampoline(prepared.vdso.sigreturn);
     current.user.fp.set(&FpRegisters::default());
+    current.rseq.forget();
+    process.membarrier.forget();
     let old = {
         let irqs_off = percpu::irq::mask();
         current.user.set_tls(0);

@@ -11,7 +11,7 @@ mod script;
 pub mod stack;
 pub mod vdso;
 
-use super::{Credentials, Image, Process, Resource, current};
+use super::{Credentials, Image, Process, Resource, current, rseq};
 use crate::arch::{self, TrapFrame};
 use crate::error::{Errno, Result};
 use crate::fs::{Caller, OpenFile};
@@ -32,6 +32,9 @@ const STACK_MINIMUM: usize = 128 << 10;
 const STACK_MAXIMUM: usize = 1 << 30;
 /// Bytes of arguments and environment: a quarter of the default stack, as Linux.
 pub const ARGUMENTS_LIMIT: usize = 2 << 20;
+/// Linux 6.3's: which fields of `struct rseq` the kernel keeps, and its alignment.
+const AT_RSEQ_FEATURE_SIZE: u32 = 27;
+const AT_RSEQ_ALIGN: u32 = 28;
 /// `AT_MINSIGSTKSZ`: a signal frame with all its records.
 const SIGNAL_FRAME_SIZE: u64 = 4720;
 
@@ -251,6 +254,8 @@ fn auxiliary_vector(
         value(auxvec::AT_HWCAP2, features.hwcap2),
         (auxvec::AT_EXECFN.into(), Auxiliary::Path),
         (auxvec::AT_PLATFORM.into(), Auxiliary::Platform),
+        value(AT_RSEQ_FEATURE_SIZE, rseq::FEATURE_SIZE.into()),
+        value(AT_RSEQ_ALIGN, rseq::ALIGN.into()),
         value(auxvec::AT_MINSIGSTKSZ, SIGNAL_FRAME_SIZE),
     ]
 }

@@ -5,8 +5,8 @@ use super::alt_stack::UserStack;
 use super::{Action, ActionFlags, AltStack, SigInfo, Signal, SignalSet, mask};
 use crate::arch::{FpRegisters, TrapFrame};
 use crate::error::{Errno, Result};
-use crate::process::Current;
 use crate::process::task::Attention;
+use crate::process::{Current, rseq};
 use crate::user_memory::{UserPtr, plain};
 use core::mem::{offset_of, size_of};
 
@@ -89,6 +89,10 @@ pub fn enter_handler(
     info: &SigInfo,
     action: &Action,
 ) -> bool {
+    if rseq::before_handler(current, registers).is_err() {
+        super::force(current.task(), SigInfo::kernel(Signal::SEGV));
+        return false;
+    }
     let temporary = current.attention().contains(Attention::RESTORE_MASK);
     let (alt_stack, lasting, blocked) = {
         let own = current.signals.lock();
