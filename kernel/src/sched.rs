@@ -8,6 +8,7 @@ use crate::machine;
 use crate::process;
 use crate::trace;
 use alloc::boxed::Box;
+use core::sync::atomic::Ordering::Relaxed;
 use mm::kernel_space::Stack;
 use percpu::{CpuId, preempt};
 use smp::{Doorway, KernelStack, Platform, Scheduler, SpawnError, Thread, Topology};
@@ -114,12 +115,12 @@ impl Platform for Hardware {
         preempt::count(&percpu::irq::mask()) == 0
     }
 
-    fn before_switch(&self, prev: &Thread, next: &Thread) {
-        process::before_switch(prev, next);
+    fn before_switch(&self, _prev: &Thread, next: &Thread) {
+        process::before_switch(next.context().load(Relaxed));
     }
 
     unsafe fn switch(&self, prev: &Thread, next: &Thread) {
-        let next_sp = next.context().load(core::sync::atomic::Ordering::Relaxed);
+        let next_sp = next.context().load(Relaxed);
         // SAFETY: the scheduler's promise: IRQs masked, `next`'s context is saved and ours alone.
         unsafe { stack::switch(prev.context(), next_sp) };
     }

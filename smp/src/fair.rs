@@ -318,7 +318,14 @@ impl FairQueue {
     }
 }
 
+/// Of equals the first.
+#[inline]
 fn earliest(sources: [Option<(u64, Source)>; 3]) -> Option<(u64, Source)> {
-    let known = sources.into_iter().flatten();
-    known.min_by_key(|(at, _)| *at)
+    let [first, second, third] = sources;
+    let earlier = |one: Option<(u64, Source)>, other: Option<(u64, Source)>| match (one, other) {
+        (Some((at, _)), Some((then, _))) if then < at => other,
+        (None, _) => other,
+        _ => one,
+    };
+    earlier(earlier(first, second), third)
 }

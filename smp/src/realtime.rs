@@ -106,7 +106,11 @@ impl RealtimeQueue {
     }
 
     /// Takes the first of the highest priority.
+    #[inline]
     pub fn pop(&mut self) -> Option<Held> {
+        if self.occupied == 0 {
+            return None;
+        }
         let priority = self.top();
         let thread = self.lists[usize::from(priority)].pop_front()?;
         Some(self.taken(thread, priority))

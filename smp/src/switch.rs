@@ -185,6 +185,9 @@ impl<P: Platform> Owner<'_, P> {
         self.local.quantum_end_ns = None;
         self.local.forced = false;
         self.set_need(false);
+        if was_idle {
+            self.sched.idle.remove(&self.sched.map, self.id);
+        }
         self.enter(now);
         self.race_point(RacePoint::Switching);
         Switch { prev, next }
@@ -256,7 +259,6 @@ impl<P: Platform> Owner<'_, P> {
             bump(&counters.migrations, 1);
             bump(&self.cpu.stats.migrations, 1);
         }
-        self.sched.idle.remove(&self.sched.map, self.id);
         self.check_placement(waited, !stolen, now);
     }
 

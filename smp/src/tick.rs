@@ -76,13 +76,12 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     fn next_event(&self) -> Option<u64> {
+        const NEVER: u64 = u64::MAX;
+        let at = |event: Option<u64>| event.unwrap_or(NEVER);
         let Self { local, .. } = self;
-        let events = [
-            local.quantum_end_ns,
-            local.next_sleeper_ns,
-            local.next_timer_ns,
-        ];
-        events.into_iter().flatten().min()
+        let sleeper_or_timer = at(local.next_sleeper_ns).min(at(local.next_timer_ns));
+        let next = at(local.quantum_end_ns).min(sleeper_or_timer);
+        (next != NEVER).then_some(next)
     }
 
     /// Sets the hardware timer if it would fire too late. A timer that fires too early costs less

@@ -25,7 +25,7 @@ pub use aarch64::{
     cpu::{Features, features},
     exception::enter_user_mode,
     random::random_word,
-    stack::{owner, set_owner},
+    stack::{owner, owner_of, set_owner},
     timer::{frequency as ticks_per_second, now_ns, ns_per_tick, ticks, ticks_to_ns},
     user_state::{FpState, UserState},
     usercopy, vdso,

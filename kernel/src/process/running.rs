@@ -41,11 +41,16 @@ pub fn task() -> Option<Own> {
     smp::current().extension::<Task>()
 }
 
-/// A new user thread's first step: its kernel stack is its task's from now on.
+/// A new user thread's first step: its kernel stack is its task's from now on. Until then it counts
+/// as a kernel thread.
 #[cfg(target_os = "none")]
 pub fn adopt() {
-    let task = smp::current().extension::<Task>();
-    arch::set_owner(task.map_or(0, |task| Arc::as_ptr(&task).expose_provenance()));
+    let Some(task) = smp::current().extension::<Task>() else {
+        return;
+    };
+    let masked = percpu::irq::mask();
+    arch::set_owner(Arc::as_ptr(&task).expose_provenance());
+    enter(None, &task, &masked);
 }
 
 /// The calling thread's attention; nothing in kernel threads.
@@ -66,31 +71,29 @@ pub unsafe fn is_undisturbed() -> bool {
         .is_empty()
 }
 
-/// With IRQs masked and nothing to attend to: makes the FP/SIMD registers the thread's own, the
-/// last step before user mode. `false` if there is something.
-pub fn make_ready_for_user(masked: &IrqGuard) -> bool {
-    let ready = |task: &Task| {
-        let ready = task.attention().is_empty();
-        if ready {
-            task.user.before_user_return(masked);
-        }
-        ready
-    };
-    borrowed().is_none_or(ready)
+/// Makes the FP/SIMD registers the calling thread's own.
+pub fn load_registers(masked: &IrqGuard) {
+    if let Some(task) = borrowed() {
+        task.user.before_user_return(masked);
+    }
 }
 
-/// This CPU leaves thread `prev` for `next`. IRQs masked.
+/// With IRQs masked and nothing to attend to: the last step before user mode. `false` if there is
+/// something.
+pub fn make_ready_for_user(masked: &IrqGuard) -> bool {
+    let ready = borrowed().is_none_or(|task| task.attention().is_empty());
+    if ready {
+        load_registers(masked);
+    }
+    ready
+}
+
+/// This CPU leaves the running thread for the one whose stack pointer is `next_sp`. IRQs masked.
 #[cfg(target_os = "none")]
-pub fn before_switch(prev: &smp::Thread, next: &smp::Thread) {
+pub fn before_switch(next_sp: usize) {
     // SAFETY: IRQs are masked until the switch.
     let masked = &*unsafe { IrqGuard::assume() };
-    // SAFETY: both are what `before_switch` was given.
-    let (prev, next) = unsafe {
-        (
-            prev.extension_unchecked::<Task>(),
-            next.extension_unchecked::<Task>(),
-        )
-    };
+    let prev = borrowed();
     if let Some(task) = prev {
         task.user.switch_out(masked);
         rseq::disturb(task);
@@ -99,11 +102,20 @@ pub fn before_switch(prev: &smp::Thread, next: &smp::Thread) {
     // seen at the next return to user mode, or its sender sees the thread running and interrupts
     // this CPU.
     fence(Ordering::SeqCst);
-    match next {
-        Some(task) => {
-            task.process().activate_memory();
-            task.user.switch_in(masked);
-        }
+    let next: *const Task = core::ptr::with_exposed_provenance(arch::owner_of(next_sp));
+    // SAFETY: as in `borrowed`: `next` is alive, and so is its task.
+    match unsafe { next.as_ref() } {
+        Some(task) => enter(prev, task, masked),
         None => mm::space::deactivate(),
     }
+}
+
+/// The CPU turns to `task`; `prev`, if any, is what it has been running.
+#[cfg(target_os = "none")]
+fn enter(prev: Option<&Task>, task: &Task, masked: &IrqGuard) {
+    // Threads of one process share its memory, which is in place if one of them has been running.
+    if !prev.is_some_and(|prev| Arc::ptr_eq(prev.process(), task.process())) {
+        task.process().activate_memory();
+    }
+    task.user.switch_in(masked);
 }

@@ -89,7 +89,7 @@ fn leave_to_user(frame: &mut TrapFrame) {
 }
 
 /// Leaves at once if nothing stands between the thread and user mode: nobody wants the CPU, there is
-/// nothing to attend to, and the registers are in place.
+/// nothing to attend to.
 #[inline(always)]
 fn try_leave() -> bool {
     // SAFETY: masked since `leave_to_user`; a user thread runs, so the gate is open.
@@ -97,11 +97,14 @@ fn try_leave() -> bool {
         let masked = IrqGuard::assume();
         let gate = gate::here(&masked);
         let doorway = gate.doorway();
-        let ready = !doorway.is_wanted() && process::is_undisturbed() && UserState::is_loaded(gate);
-        if ready {
-            doorway.enter_user(timer::now_ns());
+        if doorway.is_wanted() || !process::is_undisturbed() {
+            return false;
         }
-        ready
+        if !UserState::is_loaded(gate) {
+            process::load_registers(&masked);
+        }
+        doorway.enter_user(timer::now_ns());
+        true
     }
 }
 

@@ -36,21 +36,32 @@ unsafe extern "C" {
 /// thread runs, its stack is its own.
 #[inline(always)]
 pub fn owner() -> usize {
+    owner_of(own_sp())
+}
+
+/// The same for the thread whose saved stack pointer is `sp`.
+#[inline(always)]
+pub fn owner_of(sp: usize) -> usize {
     // SAFETY: every stack has the word, from before its first use.
-    unsafe { owner_word().read() }
+    unsafe { owner_word(sp).read() }
 }
 
 /// Sets the running stack's word, for good.
 pub fn set_owner(owner: usize) {
     // SAFETY: as above, and only code on this stack touches it.
-    unsafe { owner_word().write(owner) };
+    unsafe { owner_word(own_sp()).write(owner) };
 }
 
 #[inline(always)]
-fn owner_word() -> *mut usize {
+fn own_sp() -> usize {
     let sp: usize;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, sp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    sp
+}
+
+#[inline(always)]
+fn owner_word(sp: usize) -> *mut usize {
     core::ptr::with_exposed_provenance_mut((sp | (STACK_SIZE - 1)) - (size_of::<usize>() - 1))
 }
 
