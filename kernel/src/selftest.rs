@@ -9,6 +9,7 @@ mod hotplug;
 mod kernel_threads;
 mod memory;
 mod scheduling;
+mod storms;
 
 use crate::arch::aarch64::psci;
 use crate::machine::Machine;
@@ -42,6 +43,9 @@ const TESTS: &[Test] = &[
     ("kthread-handles", kernel_threads::handles),
     ("kthread-waiting", kernel_threads::waiting),
     ("inversion", kernel_threads::inversion),
+    ("cpu-time", storms::cpu_time_adds_up),
+    ("ten-thousand", storms::ten_thousand_threads_leave_nothing),
+    ("four-thousand", storms::four_thousand_threads_at_once),
     ("hotplug", hotplug::cpus_come_and_go),
 ];
 

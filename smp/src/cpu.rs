@@ -67,6 +67,13 @@ pub(crate) struct Stats {
     pub ipis_sent: AtomicU64,
     pub ipis_received: AtomicU64,
     pub timer_irqs: AtomicU64,
+    pub yields: AtomicU64,
+    pub schedules: AtomicU64,
+    pub idles: AtomicU64,
+    pub wakes: AtomicU64,
+    pub local_wakes: AtomicU64,
+    pub runs: AtomicU64,
+    pub wait_ns: AtomicU64,
 }
 
 /// Touched by the owner with IRQs masked, through one `Owner` at a time.
@@ -186,6 +193,13 @@ impl Cpu {
             ipis_sent: stats.ipis_sent.load(Relaxed),
             ipis_received: stats.ipis_received.load(Relaxed),
             timer_irqs: stats.timer_irqs.load(Relaxed),
+            yields: stats.yields.load(Relaxed),
+            schedules: stats.schedules.load(Relaxed),
+            idles: stats.idles.load(Relaxed),
+            wakes: stats.wakes.load(Relaxed),
+            local_wakes: stats.local_wakes.load(Relaxed),
+            runs: stats.runs.load(Relaxed),
+            wait_ns: stats.wait_ns.load(Relaxed),
             user_ns: class_ns[TimeClass::User as usize],
             system_ns: class_ns[TimeClass::System as usize],
             irq_ns: class_ns[TimeClass::Irq as usize],

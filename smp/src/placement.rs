@@ -22,8 +22,8 @@ const MAX_COMPARED: usize = 16;
 
 impl<P: Platform> Owner<'_, P> {
     /// Sends a READY thread, detached from any clock, to the CPU it should run on. `urgency` is
-    /// NEED when it may go before what runs there, else 0.
-    pub fn dispatch(&mut self, thread: Held, urgency: u32) {
+    /// NEED when it may go before what runs there, else 0. Says whether that is this CPU.
+    pub fn dispatch(&mut self, thread: Held, urgency: u32) -> bool {
         let before = thread.state.load();
         if before.control() {
             settle(&thread); // Its policy decides where it goes.
@@ -48,6 +48,7 @@ impl<P: Platform> Owner<'_, P> {
         } else {
             self.send(thread, target, urgency);
         }
+        target == self.id
     }
 
     /// Hands a thread whose home is `target` over to it.

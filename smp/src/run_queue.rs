@@ -56,7 +56,8 @@ impl<P: Platform> Owner<'_, P> {
             settle(&thread);
         }
         if !self.may_keep(&thread) || self.better_elsewhere(&thread) {
-            return self.dispatch(thread, control_word::NEED);
+            self.dispatch(thread, control_word::NEED);
+            return;
         }
         self.freshen();
         let running = match self.local.is_idle() {
@@ -99,6 +100,9 @@ impl<P: Platform> Owner<'_, P> {
         if priority > 0 {
             return self.local.realtime.insert(thread, priority, in_front);
         }
+        let (start, deadline) = thread.body(|body| (body.share.start, body.share.deadline));
+        thread.counters.virtual_start.store(start, Relaxed);
+        thread.counters.virtual_deadline.store(deadline, Relaxed);
         let movable = self.sched.cpus.len() > 1 && !stolen && !thread.is_restricted();
         self.local
             .fair

@@ -21,6 +21,10 @@ pub struct ThreadStats {
     pub migrations: u64,
     /// Times it was put on a CPU.
     pub runs: u64,
+    /// Its CPU time divided by its weight and the time its request was due, both on the virtual
+    /// clock of the queue it was put into last.
+    pub virtual_start_ns: u64,
+    pub virtual_deadline_ns: u64,
 }
 
 impl ThreadStats {
@@ -45,6 +49,18 @@ pub struct CpuStats {
     pub ipis_received: u64,
     /// Timer interrupts.
     pub timer_irqs: u64,
+    /// Times a thread yielded here.
+    pub yields: u64,
+    /// Times the CPU looked for a thread to run.
+    pub schedules: u64,
+    /// Times it found none and went idle.
+    pub idles: u64,
+    /// Blocked threads it made ready, and those of them it kept.
+    pub wakes: u64,
+    pub local_wakes: u64,
+    /// Times a thread was put on this CPU, and how long they had waited for it together.
+    pub runs: u64,
+    pub wait_ns: u64,
     pub user_ns: u64,
     pub system_ns: u64,
     pub irq_ns: u64,
@@ -80,6 +96,9 @@ pub(crate) struct ThreadCounters {
     pub running_since_ns: AtomicU64,
     /// Since when it is in user mode; else 0.
     pub in_user_since_ns: AtomicU64,
+    /// Where it was on the virtual clock when it was last queued.
+    pub virtual_start: AtomicU64,
+    pub virtual_deadline: AtomicU64,
 }
 
 impl ThreadCounters {
@@ -96,6 +115,8 @@ impl ThreadCounters {
             involuntary: self.involuntary.load(Relaxed),
             migrations: self.migrations.load(Relaxed),
             runs: self.runs.load(Relaxed),
+            virtual_start_ns: self.virtual_start.load(Relaxed),
+            virtual_deadline_ns: self.virtual_deadline.load(Relaxed),
         }
     }
 }

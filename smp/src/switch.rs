@@ -112,6 +112,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     pub fn choose(&mut self, reason: Reason) -> Option<Switch> {
+        bump(&self.cpu.stats.schedules, 1);
         self.set_need(false);
         self.serve_requests();
         self.charge();
@@ -136,6 +137,7 @@ impl<P: Platform> Owner<'_, P> {
             let forced = core::mem::take(&mut self.local.forced) && self.local.waiting() > 0;
             return forced || self.better_waits();
         }
+        bump(&self.cpu.stats.yields, 1);
         if let Some(first) = self.local.fair.first_deadline() {
             self.current_body(|body| body.share.step_behind(first));
         }
@@ -232,6 +234,7 @@ impl<P: Platform> Owner<'_, P> {
         let hints = &self.cpu.shared.hints;
         if idle {
             hints.current.store(0, Relaxed);
+            bump(&self.cpu.stats.idles, 1);
             return;
         }
         let id = self.current().id();
@@ -253,6 +256,8 @@ impl<P: Platform> Owner<'_, P> {
         counters.running_since_ns.store(now, Relaxed);
         bump(&counters.wait_ns, waited);
         bump(&counters.runs, 1);
+        bump(&self.cpu.stats.wait_ns, waited);
+        bump(&self.cpu.stats.runs, 1);
         if let Some(from) = moved {
             let tid = self.current().tid();
             self.sched.platform.trace(Event::Migrate { tid, from });
@@ -343,6 +348,9 @@ impl<P: Platform> Owner<'_, P> {
             body.since_ns = now;
         });
         self.race_point(RacePoint::Woken);
-        self.dispatch(held, NEED);
+        bump(&self.cpu.stats.wakes, 1);
+        if self.dispatch(held, NEED) {
+            bump(&self.cpu.stats.local_wakes, 1);
+        }
     }
 }

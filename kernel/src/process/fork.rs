@@ -85,6 +85,7 @@ pub fn clone(registers: &TrapFrame, args: &CloneArgs) -> Result<u32> {
         // As in Linux, a bad pointer here is the caller's loss.
         let _ = UserPtr::<u32>::new(args.parent_tid).write(tid);
     }
+    crate::trace::joined(&thread, task.process().pid());
     smp::start(&thread);
     if args.flags.contains(CloneFlags::VFORK) {
         wait_for_memory(&current, task.process());

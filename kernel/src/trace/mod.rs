@@ -23,7 +23,7 @@ pub use smp::trace::Event;
 const SHORT: usize = 64;
 const LONG: usize = 16384;
 
-/// What is always kept: 25 instructions each, measured on a switch.
+/// What is always kept.
 const FLIGHT_RECORDER: u32 = Kind::Switch.bit() | Kind::IrqEnter.bit();
 const SYSCALLS: u32 = Kind::SyscallEnter.bit() | Kind::SyscallExit.bit();
 
@@ -78,6 +78,14 @@ pub fn record_unmasked(event: Event) {
 pub fn renamed(thread: &ThreadRef) {
     if keeps(Kind::Name) {
         record_unmasked(Event::name(thread.tid(), &thread.name()));
+    }
+}
+
+/// The new thread belongs to the process `pid`.
+pub fn joined(thread: &ThreadRef, pid: u32) {
+    if keeps(Kind::Process) {
+        let tid = thread.tid();
+        record_unmasked(Event::Process { tid, pid });
     }
 }
 

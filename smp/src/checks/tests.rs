@@ -146,3 +146,22 @@ fn a_short_wait_and_a_cpu_that_was_asked_are_no_breach() {
     wait_beside_a_sleeper(false, 10_000_000);
     wait_beside_a_sleeper(true, 50_000_000);
 }
+
+/// A peer has posted the thread's control node and is slow to deliver it.
+#[test]
+fn a_change_of_ones_own_affinity_does_not_wait_for_a_node_in_flight() {
+    let bench = bench();
+    let thread = bench.thread(CpuSet::ALL);
+    bench.start(&thread);
+    bench.idle_look();
+    assert_eq!(bench.current(), thread);
+    thread
+        .control_posted
+        .store(true, crate::sync::Ordering::Release);
+    let elsewhere = CpuSet::single(CpuId::new(1));
+    bench
+        .set_affinity(&thread, &elsewhere)
+        .expect("CPU 1 is online");
+    bench.preempt_if_needed();
+    assert_ne!(bench.current(), thread, "it goes on where it may not");
+}

@@ -77,33 +77,6 @@ pub fn stat() -> Result<String> {
     Ok(text)
 }
 
-/// proc_schedstat(5) in the layout of version 15, with the numbers there are.
-pub fn schedstat() -> Result<String> {
-    let mut text = format!("version 15\ntimestamp {}\n", ticks(monotonic_ns()));
-    let waits: Vec<(CpuId, u64)> = smp::threads()
-        .iter()
-        .map(|thread| (thread.cpu(), thread.stats().wait_ns))
-        .collect();
-    for (cpu, stats) in online_stats() {
-        let waited: u64 = waits
-            .iter()
-            .filter(|(at, _)| *at == cpu)
-            .map(|(_, ns)| ns)
-            .sum();
-        let (switches, run) = (stats.switches(), stats.user_ns + stats.system_ns);
-        let _ = writeln!(
-            text,
-            "cpu{cpu} 0 0 {switches} 0 0 0 {run} {waited} {switches}"
-        );
-    }
-    text.push_str("weft checks");
-    for (breach, count) in smp::checks::breaches() {
-        let _ = write!(text, " {}={count}", breach.name());
-    }
-    text.push('\n');
-    Ok(text)
-}
-
 /// HWCAP bits by number, as Linux names them.
 const FEATURES: [&str; 32] = [
     "fp", "asimd", "evtstrm", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp",

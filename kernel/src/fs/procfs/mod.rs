@@ -10,6 +10,7 @@ mod machine;
 mod mounts;
 pub mod network;
 mod process;
+mod scheduler;
 mod settings;
 mod stat;
 mod status;
@@ -45,7 +46,8 @@ const FIXED: Table = Table(&[
     ("meminfo", || Made::text(machine::meminfo)),
     ("mounts", || Made::link(|| Ok("self/mounts".to_string()))),
     ("net", || Made::directory(network::Network)),
-    ("schedstat", || Made::text(machine::schedstat)),
+    ("sched_debug", || Made::text(scheduler::sched_debug)),
+    ("schedstat", || Made::text(scheduler::schedstat)),
     ("self", || Made::link(|| own(|_, pid| pid.to_string()))),
     ("stat", || Made::text(machine::stat)),
     ("sys", || Made::directory(settings::ROOT)),

@@ -138,8 +138,11 @@ pub fn sched(subject: &Subject) -> Result<String> {
         let _ = writeln!(text, "{name:<45}:{value:>21}");
     };
     let milliseconds = |ns: u64| format!("{}.{:06}", ns / 1_000_000, ns % 1_000_000);
+    line("se.vruntime", milliseconds(stats.virtual_start_ns));
+    line("se.deadline", milliseconds(stats.virtual_deadline_ns));
     line("se.sum_exec_runtime", milliseconds(stats.run_ns));
     line("wait_sum", milliseconds(stats.wait_ns));
+    line("wait_count", stats.runs.to_string());
     line("se.nr_migrations", stats.migrations.to_string());
     line(
         "nr_switches",

@@ -16,6 +16,7 @@ use smp::{Phase, Policy, ThreadRef};
 pub const ROOT: Table = Table(&[
     ("cpus", || Made::text(cpus)),
     ("threads", || Made::text(threads)),
+    ("tracing", || Made::text(tracing)),
 ]);
 
 fn cpus() -> Result<String> {
@@ -47,6 +48,11 @@ fn cpus() -> Result<String> {
         let _ = writeln!(text, "ready={} current={current}", s.nr_ready);
     }
     Ok(text)
+}
+
+/// 1 while somebody records through /dev/schedtrace.
+fn tracing() -> Result<String> {
+    Ok(format!("{}\n", u8::from(crate::trace::is_recording())))
 }
 
 fn threads() -> Result<String> {
@@ -120,7 +126,7 @@ fn state(phase: Phase) -> &'static str {
     }
 }
 
-fn class(policy: Policy) -> &'static str {
+pub fn class(policy: Policy) -> &'static str {
     match policy {
         Policy::Normal => "normal",
         Policy::Batch => "batch",
