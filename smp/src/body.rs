@@ -29,6 +29,8 @@ pub(crate) struct Body {
     pub key: u8,
     /// When it became ready or went to sleep.
     pub since_ns: u64,
+    /// When it came into the queue it waits in.
+    pub queued_ns: u64,
     /// How long it slept before the wake that made it ready.
     pub slept_ns: u64,
     /// Behind its equals when it is queued next: it yielded, or its priority was raised.
@@ -54,6 +56,7 @@ impl Body {
             policy: params.policy,
             key: 0,
             since_ns: 0,
+            queued_ns: 0,
             slept_ns: 0,
             goes_last: false,
             stolen: false,

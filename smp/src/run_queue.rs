@@ -96,7 +96,11 @@ impl<P: Platform> Owner<'_, P> {
     /// Puts a thread that is at home here, and placed on the clock, into its queue.
     pub fn queue(&mut self, thread: Held, in_front: bool) {
         self.dirty = true;
-        let (priority, stolen) = thread.body(|body| (body.priority, body.stolen));
+        let now = self.now();
+        let (priority, stolen) = thread.body(|body| {
+            body.queued_ns = now;
+            (body.priority, body.stolen)
+        });
         if priority > 0 {
             return self.local.realtime.insert(thread, priority, in_front);
         }

@@ -242,15 +242,16 @@ impl<P: Platform> Owner<'_, P> {
             .current
             .store(u64::from(id.tid) << 32 | u64::from(id.generation), Relaxed);
         let here = self.id;
-        let (waited, moved, stolen) = self.current_body(|body| {
+        let (waited, waited_here, moved) = self.current_body(|body| {
             let moved = body.ran_on.replace(here);
             if moved != Some(here) {
                 body.arrived_ns = now;
             }
             let moved = moved.filter(|&cpu| cpu != here);
-            let stolen = core::mem::take(&mut body.stolen);
+            body.stolen = false;
             body.share.served = false;
-            (now.saturating_sub(body.since_ns), moved, stolen)
+            let since = |then| now.saturating_sub(then);
+            (since(body.since_ns), since(body.queued_ns), moved)
         });
         let counters = &self.current().counters;
         counters.running_since_ns.store(now, Relaxed);
@@ -264,7 +265,7 @@ impl<P: Platform> Owner<'_, P> {
             bump(&counters.migrations, 1);
             bump(&self.cpu.stats.migrations, 1);
         }
-        self.check_placement(waited, !stolen, now);
+        self.check_placement(waited_here, now);
     }
 
     /// Settles the thread that was switched away from: its context is saved now.

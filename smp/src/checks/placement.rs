@@ -51,14 +51,14 @@ impl Exits {
 }
 
 impl<P: Platform> Owner<'_, P> {
-    /// Looks at the thread that has just become current after waiting for `waited_ns`.
+    /// Looks at the thread that has just become current after `waited_ns` in this CPU's queue.
     #[inline(always)]
-    pub fn check_placement(&self, waited_ns: u64, was_queued_here: bool, now_ns: u64) {
+    pub fn check_placement(&self, waited_ns: u64, now_ns: u64) {
         let thread = self.current();
         if thread.is_restricted() {
             self.check_affinity(thread);
         }
-        if was_queued_here && waited_ns > BOUND_NS {
+        if waited_ns > BOUND_NS {
             self.check_conservation(thread, waited_ns, now_ns);
         }
     }
