@@ -118,7 +118,12 @@ pub fn run(cpus: u32, options: &Options) -> Result<String> {
     };
     let mut guest = Guest::boot(&format!("chaos-{cpus}"), "virt-4", variant)?;
     guest.wait_for_end()?;
-    let mut lines = guest.serial.lines();
+    summary(&guest.serial, *seed)
+}
+
+/// The closing line of a storm, if nothing broke.
+pub fn summary(serial: &str, seed: u64) -> Result<String> {
+    let mut lines = serial.lines();
     let summary = lines.rfind(|line| line.starts_with(&format!("storm: seed {seed}:")));
     let summary = summary.ok_or("the storm did not say how it ended")?;
     let summary = summary.trim().trim_start_matches("storm: ").to_string();

@@ -53,6 +53,11 @@ const STAGES: &[Stage] = &[
         run: boots::user_tests,
     },
     Stage {
+        name: "storms",
+        what: "threads that disturb one another at random, checked",
+        run: storms::all,
+    },
+    Stage {
         name: "chaos",
         what: "a short storm on a scheduler that is disturbed at its race points",
         run: storms::chaos,

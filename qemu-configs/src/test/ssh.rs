@@ -35,6 +35,8 @@ const TESTS: &[(&str, fn(&mut System) -> Outcome)] = &[
     ("outlives a program that eats memory", memory_eater),
     ("outlives a fork bomb", fork_bomb),
     ("shows every thread", every_thread),
+    ("tells what the scheduler did", scheduler_files),
+    ("records and exports a trace", schedtrace),
     ("shows the live screen", live_screen),
 ];
 
@@ -443,6 +445,49 @@ fn every_thread(system: &mut System) -> Outcome {
         holds(table.contains(name), format!("{name} is missing:\n{table}"))?;
     }
     Ok(())
+}
+
+fn scheduler_files(system: &mut System) -> Outcome {
+    let text = system.text("cat /proc/schedstat")?;
+    let cpu_line = |line: &&str| line.starts_with("cpu") && line.split(' ').count() == 10;
+    holds(text.starts_with("version 15\n"), text.clone())?;
+    equal(text.lines().filter(cpu_line).count(), system.cpus()?)?;
+    let checks = "weft checks token=0 two_cpus=0 affinity=0 conservation=0";
+    holds(text.contains(checks), text)?;
+    let debug = system.text("cat /proc/sched_debug")?;
+    let running = debug
+        .lines()
+        .any(|line| line.starts_with(">R") && line.contains(" cat "));
+    holds(running, debug)?;
+    let own = system.text("cat /proc/self/schedstat /proc/self/task/*/schedstat")?;
+    let numbers = |line: &str| {
+        line.split(' ')
+            .filter_map(|word| word.parse::<u64>().ok())
+            .count()
+    };
+    holds(own.lines().all(|line| numbers(line) == 3), own)
+}
+
+/// What is exported names the CPUs, what ran, and who woke it.
+fn schedtrace(system: &mut System) -> Outcome {
+    let record = "schedtrace record -o /tmp/t --syscalls stress --pipe 2 --cpu 2 --secs 1";
+    let text = system.text(&format!(
+        "{record} && schedtrace export /tmp/t && cat /tmp/t.json"
+    ))?;
+    for sign in [
+        "\"name\":\"CPU 0\"",
+        "\"name\":\"pipe-0 [",
+        "\"ph\":\"s\"",
+        "\"ph\":\"f\"",
+        "\"name\":\"timer\"",
+        "\"name\":\"call 64\"",
+    ] {
+        holds(text.contains(sign), format!("{sign} is missing"))?;
+    }
+    let script = "schedtrace record -o /tmp/t & until grep -q 1 /proc/weft/tracing; do :; done; \
+                  schedtrace stop; wait; cat /proc/weft/tracing";
+    let text = system.text(script)?;
+    holds(text.ends_with("0\n"), text)
 }
 
 fn live_screen(system: &mut System) -> Outcome {

@@ -53,7 +53,10 @@ pub fn parse(file: &[u8]) -> Result<Capture, String> {
     while !rest.is_empty() {
         let head = rest.split_at_checked(16).ok_or("the file is cut short")?;
         let length = number::<8>(&head.0[8..]) as usize;
-        let (section, after) = head.1.split_at_checked(length).ok_or("the file is cut short")?;
+        let (section, after) = head
+            .1
+            .split_at_checked(length)
+            .ok_or("the file is cut short")?;
         match &head.0[..8] {
             tag if tag == RECORDS => blocks(section, &mut capture)?,
             tag if tag == THREADS => threads(&String::from_utf8_lossy(section), &mut capture),
@@ -82,7 +85,8 @@ fn blocks(mut rest: &[u8], capture: &mut Capture) -> Result<(), String> {
         let (lost, frequency) = (number::<8>(&head[16..]), number::<8>(&head[24..]));
         let length = count as usize * RECORD_SIZE;
         let (records, after) = after.split_at_checked(length).ok_or("a block cut short")?;
-        let ns = |ticks: u64| (u128::from(ticks) * 1_000_000_000 / u128::from(frequency.max(1))) as u64;
+        let ns =
+            |ticks: u64| (u128::from(ticks) * 1_000_000_000 / u128::from(frequency.max(1))) as u64;
         let first = capture.events.len();
         let decoded = records.chunks_exact(RECORD_SIZE).filter_map(decode);
         capture.events.extend(decoded.map(|(ticks, what)| Event {

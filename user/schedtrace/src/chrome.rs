@@ -15,10 +15,19 @@ const ASIDE: u32 = 1 << 21;
 
 pub fn export(timeline: &Timeline) -> String {
     let mut events = names(timeline);
-    events.extend(timeline.slices.iter().map(|slice| slice_of(timeline, slice)));
+    events.extend(
+        timeline
+            .slices
+            .iter()
+            .map(|slice| slice_of(timeline, slice)),
+    );
     events.extend(timeline.moments.iter().map(moment));
     events.extend(timeline.gaps.iter().map(gap));
-    events.extend((1..).zip(&timeline.flows).flat_map(|(id, flow)| arrow(id, flow)));
+    events.extend(
+        (1..)
+            .zip(&timeline.flows)
+            .flat_map(|(id, flow)| arrow(id, flow)),
+    );
     let lines: Vec<String> = events.iter().map(Object::to_string).collect();
     format!(
         "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{}\n]}}\n",
@@ -92,7 +101,7 @@ fn slice_of(timeline: &Timeline, slice: &Slice) -> Object {
     let arguments = Object::default();
     let (name, arguments) = match &slice.kind {
         Kind::Runs { tid, cpu, left } => {
-            let why = left.map_or("still running".to_string(), |left| format!("{left:?}"));
+            let why = left.map_or("not seen".to_string(), |left| format!("{left:?}"));
             let arguments = arguments.raw("cpu", cpu).raw("tid", tid).text("left", &why);
             match slice.track {
                 Track::Cpu(_) => (name_of(timeline, *tid), arguments),
@@ -189,7 +198,7 @@ mod tests {
         for line in [
             r#"{"ph":"M","name":"thread_name","pid":4194304,"tid":1,"args":{"name":"CPU 1"}}"#,
             r#"{"ph":"M","name":"thread_name","pid":3,"tid":8,"args":{"name":"b [8]"}}"#,
-            r#"{"ph":"X","name":"b [8]","pid":4194304,"tid":1,"ts":25.000,"dur":5.000,"args":{"cpu":1,"tid":8,"left":"still running"}}"#,
+            r#"{"ph":"X","name":"b [8]","pid":4194304,"tid":1,"ts":25.000,"dur":5.000,"args":{"cpu":1,"tid":8,"left":"not seen"}}"#,
             r#"{"ph":"X","name":"ready","pid":3,"tid":8,"ts":20.000,"dur":5.000,"args":{"sent_to":1}}"#,
             r#"{"ph":"s","name":"wake","pid":4194304,"tid":0,"cat":"wake","id":1,"ts":20.000,"args":{"tid":8}}"#,
             r#""name":"2 records lost before this""#,

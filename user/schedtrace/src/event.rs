@@ -17,22 +17,65 @@ pub enum Left {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    Switch { from: u32, to: u32, left: Left },
-    Wake { tid: u32, target: u32 },
-    Steal { tid: u32, victim: u32 },
-    Migrate { tid: u32, from: u32 },
-    IpiSent { target: u32, bits: u64 },
+    Switch {
+        from: u32,
+        to: u32,
+        left: Left,
+    },
+    Wake {
+        tid: u32,
+        target: u32,
+    },
+    Steal {
+        tid: u32,
+        victim: u32,
+    },
+    Migrate {
+        tid: u32,
+        from: u32,
+    },
+    IpiSent {
+        target: u32,
+        bits: u64,
+    },
     IpiReceived,
-    IrqEnter { intid: u32 },
-    IrqExit { intid: u32 },
-    SyscallEnter { number: u32, argument: u64 },
-    SyscallExit { number: u32, result: i64 },
-    Policy { tid: u32, policy: u32, priority: u64 },
-    Affinity { tid: u32, cpus: u64 },
-    CpuOnline { cpu: u32 },
-    CpuOffline { cpu: u32 },
-    Name { tid: u32, name: String },
-    Process { tid: u32, pid: u32 },
+    IrqEnter {
+        intid: u32,
+    },
+    IrqExit {
+        intid: u32,
+    },
+    SyscallEnter {
+        number: u32,
+        argument: u64,
+    },
+    SyscallExit {
+        number: u32,
+        result: i64,
+    },
+    Policy {
+        tid: u32,
+        policy: u32,
+        priority: u64,
+    },
+    Affinity {
+        tid: u32,
+        cpus: u64,
+    },
+    CpuOnline {
+        cpu: u32,
+    },
+    CpuOffline {
+        cpu: u32,
+    },
+    Name {
+        tid: u32,
+        name: String,
+    },
+    Process {
+        tid: u32,
+        pid: u32,
+    },
 }
 
 pub const RECORD_SIZE: usize = 32;

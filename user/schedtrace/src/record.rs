@@ -101,10 +101,17 @@ fn start(command: &[OsString]) -> Result<Option<Child>, String> {
         .map_err(|error| format!("{}: {error}", program.to_string_lossy()))
 }
 
-fn is_over(options: &Options, started: Instant, command: Option<&mut Child>) -> Result<bool, String> {
+fn is_over(
+    options: &Options,
+    started: Instant,
+    command: Option<&mut Child>,
+) -> Result<bool, String> {
     let elapsed = started.elapsed().as_secs_f64();
     let ended = match command {
-        Some(child) => child.try_wait().map_err(|error| error.to_string())?.is_some(),
+        Some(child) => child
+            .try_wait()
+            .map_err(|error| error.to_string())?
+            .is_some(),
         None => false,
     };
     let stopped = fs::read_to_string("/proc/weft/tracing").is_ok_and(|text| text.trim() == "0");

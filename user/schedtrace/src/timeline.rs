@@ -1,6 +1,6 @@
 //! Events in, tracks out: what each CPU ran and when, what each thread did, who woke whom.
 
-use crate::capture::{Capture, Event, Named};
+use crate::capture::{Capture, Event, Lost, Named};
 use crate::event::{Left, What};
 use std::collections::BTreeMap;
 
@@ -24,11 +24,22 @@ pub enum Track {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// A thread runs: on a CPU's track and on its own.
-    Runs { tid: u32, cpu: u32, left: Option<Left> },
+    Runs {
+        tid: u32,
+        cpu: u32,
+        left: Option<Left>,
+    },
     /// A thread is ready and waits for a CPU.
-    Waits { cpu: u32 },
-    Interrupt { intid: u32 },
-    Syscall { number: u32, result: Option<i64> },
+    Waits {
+        cpu: u32,
+    },
+    Interrupt {
+        intid: u32,
+    },
+    Syscall {
+        number: u32,
+        result: Option<i64>,
+    },
 }
 
 /// A moment on a CPU's track.
@@ -70,6 +81,8 @@ pub struct Timeline {
 struct Cpu {
     runs: Option<(u32, u64)>,
     interrupt: Option<(u32, u64)>,
+    /// Of its last event.
+    last_ns: u64,
 }
 
 #[derive(Default)]
@@ -97,7 +110,15 @@ pub fn build(capture: &Capture) -> Timeline {
             count: lost.count,
         });
     }
-    capture.events.iter().for_each(|event| builder.take(event));
+    let mut gaps: Vec<&Lost> = capture.lost.iter().collect();
+    for event in &capture.events {
+        let begins = |gap: &&Lost| gap.cpu == event.cpu && gap.ns <= event.ns;
+        if let Some(index) = gaps.iter().position(begins) {
+            gaps.swap_remove(index);
+            builder.lose(event.cpu);
+        }
+        builder.take(event);
+    }
     builder.close(capture.events.last().map_or(0, |event| event.ns));
     let mut timeline = builder.timeline;
     timeline.cpus = builder.cpus.into_keys().collect();
@@ -108,7 +129,7 @@ impl Builder {
     fn take(&mut self, event: &Event) {
         let Event { cpu, ns, what } = event;
         let (cpu, ns) = (*cpu, *ns);
-        self.cpus.entry(cpu).or_default();
+        self.cpu(cpu).last_ns = ns;
         match what {
             What::Switch { from, to, left } => self.switch(cpu, ns, *from, *to, *left),
             What::Wake { tid, target } => {
@@ -136,6 +157,13 @@ impl Builder {
                 what: other.clone(),
             }),
         }
+    }
+
+    /// What came after the last event of a CPU is not known.
+    fn lose(&mut self, cpu: u32) {
+        let ns = self.cpu(cpu).last_ns;
+        self.end_interrupt(cpu, ns);
+        self.end_run(cpu, ns, None);
     }
 
     fn cpu(&mut self, cpu: u32) -> &mut Cpu {
@@ -239,6 +267,17 @@ pub mod tests {
         ];
         let threads = "tid=7 pid=3 name=\"quoted\\\ntid=8 pid=3 name=b\n";
         build(&parse(&file(&[(0, 0, zero), (1, 2, one)], threads)).unwrap())
+    }
+
+    #[test]
+    fn nothing_is_claimed_to_run_across_a_gap() {
+        let before = vec![record(10, 1, 4, 0, 7, 0), record(12, 6, 0, 0, 0, 0)];
+        let after = vec![record(40, 1, 0, 9, 5, 0), record(50, 1, 0, 5, 0, 0)];
+        let file = file(&[(0, 0, before), (0, 100, after)], "");
+        let timeline = build(&parse(&file).unwrap());
+        let runs = timeline.slices.iter().filter(|s| s.track == Track::Cpu(0));
+        let runs: Vec<_> = runs.map(|s| (s.start_ns, s.end_ns)).collect();
+        assert_eq!(runs, [(10_000, 12_000), (40_000, 50_000)]);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::fs;
 pub fn switches() -> u64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().find_map(|line| line.strip_prefix("ctxt "));
-    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    line.and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 /// Breaches that the kernel's checkers have found since boot; 0 on a kernel that has none.

@@ -55,7 +55,9 @@ fn kind(random: &mut Random) -> usize {
 }
 
 fn tid_of(slot: &Slot) -> std::sync::MutexGuard<'_, Option<libc::pid_t>> {
-    slot.tid.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    slot.tid
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn other<'a>(storm: &'a Storm, random: &mut Random) -> &'a Slot {
@@ -107,7 +109,11 @@ fn pin_another(storm: &Storm, random: &mut Random) {
         return;
     };
     let only = [storm.cpus[random.below(storm.cpus.len())]];
-    let cpus = if random.one_in(3) { &storm.cpus[..] } else { &only };
+    let cpus = if random.one_in(3) {
+        &storm.cpus[..]
+    } else {
+        &only
+    };
     if let Some(tid) = *tid_of(slot) {
         pin(tid, cpus);
     }
@@ -162,7 +168,8 @@ fn kill_a_child(random: &mut Random) {
                 libc::kill(pid, libc::SIGKILL);
                 while libc::waitpid(pid, std::ptr::null_mut(), 0) < 0
                     && std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted
-                {}
+                {
+                }
             }
         }
     }
