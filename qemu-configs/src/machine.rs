@@ -13,6 +13,12 @@ pub struct Machine {
     /// One sentence for `launch machines`.
     pub description: String,
     pub cpus: u32,
+    /// What QEMU's `-smp` takes after the count: `sockets=2,clusters=2,cores=2`.
+    #[serde(default)]
+    pub topology: String,
+    /// `capacity-dmips-mhz` of each CPU, by way of an edited device tree (`tree.rs`).
+    #[serde(default)]
+    pub capacities: Vec<u32>,
     /// As QEMU's `-m` takes it.
     pub memory: String,
     /// As QEMU's `-cpu` takes it.

@@ -14,6 +14,7 @@ mod qemu;
 mod run;
 mod symbols;
 mod test;
+mod tree;
 
 use std::process::ExitCode;
 

@@ -22,7 +22,7 @@ pub fn command_line(machine: &Machine, boot: &Boot) -> Vec<String> {
     let mut option = |name: &str, value: &str| line.extend([name.to_string(), value.to_string()]);
     option("-machine", &machine.machine);
     option("-cpu", &machine.cpu);
-    option("-smp", &machine.cpus.to_string());
+    option("-smp", &smp(machine));
     option("-m", &machine.memory);
     option("-accel", &machine.accel);
     option("-kernel", &boot.kernel.to_string_lossy());
@@ -51,6 +51,14 @@ pub fn command_line(machine: &Machine, boot: &Boot) -> Vec<String> {
     line.push("-no-reboot".into());
     line.extend(machine.extra.iter().cloned());
     line
+}
+
+/// The count, and how the CPUs lie.
+pub fn smp(machine: &Machine) -> String {
+    match machine.topology.as_str() {
+        "" => machine.cpus.to_string(),
+        topology => format!("{},{topology}", machine.cpus),
+    }
 }
 
 /// Ports are opened on the loopback address only: the guest is nobody else's business.

@@ -1,6 +1,6 @@
 //! `launch run`: boots one machine for a person, or unattended with a hang timeout.
 
-use crate::{Result, machine, qemu};
+use crate::{Result, machine, qemu, tree};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
@@ -17,7 +17,8 @@ struct Options {
 
 pub fn command(arguments: lexopt::Parser) -> Result<ExitCode> {
     let options = parse(arguments)?;
-    let line = qemu::command_line(&options.machine, &options.boot);
+    let mut line = qemu::command_line(&options.machine, &options.boot);
+    line.extend(tree::arguments(&options.machine)?);
     if options.print {
         println!("{}", qemu::printable(&line));
         return Ok(ExitCode::SUCCESS);

@@ -105,8 +105,8 @@ pub use realtime::TURN_NS as ROUND_ROBIN_TURN_NS;
 pub use runtime::{
     Runtime, Unparked, begin_offline, cpu_online, cpu_stats, create, current, current_id, discard,
     exit, find_thread, finish_offline, install_runtime, now_ns, on_reschedule_ipi, on_timer,
-    online_cpus, park, preempt_if_needed, realtime_limit, run_idle, spawn, start, threads,
-    yield_now,
+    online_cpus, park, power_saving, preempt_if_needed, realtime_limit, run_idle, set_power_saving,
+    spawn, start, threads, yield_now,
 };
 pub use scheduler::Scheduler;
 pub use spec::{AffinityError, Policy, SpawnError, ThreadSpec};

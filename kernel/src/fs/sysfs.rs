@@ -1,6 +1,7 @@
 //! /sys: what programs ask about CPUs and memory.
 
 mod cpu;
+mod topology;
 
 use super::node::FileSystem;
 use super::synthetic::{Made, SyntheticFs, Table};
@@ -23,7 +24,10 @@ const ROOT: Table = Table(&[
 
 const DEVICES: Table = Table(&[("system", || Made::directory(SYSTEM))]);
 
-const SYSTEM: Table = Table(&[("cpu", || Made::directory(cpu::Cpus))]);
+const SYSTEM: Table = Table(&[
+    ("cpu", || Made::directory(cpu::Cpus)),
+    ("node", || Made::directory(topology::Nodes)),
+]);
 
 const KERNEL: Table = Table(&[("mm", || Made::directory(MEMORY))]);
 

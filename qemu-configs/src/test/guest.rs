@@ -1,6 +1,6 @@
 //! A booted machine under test: its serial line, the ports it is reached by, its end.
 
-use crate::{machine, qemu};
+use crate::{machine, qemu, tree};
 use std::io::Read;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -71,6 +71,7 @@ impl Guest {
         machine.cpus = variant.cpus.unwrap_or(machine.cpus);
         let mut process = Command::new(qemu::PROGRAM)
             .args(qemu::command_line(&machine, &boot))
+            .args(tree::arguments(&machine)?)
             .args(variant.qemu)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -28,6 +28,7 @@ const KERNEL: Table = Table(&[
     ("ostype", || constant("Linux")),
     ("pid_max", || constant(1 << 20)),
     ("random", || Made::directory(RANDOM)),
+    ("sched_power", sched_power),
     ("sched_rr_timeslice_ms", || {
         constant(smp::ROUND_ROBIN_TURN_NS / 1_000_000)
     }),
@@ -106,6 +107,19 @@ fn hostname() -> Result<String> {
         "{}\n",
         String::from_utf8_lossy(&system::host_name())
     ))
+}
+
+/// 0: threads spread over idle CPUs; 1: the slowest cluster is filled before the next is used.
+fn sched_power() -> Made {
+    let read = || Ok(format!("{}\n", u8::from(smp::power_saving())));
+    Made::text(read).writable(|text| {
+        match text.trim_ascii() {
+            b"0" => smp::set_power_saving(false),
+            b"1" => smp::set_power_saving(true),
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    })
 }
 
 /// A random version 4 UUID (RFC 9562).

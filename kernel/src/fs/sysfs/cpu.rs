@@ -1,5 +1,6 @@
-//! `/sys/devices/system/cpu`: which CPUs there are, which run, and how they are near each other.
+//! `/sys/devices/system/cpu`: which CPUs there are, which run, and the switch of each.
 
+use super::topology::Topology;
 use crate::error::{Errno, Result};
 use crate::fs::node::FileType;
 use crate::fs::synthetic::{Child, Directory, FIRST_COOKIE, Made, Table};
@@ -8,7 +9,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use percpu::{CpuId, CpuSet};
 
-fn possible() -> CpuSet {
+pub fn possible() -> CpuSet {
     CpuSet::first_n(crate::machine::get().cpus.len())
 }
 
@@ -52,30 +53,42 @@ impl Directory for Cpus {
     }
 }
 
-/// One CPU: each is a core of its own in one package, as far as the device tree tells.
+/// One CPU.
 struct Cpu(CpuId);
 
-impl Directory for Cpu {
-    fn list(&self) -> Vec<Child> {
-        let names = [
+impl Cpu {
+    fn names() -> impl Iterator<Item = (&'static str, FileType)> {
+        let told = crate::machine::get().topology.has_capacities;
+        let capacity = told.then_some(("cpu_capacity", FileType::Regular));
+        let always = [
             ("online", FileType::Regular),
             ("topology", FileType::Directory),
         ];
+        always.into_iter().chain(capacity)
+    }
+}
+
+impl Directory for Cpu {
+    fn list(&self) -> Vec<Child> {
         let child = |(cookie, (name, file_type)): (u64, (&str, FileType))| Child {
             name: name.as_bytes().to_vec(),
             file_type,
             cookie,
         };
-        (FIRST_COOKIE..).zip(names).map(child).collect()
+        (FIRST_COOKIE..).zip(Self::names()).map(child).collect()
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
         let cpu = self.0;
-        match name {
-            b"online" => Some(online(cpu)),
-            b"topology" => Some(Made::directory(Topology(cpu))),
-            _ => None,
-        }
+        let (known, _) = Self::names().find(|(known, _)| known.as_bytes() == name)?;
+        Some(match known {
+            "online" => online(cpu),
+            "topology" => Made::directory(Topology(cpu)),
+            _ => Made::text(move || {
+                let capacity = crate::machine::get().place(cpu).capacity;
+                Ok(format!("{capacity}\n"))
+            }),
+        })
     }
 }
 
@@ -102,43 +115,4 @@ fn set_online(cpu: CpuId, online: bool) -> Result<()> {
 #[cfg(not(target_os = "none"))]
 fn set_online(_cpu: CpuId, _online: bool) -> Result<()> {
     Err(Errno::EOPNOTSUPP)
-}
-
-const TOPOLOGY: [&str; 8] = [
-    "core_cpus",
-    "core_cpus_list",
-    "core_id",
-    "core_siblings",
-    "core_siblings_list",
-    "physical_package_id",
-    "thread_siblings",
-    "thread_siblings_list",
-];
-
-struct Topology(CpuId);
-
-impl Directory for Topology {
-    fn list(&self) -> Vec<Child> {
-        let child = |(cookie, name): (u64, &str)| Child {
-            name: name.as_bytes().to_vec(),
-            file_type: FileType::Regular,
-            cookie,
-        };
-        (FIRST_COOKIE..).zip(TOPOLOGY).map(child).collect()
-    }
-
-    fn find(&self, name: &[u8]) -> Option<Made> {
-        let cpu = self.0;
-        let own = CpuSet::single(cpu);
-        let text = match name {
-            b"core_id" => cpu.to_string(),
-            b"physical_package_id" => "0".to_string(),
-            b"core_cpus" | b"thread_siblings" => format!("{own:x}"),
-            b"core_cpus_list" | b"thread_siblings_list" => own.to_string(),
-            b"core_siblings" => format!("{:x}", possible()),
-            b"core_siblings_list" => possible().to_string(),
-            _ => return None,
-        };
-        Some(Made::text(move || Ok(format!("{text}\n"))))
-    }
 }
