@@ -43,6 +43,7 @@ extern "C" fn weft_boot_cpu(tree: *const u8, tree_physical: u64, image_physical:
     stack::init_overflow(percpu::cpu_id()).expect("memory at boot");
     if let Some(conduit) = machine.psci {
         psci::init(conduit);
+        psci::look_for_standby();
     }
     gic::init_distributor(&machine.gic);
     install_private_interrupts(machine);

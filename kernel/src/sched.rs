@@ -81,7 +81,10 @@ impl Platform for Hardware {
     }
 
     fn wait_for_interrupt(&self) {
-        cpu::wait_for_interrupt();
+        let saves_power = SCHEDULER.get().is_some_and(Scheduler::saves_power);
+        if !(saves_power && cpu::stand_by()) {
+            cpu::wait_for_interrupt();
+        }
     }
 
     fn power_off(&self) {

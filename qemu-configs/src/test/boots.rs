@@ -17,6 +17,9 @@ const SELF_TESTED: &[&str] = &[
     "virt-4-el2",
     "virt-4-max",
     "virt-4-small",
+    "virt-8-clusters",
+    "virt-8-numa",
+    "virt-4-biglittle",
 ];
 
 const USER_TESTED: &[&str] = &["virt-1", "virt-2-gicv2", "virt-4", "virt-4-max", "virt-8"];

@@ -3,6 +3,7 @@
 //! Features are read from the ID registers of every CPU that starts; what one of them lacks, user
 //! space is not promised (HWCAP).
 
+use super::psci;
 use crate::machine;
 use aarch64_cpu::asm::{barrier, wfi};
 use aarch64_cpu::registers::{
@@ -162,6 +163,12 @@ pub fn wait_for_interrupt() {
     // Stores are complete before: another CPU may wait for them.
     barrier::dsb(barrier::SY);
     wfi();
+}
+
+/// The same deeper, with the firmware's help; false if it does not help.
+pub fn stand_by() -> bool {
+    barrier::dsb(barrier::SY);
+    psci::standby()
 }
 
 /// Stops this CPU for good.
