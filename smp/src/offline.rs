@@ -136,6 +136,7 @@ impl<P: Platform> Owner<'_, P> {
     /// Moves on what was sent to a CPU that is off.
     pub fn rescue(&mut self, cpu: CpuId) {
         let shared = &self.sched.cpus[cpu.index()].shared;
+        self.sched.posted.remove(&self.sched.map, cpu);
         // As in `drain`: a thread whose control is here has been sent on when it is handled.
         let controls = shared.controls.drain();
         for thread in shared.inbox.drain() {

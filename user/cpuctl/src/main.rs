@@ -5,6 +5,7 @@
 mod sysfs;
 
 use common::{arguments, cpu_list};
+use std::io::Write;
 use std::process::ExitCode;
 use sysfs::Cpu;
 
@@ -44,11 +45,11 @@ fn switch(list: &str, on: bool) -> Result<(), String> {
 }
 
 fn show() -> Result<(), String> {
-    println!("CPU  STATE  PACKAGE  CLUSTER  NODE  CAPACITY");
+    let mut text = String::from("CPU  STATE  PACKAGE  CLUSTER  NODE  CAPACITY\n");
     for number in cpu_list::members(&sysfs::present()?) {
         let cpu = Cpu::read(number);
-        println!(
-            "{number:>3}  {:<5}  {:>7}  {:>7}  {:>4}  {:>8}",
+        text += &format!(
+            "{number:>3}  {:<5}  {:>7}  {:>7}  {:>4}  {:>8}\n",
             if cpu.online { "on" } else { "off" },
             or_dash(cpu.package),
             or_dash(cpu.cluster),
@@ -56,7 +57,8 @@ fn show() -> Result<(), String> {
             or_dash(cpu.capacity),
         );
     }
-    Ok(())
+    let written = std::io::stdout().write_all(text.as_bytes());
+    written.map_err(|error| format!("cannot write: {error}"))
 }
 
 /// What the kernel does not tell, or tells with -1.
