@@ -89,16 +89,14 @@ pub fn enter_handler(
     info: &SigInfo,
     action: &Action,
 ) -> bool {
-    if rseq::before_handler(current, registers).is_err() {
-        super::force(current.task(), SigInfo::kernel(Signal::SEGV));
-        return false;
-    }
     let temporary = current.attention().contains(Attention::RESTORE_MASK);
     let (alt_stack, lasting, blocked) = {
         let own = current.signals.lock();
         (own.alt_stack, own.lasting_mask(temporary), own.blocked)
     };
-    let Ok(address) = push(current, registers, info, action, alt_stack, lasting) else {
+    let pushed = rseq::before_handler(current, registers)
+        .and_then(|()| push(current, registers, info, action, alt_stack, lasting));
+    let Ok(address) = pushed else {
         if signal == Signal::SEGV {
             current
                 .process()
