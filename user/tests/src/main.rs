@@ -20,6 +20,7 @@ mod pipes;
 mod process;
 mod programs;
 mod restartable;
+mod scheduling;
 mod signals;
 mod socket_calls;
 mod sockets;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         time::TESTS,
         vdso::TESTS,
         affinity::TESTS,
+        scheduling::TESTS,
         hotplug::TESTS,
         sockets::TESTS,
         socket_calls::TESTS,

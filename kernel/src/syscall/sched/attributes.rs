@@ -102,7 +102,8 @@ pub fn sched_setattr(registers: &mut TrapFrame) -> Result<usize> {
         return Err(Errno::EINVAL);
     }
     let task = named(pid)?;
-    if flags & SCHED_FLAG_KEEP_PARAMS != 0 {
+    let keep = flags & SCHED_FLAG_KEEP_PARAMS != 0;
+    if keep {
         attributes = Attributes::of(&task);
     }
     let nice = attributes.word(Attributes::NICE) as i32;
@@ -111,6 +112,7 @@ pub fn sched_setattr(registers: &mut TrapFrame) -> Result<usize> {
         reset_on_fork: flags & SCHED_FLAG_RESET_ON_FORK != 0,
         priority: attributes.word(Attributes::PRIORITY),
         nice: Some(nice.clamp(-20, 19) as i8),
+        keep,
     };
     request.apply(&task)
 }

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub priority: u32,
     /// `None` keeps the nice value. Only the fair policies take a new one.
     pub nice: Option<i8>,
+    /// Changes reset-on-fork at most; the rest is only checked.
+    pub keep: bool,
 }
 
 /// A policy as user space names it, and its priority.
@@ -54,7 +56,9 @@ impl Request {
             return Err(Errno::EPERM);
         }
         task.set_resets_on_fork(reset);
-        task.thread().change_params(|_| after);
+        if !self.keep {
+            task.thread().change_params(|_| after);
+        }
         Ok(0)
     }
 }
@@ -84,6 +88,7 @@ pub fn sched_setscheduler(registers: &mut TrapFrame) -> Result<usize> {
         reset_on_fork: number as u32 & SCHED_RESET_ON_FORK != 0,
         priority,
         nice: None,
+        keep: false,
     };
     request.apply(&*named(registers.argument(0))?)
 }
@@ -98,6 +103,7 @@ pub fn sched_setparam(registers: &mut TrapFrame) -> Result<usize> {
         reset_on_fork: false,
         priority,
         nice: None,
+        keep: false,
     };
     request.apply(&*named(registers.argument(0))?)
 }
