@@ -30,6 +30,7 @@ const TESTS: &[(&str, fn(&mut System) -> Outcome)] = &[
     ("keeps pinned programs in place", pinned_stays),
     ("moves a running program", moves_running),
     ("answers under full load", answers_under_load),
+    ("answers beside real-time spinners", answers_beside_realtime),
     ("serves twenty sessions at once", twenty_sessions),
     ("serves the CPUs over HTTP", http),
     ("outlives a program that eats memory", memory_eater),
@@ -368,6 +369,26 @@ fn answers_under_load(system: &mut System) -> Outcome {
     let _ = load.wait();
     let _ = system.output("killall -9 stress");
     answers
+}
+
+/// A real-time thread spins on every CPU: what is left to the rest is enough to log in.
+fn answers_beside_realtime(system: &mut System) -> Outcome {
+    let mut spinners = system
+        .ssh(&[], "tests --as-program realtime-spinners")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let mut said = [0; 9];
+    let told = spinners.stdout.as_mut().ok_or("no output")?;
+    told.read_exact(&mut said)
+        .map_err(|error| error.to_string())?;
+    equal(&said, b"spinning\n")?;
+    let answers = (0..3).try_for_each(|_| runs_a_command(system));
+    drop(spinners.stdin.take());
+    let ended = spinners.wait().map_err(|error| error.to_string())?;
+    answers?;
+    holds(ended.success(), format!("the spinners ended with {ended}"))
 }
 
 fn twenty_sessions(system: &mut System) -> Outcome {

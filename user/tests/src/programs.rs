@@ -49,6 +49,7 @@ pub fn run(words: &[String]) -> ExitCode {
             }
             Err(error) => eprintln!("{error}"),
         },
+        Some("realtime-spinners") => return crate::scheduling::spin_everywhere(),
         _ => return ExitCode::from(98),
     }
     ExitCode::SUCCESS

@@ -6,6 +6,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Pid, Uid, setuid};
 use std::os::unix::thread::JoinHandleExt;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
@@ -635,6 +636,30 @@ fn realtime_leaves_something() -> Outcome {
         sched_setaffinity(Pid::from_raw(0), &allowed)?;
     }
     Ok(())
+}
+
+/// As a program: a real-time thread spins on every CPU until standard input ends. Says `spinning`
+/// once all do.
+pub fn spin_everywhere() -> ExitCode {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (ready, started) = std::sync::mpsc::channel();
+    for _ in 0..cpus {
+        let ready = ready.clone();
+        std::thread::spawn(move || {
+            let _ = ready.send(set(0, libc::SCHED_FIFO, 50));
+            while !STOP.load(SeqCst) {
+                std::hint::spin_loop();
+            }
+        });
+    }
+    if started.iter().take(cpus).any(|result| result.is_err()) {
+        return ExitCode::FAILURE;
+    }
+    println!("spinning");
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    STOP.store(true, SeqCst);
+    ExitCode::SUCCESS
 }
 
 /// What real-time threads may use can be set; what makes no sense is refused.
