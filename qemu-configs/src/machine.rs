@@ -33,6 +33,9 @@ pub struct Machine {
     /// Words for the kernel's command line.
     #[serde(default)]
     pub append: String,
+    /// Whether the host's randomness reaches the machine.
+    #[serde(default = "yes")]
+    pub random: bool,
     /// Further QEMU arguments, as they are.
     #[serde(default)]
     pub extra: Vec<String>,

@@ -40,7 +40,9 @@ pub fn command_line(machine: &Machine, boot: &Boot) -> Vec<String> {
     } else {
         option("-nic", "none");
     }
-    option("-device", "virtio-rng-device");
+    if machine.random {
+        option("-device", "virtio-rng-device");
+    }
     option("-display", "none");
     // The monitor shares the terminal: Ctrl-A C reaches it, Ctrl-A X ends QEMU.
     option("-serial", "mon:stdio");

@@ -35,6 +35,7 @@ fn storm(cpus: u32) -> Result<String, String> {
 /// The disturbed kernel is built here: only `make chaos` and this want it.
 pub fn chaos(report: &mut Report) {
     report.test("the disturbed kernel builds", build);
+    report.test(&format!("seed {SEED} repeats its run exactly"), repeats);
     for cpus in [1, 4] {
         let options = Options {
             seconds: 20,
@@ -44,6 +45,28 @@ pub fn chaos(report: &mut Report) {
         report.test(&format!("{cpus} CPUs, seed {SEED}"), || {
             chaos::run(cpus, &options).map(|_| ())
         });
+    }
+}
+
+/// Two boots of the machine that the host cannot disturb say the same to the letter, times of
+/// their log lines included.
+fn repeats() -> Result<(), String> {
+    let boot = |name: &str| {
+        let storm = format!("/bin/stress --storm 16 --seed {SEED} --secs 2");
+        let variant = Variant {
+            kernel: chaos::KERNEL.into(),
+            append: format!("weft.chaos={SEED} weft.check=panic -- {storm}"),
+            ..Variant::default()
+        };
+        let mut guest = Guest::boot(name, "virt-1-replay", variant)?;
+        guest.wait_for_end()?;
+        chaos::summary(&guest.serial, SEED)?;
+        Ok::<String, String>(guest.serial.clone())
+    };
+    let (first, second) = (boot("replay-1")?, boot("replay-2")?);
+    match first.lines().zip(second.lines()).find(|(a, b)| a != b) {
+        None if first == second => Ok(()),
+        differing => Err(format!("the runs differ: {differing:?}")),
     }
 }
 
