@@ -80,7 +80,7 @@ impl<P: Platform> Scheduler<P> {
         {
             return cpu;
         }
-        if self.may_use(thread, last) && !spread {
+        if self.may_use(thread, last) && !spread && self.serves_fair(last) {
             return last;
         }
         let found = self.least_loaded(thread, last);
@@ -136,7 +136,11 @@ impl<P: Platform> Scheduler<P> {
 
     /// The CPU with the fewest ready threads among the nearest that the thread may use.
     fn least_loaded(&self, thread: &Thread, near: CpuId) -> Option<CpuId> {
-        let load = |cpu: &CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
+        // Where real time runs, a fair thread waits for what is left of the second.
+        let load = |cpu: &CpuId| {
+            let ready = &self.cpus[cpu.index()].shared.hints.nr_ready;
+            (!self.serves_fair(*cpu), ready.load(Relaxed))
+        };
         self.probed(MAX_COMPARED.min(self.cpus.len()) as u64);
         self.usable(thread, near)
             .take(MAX_COMPARED)

@@ -90,6 +90,11 @@ impl<P: Platform> Owner<'_, P> {
             return;
         }
         let id = self.id;
+        // Any CPU is better than one where real time runs.
+        let mine = match sched.serves_fair(id) {
+            true => mine,
+            false => u32::MAX - 1,
+        };
         let ring = sched.map.clusters_from(id);
         let others = ring.flat_map(|c| sched.map.members(c, sched.online.word(c), id));
         let others = others.filter(|&cpu| cpu != id);

@@ -51,6 +51,25 @@ fn restricted_threads_waste_no_cpu() {
     }
 }
 
+/// A fair thread that wakes where a real-time thread spins goes where it gets a share; one that
+/// was there already follows at the next tick.
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn fair_threads_leave_a_cpu_where_real_time_runs() {
+    let mut machine = Machine::new(2, 2);
+    machine.hog(spec().affinity(cpus("1")));
+    let steps = vec![Step::Run(100 * US), Step::Sleep(5 * MS), Step::Repeat(100)];
+    let sleeper = machine.spawn(spec(), steps);
+    let stays = machine.hog(spec());
+    machine.run_until(MS);
+    machine.hog(spec().affinity(cpus("0")).policy(Policy::Fifo(1)));
+    machine.run_until(1000 * MS);
+    let stats = sleeper.stats_at(machine.now());
+    assert_eq!(machine.finished, 1, "it ran {} times", stats.runs);
+    let ran = stays.stats_at(machine.now()).run_ns;
+    assert!(ran > 400 * MS, "the other ran {ran} ns");
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "long")]
 fn the_most_urgent_run_whatever_happens() {
