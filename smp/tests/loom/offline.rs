@@ -6,8 +6,8 @@ use crate::harness::model;
 use crate::machine::Machine;
 
 const LOST: &str = "lost";
-/// Two CPUs queue one thread.
-const TWICE: &str = "already linked";
+/// Two CPUs have one thread.
+const TWICE: &str = "scheduler check Token";
 const RACE: &str = "Causality violation";
 
 model!(off_meets_wake within 3,
