@@ -50,9 +50,9 @@ fn single_wakes(plan: Plan) -> Outcome {
         });
         (0..rounds)
             .map(|round| interrupts(|| word.set(round + 1)))
-            .sum::<Result<f64, Trouble>>()
+            .collect::<Result<Vec<f64>, Trouble>>()
     })?;
-    Ok(vec![count("", vec![sent / f64::from(rounds)])])
+    Ok(vec![count("", sent)])
 }
 
 fn burst_of_wakes(plan: Plan) -> Outcome {
