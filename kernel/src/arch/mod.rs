@@ -36,5 +36,6 @@ pub mod host;
 #[cfg(not(target_os = "none"))]
 pub use host::{
     Features, FpState, UserState, end, enter_user_mode, features, interrupt_cpu, now_ns,
-    ns_per_tick, owner, random_word, ticks, ticks_per_second, ticks_to_ns, usercopy, vdso,
+    ns_per_tick, owner, random_word, request_barrier, ticks, ticks_per_second, ticks_to_ns,
+    usercopy, vdso,
 };
