@@ -34,6 +34,10 @@ type Handler = Box<dyn Fn() + Send + Sync>;
 
 struct Line {
     name: String,
+    #[cfg_attr(
+        not(target_os = "none"),
+        expect(dead_code, reason = "the host has no interrupts")
+    )]
     handler: Handler,
 }
 

@@ -31,10 +31,8 @@ pub use credentials::{Capabilities, Credentials};
 pub use restart::restart_with;
 pub use rlimits::Resource;
 #[cfg(target_os = "none")]
-pub(crate) use running::{adopt, before_switch};
-pub(crate) use running::{
-    attention_of_current, is_undisturbed, load_registers, make_ready_for_user,
-};
+pub(crate) use running::{adopt, before_switch, is_undisturbed, load_registers};
+pub(crate) use running::{attention_of_current, make_ready_for_user};
 pub use session::{ControllingTerminal, Session};
 pub use signal::{SigInfo, Signal, SignalSet};
 pub use table::{process as process_by_pid, processes, task as task_by_tid};

@@ -7,6 +7,7 @@ use super::rseq;
 use super::task::{Attention, Task};
 use crate::arch;
 use alloc::sync::Arc;
+#[cfg(target_os = "none")]
 use core::sync::atomic::{Ordering, fence};
 use percpu::IrqGuard;
 
@@ -63,6 +64,7 @@ pub fn attention_of_current() -> Attention {
 ///
 /// # Safety
 /// In a user thread.
+#[cfg(target_os = "none")]
 #[inline(always)]
 pub unsafe fn is_undisturbed() -> bool {
     // SAFETY: says the caller.

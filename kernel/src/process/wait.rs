@@ -52,9 +52,7 @@ pub struct Report {
 
 /// Waits until a child has something to report; `None` with `NOHANG` when none has.
 pub fn wait(which: &Which, options: Options) -> Result<Option<Report>> {
-    let current = current();
-    let process = current.process().clone();
-    drop(current);
+    let process = current().process().clone();
     let look = || match look(&process, which, options) {
         Ok(None) if options.contains(Options::NOHANG) => Some(Ok(None)),
         Ok(None) => None,

@@ -44,7 +44,7 @@ fn one_cycle(all: &[CpuId], random: &mut u64) -> Outcome {
     *random ^= *random >> 7;
     *random ^= *random << 17;
     let stays = all[(*random >> 32) as usize % all.len()];
-    let goes = |cpu: &&CpuId| **cpu != stays && (*random >> cpu.index() % 32) & 1 == 1;
+    let goes = |cpu: &&CpuId| **cpu != stays && (*random >> (cpu.index() % 32)) & 1 == 1;
     for &cpu in all.iter().filter(goes) {
         online(cpu, false)?;
     }

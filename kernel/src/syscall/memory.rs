@@ -42,7 +42,7 @@ fn memory() -> Arc<AddressSpace> {
 fn untagged(registers: &TrapFrame, index: usize) -> usize {
     let address = registers.argument(index);
     if address & 1 << 55 == 0 {
-        address & (1 << 56) - 1
+        address & ((1 << 56) - 1)
     } else {
         address
     }

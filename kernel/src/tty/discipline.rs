@@ -40,6 +40,12 @@ pub struct Discipline {
     stopped: bool,
 }
 
+impl Default for Discipline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Discipline {
     pub fn new() -> Self {
         Self {

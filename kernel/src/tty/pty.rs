@@ -272,6 +272,6 @@ impl File for Master {
     }
 
     fn describe(&self) -> String {
-        format!("/dev/ptmx")
+        String::from("/dev/ptmx")
     }
 }

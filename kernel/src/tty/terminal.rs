@@ -269,10 +269,10 @@ impl Terminal {
             };
             self.output.notify();
             done += count;
-            if count == 0 {
-                if let Err(error) = self.wait_for_room(mode) {
-                    return (done, Err(error));
-                }
+            if count == 0
+                && let Err(error) = self.wait_for_room(mode)
+            {
+                return (done, Err(error));
             }
         }
         (done, Ok(()))

@@ -43,11 +43,10 @@ pub fn image(report: &mut Report, kind: &str, kernel: &str, machine: &str, appen
         append: append.into(),
         ..Variant::default()
     };
-    let outcome =
-        Guest::boot(&format!("{kind}-{machine}"), machine, variant).and_then(|mut guest| {
-            let ended = guest.wait_for_end();
-            Ok((Lines::of(&guest.serial), ended))
-        });
+    let outcome = Guest::boot(&format!("{kind}-{machine}"), machine, variant).map(|mut guest| {
+        let ended = guest.wait_for_end();
+        (Lines::of(&guest.serial), ended)
+    });
     match outcome {
         Ok((lines, ended)) => {
             let complete = ended.and_then(|()| lines.complete());

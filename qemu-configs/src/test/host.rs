@@ -110,6 +110,36 @@ pub fn models(report: &mut Report) {
     );
 }
 
+/// clippy, without a warning: what runs here, what runs on the machine, and the programs.
+pub fn lints(report: &mut Report) {
+    let mut version = cargo();
+    version.args(["clippy", "--version"]).stderr(Stdio::null());
+    if !version.output().is_ok_and(|output| output.status.success()) {
+        return report.skip("all crates", "cargo clippy is not installed");
+    }
+    let kernel = "-p kernel --bin weft --target aarch64-unknown-none-softfloat";
+    let programs = "--workspace --exclude brush --exclude sshd --exclude tests --all-targets";
+    for (name, folder, what) in [
+        ("host", ".", "--workspace --all-targets"),
+        ("kernel", ".", kernel),
+        ("programs", "user", programs),
+    ] {
+        report.test(name, || {
+            let mut clippy = cargo();
+            clippy.current_dir(folder).args(["clippy", "--quiet"]);
+            clippy
+                .args(what.split(' '))
+                .args(["--target-dir", "target"]);
+            clippy.args(["--", "-D", "warnings"]);
+            let output = clippy.output().map_err(|error| error.to_string())?;
+            match output.status.success() {
+                true => Ok(()),
+                false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            }
+        });
+    }
+}
+
 pub fn schedules(report: &mut Report) {
     let mut command = cargo();
     command.env("RUSTFLAGS", "--cfg shuttle").args([

@@ -38,6 +38,11 @@ const STAGES: &[Stage] = &[
         run: host::unit_tests,
     },
     Stage {
+        name: "clippy",
+        what: "no warning of clippy's in any crate",
+        run: host::lints,
+    },
+    Stage {
         name: "linux",
         what: "the user tests on Linux, the oracle",
         run: host::user_tests,

@@ -14,7 +14,9 @@ struct System {
     guest: Guest,
 }
 
-const TESTS: &[(&str, fn(&mut System) -> Outcome)] = &[
+type Test = (&'static str, fn(&mut System) -> Outcome);
+
+const TESTS: &[Test] = &[
     ("runs a command", runs_a_command),
     ("passes the exit status on", exit_status),
     ("carries standard input and output", standard_streams),

@@ -120,7 +120,7 @@ impl<W: Workload> Machine<W> {
         {
             self.advance(at);
             if who == self.cpus.len() {
-                self.from_outside();
+                self.take_outside();
             } else {
                 self.event(who);
             }
@@ -152,7 +152,7 @@ impl<W: Workload> Machine<W> {
         self.hardware.set_now(at);
     }
 
-    fn from_outside(&mut self) {
+    fn take_outside(&mut self) {
         let Some(Outside { cpu, wake, at_ns }) = self.outside.take() else {
             return;
         };

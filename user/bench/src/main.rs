@@ -34,10 +34,12 @@ struct Options {
     names: Vec<String>,
 }
 
+/// # Safety
+/// `words` points to `count` terminated strings, as the C library's start-up code has it.
 #[cfg_attr(not(test), unsafe(no_mangle))]
-pub extern "C" fn main(count: i32, words: *const *const c_char) -> i32 {
+pub unsafe extern "C" fn main(count: i32, words: *const *const c_char) -> i32 {
     let word = |index: i32| {
-        // SAFETY: the C library passes `count` terminated strings.
+        // SAFETY: one of `count` terminated strings, says the caller.
         let word = unsafe { CStr::from_ptr(*words.add(index as usize)) };
         OsStr::from_bytes(word.to_bytes())
     };

@@ -141,7 +141,11 @@ fn small_writes_are_not_mixed() {
     let writers: Vec<_> = (0..3u8)
         .map(|tag| {
             let writer = writer.clone();
-            thread::spawn(move || (0..200).for_each(|_| drop(write(&writer, &[tag; 512]).unwrap())))
+            thread::spawn(move || {
+                (0..200).for_each(|_| {
+                    write(&writer, &[tag; 512]).unwrap();
+                })
+            })
         })
         .collect();
     drop(writer);

@@ -51,7 +51,10 @@ fn forks_share_offsets_but_not_descriptors() {
     table
         .get(0)
         .unwrap()
-        .with_offset(|offset| Ok(*offset = 0))
+        .with_offset(|offset| {
+            *offset = 0;
+            Ok(())
+        })
         .unwrap();
     let child = table.duplicate().unwrap();
     let mut bytes = [0; 4];

@@ -305,7 +305,7 @@ fn racing_creators_make_one_file() {
     let flags = OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::WRONLY;
     let open = || caller.open(None, b"/tmp/one", flags, 0o600).is_ok();
     let made: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(&open)).collect();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap())

@@ -47,8 +47,8 @@ pub fn setpriority(registers: &mut TrapFrame) -> Result<usize> {
     let nice = (registers.argument(2) as i32).clamp(-20, 19) as i8;
     let caller = current();
     let results = tasks.iter().map(|task| set_nice(&caller, task, nice));
-    let failed = results.filter(Result::is_err).last();
-    failed.unwrap_or(Ok(())).map(|()| 0)
+    let last_error = |before, result: Result<()>| if result.is_err() { result } else { before };
+    results.fold(Ok(()), last_error).map(|()| 0)
 }
 
 fn set_nice(caller: &Current, task: &Task, nice: i8) -> Result<()> {

@@ -27,7 +27,7 @@ pub fn live(storm: &Storm, index: usize, random: &mut Random) {
             3 => std::thread::yield_now(),
             4 => compute(Duration::from_micros(random.below(200) as u64)),
             // Even slots pin themselves and can check it; odd ones are pinned by others.
-            5 if index % 2 == 0 => pinned = Some(pin_self(storm, random)),
+            5 if index.is_multiple_of(2) => pinned = Some(pin_self(storm, random)),
             5 => pin_another(storm, random),
             6 => change_class(storm, random),
             7 => signal_another(storm, random),
