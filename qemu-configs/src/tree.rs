@@ -54,7 +54,7 @@ fn with_capacities(blob: &[u8], capacities: &[u32]) -> Result<Vec<u8>> {
     let tree = Fdt::new(blob).map_err(|error| format!("QEMU's device tree: {error}"))?;
     let mut tree = DeviceTree::from_fdt(&tree);
     let cpus = tree.find_node_mut("/cpus").ok_or("the tree has no CPUs")?;
-    let is_cpu = |node: &&mut DeviceTreeNode| (&**node).name().starts_with("cpu@");
+    let is_cpu = |node: &&mut DeviceTreeNode| (**node).name().starts_with("cpu@");
     let mut nodes = cpus.children_mut().filter(is_cpu);
     for capacity in capacities {
         let node = nodes.next().ok_or("more capacities than CPUs")?;
