@@ -13,9 +13,15 @@ fn frames_in_use() -> usize {
     stats.total_frames - stats.free_frames - stats.heap_frames
 }
 
-/// Waits until only the threads from before are left: joining ends before the reaping.
+/// Waits until only the threads from before are left and the reaper sleeps: joining ends before
+/// the reaping, and a thread is off the table before its stack is freed.
 fn wait_for_reaper(before: usize) {
-    while smp::threads().len() > before {
+    let is_at_it = || {
+        let threads = smp::threads();
+        let reaper = threads.iter().find(|thread| thread.name() == "reaper");
+        threads.len() > before || reaper.is_some_and(|reaper| reaper.phase() != Phase::Blocked)
+    };
+    while is_at_it() {
         smp::park(Some(smp::now_ns() + 1_000_000));
     }
 }
