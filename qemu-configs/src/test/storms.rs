@@ -58,7 +58,7 @@ fn repeats() -> Result<(), String> {
             append: format!("weft.chaos={SEED} weft.check=panic -- {storm}"),
             ..Variant::default()
         };
-        let mut guest = Guest::boot(name, "virt-1-replay", variant)?;
+        let mut guest = Guest::boot(name, "virt-1-exact", variant)?;
         guest.wait_for_end()?;
         chaos::summary(&guest.serial, SEED)?;
         Ok::<String, String>(guest.serial.clone())
