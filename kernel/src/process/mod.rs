@@ -41,7 +41,8 @@ pub use task::Task;
 pub use thread_group::{CpuTimes, Image, Process};
 
 use crate::arch::TrapFrame;
-use crate::fs::{FileTable, FsContext};
+use crate::error::Result;
+use crate::fs::{Fd, FileTable, FsContext, OpenFile};
 use alloc::sync::Arc;
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -105,6 +106,12 @@ impl Current {
     /// The descriptor table. The current task has not exited, so there is one.
     pub fn files(&self) -> Arc<FileTable> {
         self.files_of()
+            .expect("a running task has its descriptor table")
+    }
+
+    /// The open file of a descriptor, `EBADF` if there is none.
+    pub fn file(&self, fd: Fd) -> Result<Arc<OpenFile>> {
+        self.file_of(fd)
             .expect("a running task has its descriptor table")
     }
 

@@ -6,7 +6,8 @@ use super::rseq::Rseq;
 use super::signal::{SignalSet, TaskSignals};
 use super::thread_group::Process;
 use crate::arch::{self, TrapFrame, UserState};
-use crate::fs::{FileTable, FsContext};
+use crate::error::Result;
+use crate::fs::{Fd, FileTable, FsContext, OpenFile};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bitflags::bitflags;
@@ -154,6 +155,11 @@ impl Task {
     /// The descriptor table; `None` once the task has exited (seen through /proc).
     pub fn files_of(&self) -> Option<Arc<FileTable>> {
         self.files.lock().clone()
+    }
+
+    /// The open file of a descriptor; `None` once the task has exited.
+    pub(super) fn file_of(&self, fd: Fd) -> Option<Result<Arc<OpenFile>>> {
+        self.files.lock().as_ref().map(|files| files.get(fd))
     }
 
     pub fn fs_of(&self) -> Option<Arc<FsContext>> {

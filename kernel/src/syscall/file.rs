@@ -72,7 +72,7 @@ fn files() -> Arc<FileTable> {
 
 /// The open file of the descriptor in argument `index`.
 fn file_at(frame: &TrapFrame, index: usize) -> Result<Arc<OpenFile>> {
-    files().get(frame.argument(index) as Fd)
+    process::current().file(frame.argument(index) as Fd)
 }
 
 /// As [`file_at`], for calls that an `O_PATH` descriptor does not take.

@@ -205,8 +205,12 @@ impl Areas {
     /// Cuts areas at the ends of `range`; the first one inside.
     fn cut(&mut self, range: &Range<usize>) -> Option<Place> {
         let first = self.ending_after(range.start)?;
-        if self.by_start.key(first) >= range.end {
+        let (start, end) = (self.by_start.key(first), self.by_start.value(first).end);
+        if start >= range.end {
             return None;
+        }
+        if range.start <= start && end == range.end {
+            return Some(first); // one area that needs no cut
         }
         self.split(range.start);
         self.split(range.end);

@@ -17,11 +17,13 @@ impl AddressSpace {
             return Err(SpaceError::NoMemory);
         }
         let forbids = MapFlags::SHARED | MapFlags::NEVER_WRITE;
-        let mut areas = map.areas.overlapping(range.clone());
-        if prot.contains(Prot::WRITE) && areas.any(|(_, area)| area.flags.contains(forbids)) {
+        let forbidden = || {
+            let mut areas = map.areas.overlapping(range.clone());
+            areas.any(|(_, area)| area.flags.contains(forbids))
+        };
+        if prot.contains(Prot::WRITE) && forbidden() {
             return Err(SpaceError::Denied);
         }
-        drop(areas);
         map.areas.prepare()?;
         map.areas.change(range.clone(), |area| area.prot = prot);
         map.generation += 1;

@@ -16,20 +16,35 @@
 // x0 = kernel destination, x1 = user source, x2 = length. Returns 0, or 1 after a bad fault.
 .global weft_copy_from_user
 weft_copy_from_user:
-    subs    x2, x2, #32
+    subs    x2, x2, #64
     b.lo    2f
 1:  USER    bad, ldtr x3, [x1]
+    USER    bad, ldtr x4, [x1, #8]
+    USER    bad, ldtr x5, [x1, #16]
+    USER    bad, ldtr x6, [x1, #24]
+    USER    bad, ldtr x7, [x1, #32]
+    USER    bad, ldtr x8, [x1, #40]
+    USER    bad, ldtr x9, [x1, #48]
+    USER    bad, ldtr x10, [x1, #56]
+    add     x1, x1, #64
+    stp     x3, x4, [x0]
+    stp     x5, x6, [x0, #16]
+    stp     x7, x8, [x0, #32]
+    stp     x9, x10, [x0, #48]
+    add     x0, x0, #64
+    subs    x2, x2, #64
+    b.hs    1b
+2:  adds    x2, x2, #64
+    b.eq    4f
+    tbz     x2, #5, 3f
+    USER    bad, ldtr x3, [x1]
     USER    bad, ldtr x4, [x1, #8]
     USER    bad, ldtr x5, [x1, #16]
     USER    bad, ldtr x6, [x1, #24]
     add     x1, x1, #32
     stp     x3, x4, [x0], #16
     stp     x5, x6, [x0], #16
-    subs    x2, x2, #32
-    b.hs    1b
-2:  adds    x2, x2, #32
-    b.eq    4f
-    tbz     x2, #4, 3f
+3:  tbz     x2, #4, 3f
     USER    bad, ldtr x3, [x1]
     USER    bad, ldtr x4, [x1, #8]
     add     x1, x1, #16
@@ -51,20 +66,35 @@ weft_copy_from_user:
 // x0 = user destination, x1 = kernel source, x2 = length. Returns 0, or 1 after a bad fault.
 .global weft_copy_to_user
 weft_copy_to_user:
-    subs    x2, x2, #32
+    subs    x2, x2, #64
     b.lo    2f
-1:  ldp     x3, x4, [x1], #16
+1:  ldp     x3, x4, [x1]
+    ldp     x5, x6, [x1, #16]
+    ldp     x7, x8, [x1, #32]
+    ldp     x9, x10, [x1, #48]
+    add     x1, x1, #64
+    USER    bad, sttr x3, [x0]
+    USER    bad, sttr x4, [x0, #8]
+    USER    bad, sttr x5, [x0, #16]
+    USER    bad, sttr x6, [x0, #24]
+    USER    bad, sttr x7, [x0, #32]
+    USER    bad, sttr x8, [x0, #40]
+    USER    bad, sttr x9, [x0, #48]
+    USER    bad, sttr x10, [x0, #56]
+    add     x0, x0, #64
+    subs    x2, x2, #64
+    b.hs    1b
+2:  adds    x2, x2, #64
+    b.eq    4f
+    tbz     x2, #5, 3f
+    ldp     x3, x4, [x1], #16
     ldp     x5, x6, [x1], #16
     USER    bad, sttr x3, [x0]
     USER    bad, sttr x4, [x0, #8]
     USER    bad, sttr x5, [x0, #16]
     USER    bad, sttr x6, [x0, #24]
     add     x0, x0, #32
-    subs    x2, x2, #32
-    b.hs    1b
-2:  adds    x2, x2, #32
-    b.eq    4f
-    tbz     x2, #4, 3f
+3:  tbz     x2, #4, 3f
     ldp     x3, x4, [x1], #16
     USER    bad, sttr x3, [x0]
     USER    bad, sttr x4, [x0, #8]

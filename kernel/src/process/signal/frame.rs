@@ -30,7 +30,7 @@ struct FpRecord {
     head: Head,
     fpsr: u32,
     fpcr: u32,
-    v: [u64; 64],
+    v: [u128; 32],
 }
 plain!(FpRecord);
 
@@ -54,18 +54,16 @@ struct Context {
 }
 plain!(Context);
 
-/// The context and the records the kernel writes.
+/// What follows the FP/SIMD record: ESR, if the signal is a fault, and the end mark.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Frame {
-    context: Context,
-    fp: FpRecord,
+struct LastRecords {
     esr: Head,
     esr_value: u64,
     end: Head,
     align: u64,
 }
-plain!(Frame);
+plain!(LastRecords);
 
 // Offsets that user space relies on.
 const _: () = assert!(offset_of!(Context, flags) == 128);
@@ -134,25 +132,21 @@ fn push(
         .ok_or(Errno::EFAULT)?;
     let address = record.checked_sub(FRAME_SIZE).ok_or(Errno::EFAULT)?;
     UserPtr::<CallRecord>::new(record).write([registers.x[29], registers.x[30]])?;
-    UserPtr::<Frame>::new(address).write(build(
-        current,
-        registers,
-        info,
-        alt_stack.to_user(sp),
-        lasting,
-    ))?;
+    let stack = alt_stack.to_user(sp);
+    UserPtr::new(address).write(context(registers, info, stack, lasting))?;
+    let records = address + size_of::<Context>();
+    UserPtr::new(records).write(fp_record(&current.user.fp.snapshot()))?;
+    UserPtr::new(records + size_of::<FpRecord>()).write(last_records(registers, info))?;
     Ok(address)
 }
 
-fn build(
-    current: &Current,
-    registers: &TrapFrame,
-    info: &SigInfo,
-    stack: UserStack,
-    mask: SignalSet,
-) -> Frame {
-    let is_fault = SignalSet::SYNCHRONOUS.0 >> (info.signo - 1) & 1 != 0 && info.code > 0;
-    let context = Context {
+fn is_fault(info: &SigInfo) -> bool {
+    SignalSet::SYNCHRONOUS.0 >> (info.signo - 1) & 1 != 0 && info.code > 0
+}
+
+#[inline]
+fn context(registers: &TrapFrame, info: &SigInfo, stack: UserStack, mask: SignalSet) -> Context {
+    Context {
         info: *info,
         flags: 0,
         link: 0,
@@ -160,14 +154,17 @@ fn build(
         mask,
         unused: [0; 15],
         align: 0,
-        fault_address: if is_fault { registers.far } else { 0 },
+        fault_address: if is_fault(info) { registers.far } else { 0 },
         x: registers.x,
         sp: registers.sp,
         pc: registers.pc,
         pstate: registers.pstate,
         align_records: 0,
-    };
-    let esr = if is_fault {
+    }
+}
+
+fn last_records(registers: &TrapFrame, info: &SigInfo) -> LastRecords {
+    let esr = if is_fault(info) {
         Head {
             magic: ESR_MAGIC,
             size: 16,
@@ -175,9 +172,7 @@ fn build(
     } else {
         Head { magic: 0, size: 0 }
     };
-    Frame {
-        context,
-        fp: fp_record(&current.user.fp.snapshot()),
+    LastRecords {
         esr,
         esr_value: registers.esr,
         end: Head { magic: 0, size: 0 },
@@ -185,11 +180,8 @@ fn build(
     }
 }
 
+#[inline]
 fn fp_record(registers: &FpRegisters) -> FpRecord {
-    let mut v = [0; 64];
-    for (pair, value) in v.chunks_exact_mut(2).zip(registers.v) {
-        (pair[0], pair[1]) = (value as u64, (value >> 64) as u64);
-    }
     let head = Head {
         magic: FPSIMD_MAGIC,
         size: size_of::<FpRecord>() as u32,
@@ -198,7 +190,7 @@ fn fp_record(registers: &FpRegisters) -> FpRecord {
         head,
         fpsr: registers.fpsr,
         fpcr: registers.fpcr,
-        v,
+        v: registers.v,
     }
 }
 
@@ -246,12 +238,12 @@ pub fn sigreturn(current: &Current, registers: &mut TrapFrame) -> usize {
 
 fn restore(current: &Current, registers: &mut TrapFrame, address: usize) -> Result<()> {
     let context = UserPtr::<Context>::new(address).read()?;
-    let fp = find_fp_record(address + size_of::<Context>())?;
+    let fp = UserPtr::<FpRecord>::new(find_fp_record(address + size_of::<Context>())?).read()?;
     registers.x = context.x;
     registers.sp = context.sp;
     registers.pc = context.pc;
     registers.set_user_pstate(context.pstate);
-    current.user.fp.set(&fp);
+    current.user.fp.set(&fp_registers(&fp));
     if let Ok(stack) = AltStack::from_user(context.stack) {
         current.signals.lock().alt_stack = stack;
     }
@@ -260,7 +252,8 @@ fn restore(current: &Current, registers: &mut TrapFrame, address: usize) -> Resu
     Ok(())
 }
 
-fn find_fp_record(records: usize) -> Result<FpRegisters> {
+/// Where the FP/SIMD record is, among those from `records` on.
+fn find_fp_record(records: usize) -> Result<usize> {
     let mut offset = 0;
     while offset + size_of::<Head>() <= RECORDS_SIZE {
         let head = UserPtr::<Head>::new(records + offset).read()?;
@@ -268,9 +261,7 @@ fn find_fp_record(records: usize) -> Result<FpRegisters> {
             (FPSIMD_MAGIC, size)
                 if size == size_of::<FpRecord>() && offset + size <= RECORDS_SIZE =>
             {
-                return Ok(fp_registers(
-                    &UserPtr::<FpRecord>::new(records + offset).read()?,
-                ));
+                return Ok(records + offset);
             }
             (0, _) => break,
             (_, size) if size < size_of::<Head>() || size % 16 != 0 => break,
@@ -280,13 +271,10 @@ fn find_fp_record(records: usize) -> Result<FpRegisters> {
     Err(Errno::EINVAL)
 }
 
+#[inline]
 fn fp_registers(record: &FpRecord) -> FpRegisters {
-    let mut v = [0; 32];
-    for (value, pair) in v.iter_mut().zip(record.v.chunks_exact(2)) {
-        *value = u128::from(pair[0]) | u128::from(pair[1]) << 64;
-    }
     FpRegisters {
-        v,
+        v: record.v,
         fpsr: record.fpsr,
         fpcr: record.fpcr,
     }
