@@ -1,7 +1,7 @@
 //! What the parts of scheduling cost, in nanoseconds of a CPU that executes one instruction in
 //! one nanosecond.
 
-/// The table. `docs/simulation.md` says how each figure was measured.
+/// The table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
     /// Taking an interrupt and returning from it.
@@ -42,12 +42,25 @@ impl Costs {
         refill_ns: [0; 3],
     };
 
+    /// From exact instruction counts on four CPUs, `make bench COUNT=one`:
+    ///
+    /// | row | instructions | gives |
+    /// |---|---|---|
+    /// | `null-syscall` | 373 | a trap and return |
+    /// | `yield-switch` | 1,668 | switch = 1,668 - 373 |
+    /// | `futex-same` | 5,642 | wake = 5,642 / 2 - 2 x 373 - switch, the futex's own part in it |
+    /// | `nanosleep` | 2,448 | interrupt = 2,448 - wake - switch |
+    /// | `futex-wake` | 4,592 | send + latency = 4,592 - 373 - wake - interrupt - switch = 1,771 |
+    ///
+    /// How 1,771 divides is an estimate, as are timer and claim (read off the code). Counting
+    /// instructions cannot see caches: probe, lock and refill are assumptions, of the size found
+    /// on servers.
     pub const MEASURED: Self = Self {
-        interrupt_ns: 400,
-        wake_ns: 500,
-        switch_ns: 900,
-        send_ns: 100,
-        latency_ns: 1_000,
+        interrupt_ns: 373,
+        wake_ns: 780,
+        switch_ns: 1_295,
+        send_ns: 150,
+        latency_ns: 1_621,
         timer_ns: 60,
         probe_ns: 60,
         claim_ns: 200,

@@ -226,7 +226,19 @@ pub struct Port(pub Arc<Hardware>);
 
 impl Platform for Port {
     fn topology(&self) -> Topology {
-        Topology::uniform(self.0.layout.cpus, self.0.layout.per_cluster)
+        let layout = &self.0.layout;
+        let nodes = layout.cpus.div_ceil(layout.per_node);
+        let distance = |a| {
+            (0..nodes)
+                .map(move |b| if a == b { 10 } else { 20 })
+                .collect()
+        };
+        Topology::uniform(layout.cpus, layout.per_cluster)
+            .with_capacity(|cpu| (layout.speed)(cpu) as u16)
+            .with_nodes(
+                |cpu| (cpu / layout.per_node) as u16,
+                (0..nodes).map(distance).collect(),
+            )
     }
     fn cpu(&self) -> CpuId {
         CpuId::new(self.0.here())

@@ -12,10 +12,14 @@
 
 pub mod calendar;
 pub mod costs;
+pub mod experiment;
 pub mod hardware;
 pub mod histogram;
 pub mod machine;
+pub mod matrix;
 pub mod measure;
+pub mod plot;
 pub mod policy;
 pub mod random;
+pub mod report;
 pub mod workload;
