@@ -22,7 +22,7 @@ PROGRAMS   := user/$(TARGET)/$(USER_TARGET)/release
 LAUNCH     := target/debug/launch
 RUN         = $(LAUNCH) run --kernel build/Image --initrd build/initramfs.cpio
 
-.PHONY: help run run-smp ssh gdb test chaos bench bench-sched budget profile clean setup kernel programs image
+.PHONY: help run run-smp ssh gdb test chaos bench bench-sched budget profile sim clean setup kernel programs image
 
 help:
 	@echo "make run-smp [SMP=8]     build what is needed and boot 4 CPUs; Ctrl-A X ends it"
@@ -34,6 +34,7 @@ help:
 	@echo "make bench-sched         the scheduler's metrics against their targets"
 	@echo "make profile BENCH=name   which functions execute a row's instructions"
 	@echo "make chaos [SECS=1800]   the scheduler disturbed from a SEED, under a storm, on CHAOS_CPUS=1,2,4,8"
+	@echo "make sim [SEEDS=2 CPUS=64] the scheduler beside others on machines of up to 1,024 CPUs"
 	@echo "make image               build only: build/Image and build/initramfs.cpio"
 	@echo "make clean               remove what was built"
 	@echo "settings: SMP=$(SMP) MACHINE=$(MACHINE) SSH_PORT=$(SSH_PORT) HTTP_PORT=$(HTTP_PORT) APPEND='kernel words'"
@@ -74,6 +75,12 @@ profile: build/Image build/bench/initramfs.cpio
 # COUNT: one, four (instructions at 1 and 4 CPUs), wall; several words, or all.
 bench: build/Image build/bench/initramfs.cpio
 	@$(LAUNCH) bench $(addprefix --,$(COUNT)) $(BENCHFLAGS) $(BENCH)
+
+# Everything goes into the report in docs; part of it, for a quick look, into build.
+SIMFLAGS := $(if $(SEEDS)$(CPUS),--out build/simulation,--out docs/simulation)
+SIMFLAGS += $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CPUS),--cpus $(CPUS))
+sim: $(TOOLCHAIN)
+	@$(CARGO) run --quiet --release -p smp-sim --bin sim -- $(SIMFLAGS)
 
 clean:
 	rm -rf target build user/target

@@ -4,7 +4,7 @@ use super::lines::Lines;
 use super::report::Report;
 use std::process::{Command, Stdio};
 
-const CRATES: [&str; 6] = ["percpu", "smp", "mm", "net", "kernel", "qemu-configs"];
+const CRATES: [&str; 7] = ["percpu", "smp", "smp-sim", "mm", "net", "kernel", "qemu-configs"];
 
 /// cargo as make found it.
 fn cargo() -> Command {
