@@ -65,9 +65,9 @@ fn priority_meets_push() {
 /// A restricted thread is queued where it must wait while a CPU that it may use goes idle.
 fn restricted_meets_idle() {
     let machine = Machine::new(3);
-    let moving = running(&machine, "0-1", Policy::Normal);
+    let moving = running(&machine, "0-1", Policy::Batch);
     assert_eq!(machine.0.begin_park(None), None);
-    running(&machine, "0", Policy::Fifo(1));
+    running(&machine, "0", Policy::Normal);
     let idle = machine.on(1, |m| m.idle());
     machine.0.unpark(&moving);
     idle.join().unwrap();
@@ -78,15 +78,15 @@ fn restricted_meets_idle() {
 /// A new thread is sent to a busy CPU, which need not look at once, while another goes idle.
 fn posted_meets_idle() {
     let machine = Machine::new(3);
-    running(&machine, "0", Policy::Fifo(1));
-    machine.0.start(&create(&machine, "0", Policy::Normal));
+    running(&machine, "0", Policy::Normal);
+    machine.0.start(&create(&machine, "0", Policy::Batch));
     machine.become_cpu(2);
     let busy = [0, 1, 2].map(|_| create(&machine, "2", Policy::Normal));
     busy.iter().for_each(|thread| machine.0.start(thread));
     machine.0.idle_look();
     machine.become_cpu(1);
     running(&machine, "1", Policy::Fifo(1));
-    let new = create(&machine, "0,2", Policy::Normal);
+    let new = create(&machine, "0,2", Policy::Batch);
     // Its CPUs are equally crowded or the other one more, so that it may well go to CPU 0.
     let idle = machine.on(2, |m| {
         for _ in 0..3 {
