@@ -33,6 +33,22 @@ fn try_lock_says_no() {
 }
 
 #[test]
+fn a_mutex_is_no_part_of_a_circle_of_user_locks() {
+    let mutex = Arc::new(Mutex::new(()));
+    let held = mutex.lock();
+    let (shared, (sender, receiver)) = (mutex.clone(), std::sync::mpsc::channel());
+    let threads = in_threads(1, move || {
+        let _ = sender.send(current());
+        drop(shared.lock());
+    });
+    let waiter = receiver.recv().expect("it says who it is");
+    until(|| !mutex.queue.lock().is_empty());
+    assert!(!crate::pi::leads_back(&waiter, &current()));
+    drop(held);
+    threads.join();
+}
+
+#[test]
 fn a_limit_ends_the_wait_and_the_loan() {
     let mutex = Arc::new(Mutex::new(()));
     let held = mutex.lock();

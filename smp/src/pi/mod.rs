@@ -83,7 +83,9 @@ fn reposition(thread: &Sleeper) -> Changed {
     }
 }
 
-/// Whether waiting for `owner` would be waiting for `thread` itself.
+/// Whether waiting for `owner`, along locks of user programs, would be waiting for `thread` itself.
+/// Who waits for a lock of the kernel's does not wait for long: that `thread` may hold one now,
+/// while it asks, is no circle.
 pub fn leads_back(owner: &Sleeper, thread: &Sleeper) -> bool {
     let mut next = Some(owner.clone());
     for _ in 0..LONGEST_CHAIN {
@@ -96,7 +98,7 @@ pub fn leads_back(owner: &Sleeper, thread: &Sleeper) -> bool {
     true
 }
 
-/// The owner of what `thread` waits for.
+/// The owner of the user programs' lock that `thread` waits for.
 fn who_holds_up(thread: &Sleeper) -> Option<Sleeper> {
     loop {
         let masked = irqs_off();
@@ -104,6 +106,9 @@ fn who_holds_up(thread: &Sleeper) -> Option<Sleeper> {
         let place = state.waits_in?;
         // SAFETY: as in `reposition`.
         let queue = unsafe { &*place.queue };
+        if !queue.is_of_users() {
+            return None;
+        }
         if let Some(waiters) = queue.try_lock() {
             return waiters.owner().cloned();
         }

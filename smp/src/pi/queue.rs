@@ -83,6 +83,8 @@ impl Waiter {
 /// See the module.
 pub struct OwnedQueue {
     loan: Loan,
+    /// The lock is user programs': nothing says that its owner ever lets go.
+    of_users: bool,
     waiters: SpinLock<Waiters>,
 }
 
@@ -117,6 +119,7 @@ pub struct QueueGuard<'a> {
 }
 
 impl OwnedQueue {
+    /// For a lock of the kernel's.
     #[cfg(not(loom))]
     pub const fn new() -> Self {
         Self {
@@ -124,6 +127,7 @@ impl OwnedQueue {
                 link: RBTreeLink::new(),
                 urgency: Cell::new(Urgency::NONE),
             },
+            of_users: false,
             waiters: SpinLock::new(Waiters::new()),
         }
     }
@@ -135,8 +139,21 @@ impl OwnedQueue {
                 link: RBTreeLink::new(),
                 urgency: Cell::new(Urgency::NONE),
             },
+            of_users: false,
             waiters: SpinLock::new(Waiters::new()),
         }
+    }
+
+    /// For a lock that user programs hold.
+    pub fn of_users() -> Self {
+        Self {
+            of_users: true,
+            ..Self::new()
+        }
+    }
+
+    pub(super) fn is_of_users(&self) -> bool {
+        self.of_users
     }
 
     pub fn lock(&self) -> QueueGuard<'_> {

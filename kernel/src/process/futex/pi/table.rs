@@ -88,7 +88,7 @@ impl Bucket {
     pub fn add(&mut self, key: Key) -> Arc<Futex> {
         let futex = Arc::new(Futex {
             key,
-            queue: OwnedQueue::new(),
+            queue: OwnedQueue::of_users(),
             owner_died: AtomicBool::new(false),
         });
         self.futexes.push(futex.clone());
