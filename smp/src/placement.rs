@@ -107,7 +107,10 @@ impl<P: Platform> Scheduler<P> {
             return Some(last);
         }
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        let mut clusters = self.map.clusters_from(last);
+        let (candidates, looks) = self.idle.candidates();
+        self.probed(looks);
+        let clusters = self.map.clusters_from(last);
+        let mut clusters = clusters.filter(|&cluster| candidates.contain(cluster));
         clusters.find_map(|cluster| self.claim_in(cluster, affinity.as_ref(), last))
     }
 
@@ -119,7 +122,7 @@ impl<P: Platform> Scheduler<P> {
         last: CpuId,
     ) -> Option<CpuId> {
         self.probed(1);
-        let mut idle = self.idle.word(cluster) & self.online.word(cluster);
+        let mut idle = self.idle.search(cluster) & self.online.word(cluster);
         if idle != 0
             && let Some(set) = affinity
         {

@@ -259,7 +259,7 @@ impl<P: Platform> Owner<'_, P> {
             self.sched.overloaded.remove(map, self.id);
             return;
         }
-        self.sched.overloaded.insert(map, self.id);
+        self.sched.overloaded.show(map, self.id);
         self.race_point(RacePoint::Offered);
         // Pairs with the fence of `prepare_sleep`: either this CPU sees the idle bit below, or
         // the idle CPU sees the offer when it looks once more.
@@ -275,12 +275,15 @@ impl<P: Platform> Owner<'_, P> {
     /// `far`.
     pub fn kick_idle(&mut self, far: bool) {
         let map = &self.sched.map;
+        let (candidates, looks) = self.sched.idle.candidates();
+        self.sched.probed(looks);
         for &cluster in self.sched.spreading_order(self.id) {
-            if !far && map.is_remote(self.id, cluster) {
+            let is_far = map.is_remote(self.id, cluster);
+            if !candidates.contain(cluster) || is_far && !far {
                 continue;
             }
             self.sched.probed(1);
-            let word = self.sched.idle.word(cluster);
+            let word = self.sched.idle.search(cluster);
             for cpu in map.members(cluster, word, self.id) {
                 let claimed = cpu != self.id && self.sched.idle.remove(map, cpu);
                 if claimed && self.ring(cpu, control_word::WORK) {

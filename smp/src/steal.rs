@@ -30,9 +30,14 @@ impl<P: Platform> Owner<'_, P> {
             return false;
         }
         let mut probes = 0;
+        let (candidates, looks) = sched.overloaded.candidates();
+        sched.probed(looks);
         for cluster in sched.map.clusters_from(self.id) {
+            if !candidates.contain(cluster) {
+                continue;
+            }
             sched.probed(1);
-            let overloaded = sched.overloaded.word(cluster);
+            let overloaded = sched.overloaded.search(cluster);
             for victim in sched.map.members(cluster, overloaded, self.id) {
                 if victim == self.id || sched.idle.contains(&sched.map, victim) {
                     continue;
@@ -77,6 +82,13 @@ impl<P: Platform> Owner<'_, P> {
                 self.sched.platform.trace(Event::Steal { tid, victim });
                 self.arrive(thread);
             }
+        }
+        let has_offers = || shared.shelf.best().is_some();
+        if !has_offers() {
+            let Scheduler {
+                map, overloaded, ..
+            } = self.sched;
+            overloaded.hide(map, victim, has_offers);
         }
         taken > 0
     }

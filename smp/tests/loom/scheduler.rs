@@ -26,6 +26,8 @@ model!(token_survives_preemption within 2,
 model!(preempted_runs_elsewhere within 3, tail_before_save: RACE);
 model!(shelf_is_claimed_once within 2,
     claim_by_store: TOKEN, claim_relaxed: RACE, publish_relaxed: RACE);
+model!(hiding_meets_offer within 3,
+    hide_for_good: LOST, hide_fence: LOST, show_fence: LOST);
 model!(affinity_meets_steal within 3,
     set_home_by_store: LOST);
 model!(affinity_meets_wake within 3, control_by_load: BREACH);
@@ -154,6 +156,27 @@ fn preempted_runs_elsewhere() {
         machine.runs_on(&thread).is_some(),
         "lost: a CPU is idle while a thread waits"
     );
+}
+
+/// A thief takes the last offer and hides its owner, who offers another one meanwhile: a CPU that
+/// looks later must find it.
+fn hiding_meets_offer() {
+    let machine = Machine::new(3);
+    let second = machine.blocked(None);
+    let first = machine.blocked(None);
+    let _hog = machine.running(Some(0));
+    machine.0.unpark(&first);
+    let thief = machine.on(1, |m| m.idle());
+    machine.0.unpark(&second);
+    thief.join().unwrap();
+    machine.rest();
+    machine.become_cpu(2);
+    machine.idle();
+    machine.rest();
+    for thread in [first, second] {
+        let runs = machine.runs_on(&thread).is_some();
+        assert!(runs, "lost: a CPU is idle while a thread waits");
+    }
 }
 
 /// Surplus published while two thieves look, and claimed by its owner too. There is other surplus
