@@ -4,7 +4,8 @@
 //! may have members, so that a search ends soon when there is nobody. Members appear below first;
 //! whoever finds a cluster empty clears its bit, looks once more and sets it again if somebody
 //! appeared meanwhile; whoever appears checks that the bit is there. Both have a full fence between
-//! what they write and what they read, so no bit stays away.
+//! what they write and what they read, so no bit stays away. Who searches between the clearing and
+//! the second look may miss that cluster, and surplus waits for its owner's next tick.
 
 use alloc::boxed::Box;
 
