@@ -31,7 +31,7 @@ pub use credentials::{Capabilities, Credentials};
 pub use restart::restart_with;
 pub use rlimits::Resource;
 #[cfg(target_os = "none")]
-pub(crate) use running::{adopt, before_switch, is_undisturbed, load_registers};
+pub(crate) use running::{adopt, before_switch, interrupted, is_undisturbed, load_registers};
 pub(crate) use running::{attention_of_current, make_ready_for_user};
 pub use session::{ControllingTerminal, Session};
 pub use signal::{SigInfo, Signal, SignalSet};

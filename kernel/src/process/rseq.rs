@@ -1,8 +1,10 @@
 //! Restartable sequences (rseq(2) as Linux documents it): a thread's memory says which CPU it is
 //! on, and a critical section that is preempted, migrated or interrupted by a signal is aborted.
 //!
-//! Leaving a CPU raises [`Attention::RSEQ`] on a registered thread; the way back to user mode then
-//! goes through [`settle`]. A thread that never registered pays one test per switch.
+//! [`Attention::RSEQ`] is raised on a registered thread that changes its CPU, or leaves one while an
+//! interrupt or a fault keeps it out of user mode, where its section may be; the way back then goes
+//! through [`settle`]. No section spans a system call (rseq(2)), so a thread that sleeps in one and
+//! wakes on the same CPU needs nothing. A thread that never registered pays two tests per switch.
 
 use super::Current;
 use super::signal::{self, SigInfo, Signal};
@@ -10,7 +12,7 @@ use super::task::{Attention, Task};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::user_memory::{USER_END, UserPtr, plain};
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 /// What every version of the structure has, and its alignment then.
 const ORIGINAL_SIZE: u32 = 32;
@@ -49,6 +51,10 @@ pub struct Rseq {
     address: AtomicUsize,
     length: AtomicU32,
     signature: AtomicU32,
+    /// The CPU its memory names; `UNINITIALIZED` while that is being written.
+    told_cpu: AtomicU32,
+    /// An interrupt or a fault keeps the thread out of user mode.
+    interrupted: AtomicBool,
 }
 
 impl Rseq {
@@ -117,12 +123,37 @@ pub fn unregister(address: usize, length: u32, signature: u32) -> Result<()> {
     Ok(())
 }
 
-/// The task's thread leaves its CPU, or others ask it to start its section over.
-#[inline(always)]
+/// The task's thread is to start its section over, and learn its CPU anew.
 pub fn disturb(task: &Task) {
     if task.rseq.is_registered() {
         task.raise(Attention::RSEQ);
     }
+}
+
+/// An interrupt or a fault begins to keep the calling task out of user mode, or ends to.
+#[inline(always)]
+pub fn interrupt(task: &Task, begins: bool) {
+    task.rseq.interrupted.store(begins, Relaxed);
+}
+
+/// The task's thread leaves its CPU.
+#[inline(always)]
+pub fn leaves_cpu(task: &Task) {
+    if task.rseq.is_registered() && task.rseq.interrupted.load(Relaxed) {
+        task.raise(Attention::RSEQ);
+    }
+}
+
+/// The task's thread is about to run on this CPU. IRQs masked.
+#[inline(always)]
+pub fn enters_cpu(task: &Task) {
+    if task.rseq.is_registered() && task.rseq.told_cpu.load(Relaxed) != this_cpu() {
+        task.raise(Attention::RSEQ);
+    }
+}
+
+fn this_cpu() -> u32 {
+    percpu::cpu_id().index() as u32
 }
 
 /// On the way to user mode: aborts the section the thread was in, tells it its CPU.
@@ -133,12 +164,15 @@ pub fn settle(current: &Current, registers: &mut TrapFrame) {
     if address == 0 {
         return;
     }
-    let cpu = percpu::cpu_id().index() as u32;
+    // First: a move to another CPU from here on is a reason to come again.
+    current.rseq.told_cpu.store(UNINITIALIZED, Relaxed);
+    let cpu = this_cpu();
     // One number per CPU serves as the concurrency id: no two running threads share it.
     let told =
         leave_section(current, address, registers).and_then(|()| tell_cpu(address, cpu, cpu, cpu));
-    if told.is_err() {
-        signal::force(current.task(), SigInfo::kernel(Signal::SEGV));
+    match told {
+        Ok(()) => current.rseq.told_cpu.store(cpu, Relaxed),
+        Err(_) => signal::force(current.task(), SigInfo::kernel(Signal::SEGV)),
     }
 }
 

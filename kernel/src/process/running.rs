@@ -98,7 +98,7 @@ pub fn before_switch(next_sp: usize) {
     let prev = borrowed();
     if let Some(task) = prev {
         task.user.switch_out(masked);
-        rseq::disturb(task);
+        rseq::leaves_cpu(task);
     }
     // `next` is RUNNING. Pairs with the fence of `Task::notify`: either a reason to attend to is
     // seen at the next return to user mode, or its sender sees the thread running and interrupts
@@ -120,4 +120,20 @@ fn enter(prev: Option<&Task>, task: &Task, masked: &IrqGuard) {
         task.process().activate_memory();
     }
     task.user.switch_in(masked);
+    rseq::enters_cpu(task);
+}
+
+/// Runs `work`, which an interrupt or a fault does to the calling user thread.
+#[cfg(target_os = "none")]
+#[inline(always)]
+pub fn interrupted<R>(work: impl FnOnce() -> R) -> R {
+    let mark = |begins| {
+        if let Some(task) = borrowed() {
+            rseq::interrupt(task, begins);
+        }
+    };
+    mark(true);
+    let result = work();
+    mark(false);
+    result
 }

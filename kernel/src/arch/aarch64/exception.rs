@@ -39,17 +39,20 @@ extern "C" fn weft_user_synchronous(frame: &mut TrapFrame) {
     unmask();
     if frame.is_system_call() {
         trap::user_syscall(frame);
+        leave_to_user(frame);
     } else {
-        trap::user_fault(frame, fault_of(frame));
+        process::interrupted(|| {
+            trap::user_fault(frame, fault_of(frame));
+            leave_to_user(frame);
+        });
     }
-    leave_to_user(frame);
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn weft_user_irq(frame: &mut TrapFrame) {
     irq::handle();
     account_for_user();
-    leave_to_user(frame);
+    process::interrupted(|| leave_to_user(frame));
 }
 
 /// FIQ, SError and AArch32 from user mode: nothing this kernel lets happen in normal operation.
