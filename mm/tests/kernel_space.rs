@@ -118,6 +118,11 @@ fn stacks_have_pages_between_guards_and_are_recycled() {
         }
         assert!(!is_stack_guard(bottom) && !is_stack_guard(VirtAddr(top.as_usize() - 1)));
     }
+    assert!(stacks.iter().all(|stack| stack.used() == 0));
+    let word = mm::phys_map::pointer(translate(VirtAddr(stacks[7].top().0 - 64)).unwrap());
+    // SAFETY: inside the stack, which nobody runs on.
+    unsafe { word.write(1) };
+    assert_eq!(stacks[7].used(), 64);
     drop(stacks);
     // A bounded number stays for the next threads; what they need comes from there.
     let kept = warm - frame::free();
@@ -125,5 +130,6 @@ fn stacks_have_pages_between_guards_and_are_recycled() {
     let before = frame::free();
     let again: Vec<_> = (0..50).map(|_| Stack::new().unwrap()).collect();
     assert_eq!(frame::free(), before);
+    assert!(again.iter().all(|stack| stack.used() == 0));
     drop(again);
 }

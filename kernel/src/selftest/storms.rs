@@ -41,12 +41,20 @@ pub fn ten_thousand_threads_leave_nothing() -> Outcome {
     const BATCHES: usize = 100;
     const BATCH: usize = 100;
     let ran = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(AtomicBool::new(false));
     let before = smp::threads().len();
     let batch = || {
-        let ran = ran.clone();
+        let (ran, gate_of_all) = (ran.clone(), gate.clone());
         let threads = spawn_all(BATCH, move || {
+            while !gate_of_all.load(Relaxed) {
+                smp::park(None);
+            }
             ran.fetch_add(1, Relaxed);
         })?;
+        // The first batch is alive as a whole: as many stacks stay for later as ever will.
+        if !gate.swap(true, Relaxed) {
+            threads.iter().for_each(|thread| thread.unpark());
+        }
         threads.iter().for_each(|thread| thread.join());
         drop(threads);
         wait_for_reaper(before);

@@ -75,7 +75,6 @@ impl Stack {
             stack.discard();
             return Err(error);
         }
-        stack.clear();
         Ok(core::mem::ManuallyDrop::into_inner(stack))
     }
 
@@ -91,23 +90,23 @@ impl Stack {
 
     /// How many bytes of it have been used at most: from the first that is not zero.
     pub fn used(&self) -> usize {
-        let words = (self.bottom().0..self.top().0).step_by(size_of::<usize>());
-        let is_used = |address: &usize| {
+        const WORDS: usize = PAGE_SIZE / size_of::<usize>();
+        let is_used = |word: &usize| {
+            let page = self.bottom().offset(word / WORDS * PAGE_SIZE);
+            let address = window::pointer(page).cast::<usize>();
             // SAFETY: mapped while this value lives; whoever runs on the stack may write to it
             // meanwhile, which a volatile read of a word stands.
-            let word =
-                unsafe { core::ptr::with_exposed_provenance::<usize>(*address).read_volatile() };
-            word != 0
+            unsafe { address.add(word % WORDS).read_volatile() != 0 }
         };
-        let first = words.into_iter().find(is_used);
-        first.map_or(0, |first| self.top().0 - first)
+        let first = (0..STACK_PAGES * WORDS).find(is_used);
+        first.map_or(0, |first| STACK_SIZE - first * size_of::<usize>())
     }
 
     /// Makes the whole stack zero.
     fn clear(&self) {
         for page in self.pages() {
             // SAFETY: mapped, and nobody runs on it.
-            unsafe { arch::zero_page(core::ptr::with_exposed_provenance_mut(page.0)) };
+            unsafe { arch::zero_page(window::pointer(page)) };
         }
     }
 
@@ -119,7 +118,7 @@ impl Stack {
     fn map(&self, kernel: &mut Kernel) -> Result<(), OutOfMemory> {
         for page in self.pages() {
             // Mostly for user threads: not out of the reserve.
-            let frame = frame::alloc_user()?;
+            let frame = frame::alloc_user_zeroed()?;
             kernel
                 .table
                 .map(page, frame.address(), PAGE_SIZE, KernelAccess::ReadWrite)?;

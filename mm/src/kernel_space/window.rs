@@ -4,6 +4,8 @@ use super::{KernelAccess, KernelTable, WINDOW};
 use crate::OutOfMemory;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr, page_down, page_up};
 use crate::lock::SpinLock;
+#[cfg(not(target_os = "none"))]
+use crate::phys_map;
 use crate::tlb::tlb;
 
 pub(super) struct Kernel {
@@ -51,4 +53,17 @@ pub fn map_device(phys: PhysAddr, length: usize) -> Result<VirtAddr, OutOfMemory
 /// Where a kernel address leads, for DMA and diagnostics.
 pub fn translate(virt: VirtAddr) -> Option<PhysAddr> {
     with(|kernel| kernel.table.translate(virt))
+}
+
+/// How the kernel reaches a page of the window that is mapped.
+#[cfg(target_os = "none")]
+#[inline]
+pub fn pointer(page: VirtAddr) -> *mut u8 {
+    core::ptr::with_exposed_provenance_mut(page.0)
+}
+
+/// The host has no window: the page is reached in the arena.
+#[cfg(not(target_os = "none"))]
+pub fn pointer(page: VirtAddr) -> *mut u8 {
+    translate(page).map_or(core::ptr::null_mut(), phys_map::pointer)
 }

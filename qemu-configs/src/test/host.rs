@@ -4,7 +4,15 @@ use super::lines::Lines;
 use super::report::Report;
 use std::process::{Command, Stdio};
 
-const CRATES: [&str; 7] = ["percpu", "smp", "smp-sim", "mm", "net", "kernel", "qemu-configs"];
+const CRATES: [&str; 7] = [
+    "percpu",
+    "smp",
+    "smp-sim",
+    "mm",
+    "net",
+    "kernel",
+    "qemu-configs",
+];
 
 /// cargo as make found it.
 fn cargo() -> Command {
@@ -86,7 +94,8 @@ pub fn user_tests(report: &mut Report) {
         Ok(status) if status.success() => run(
             report,
             "native",
-            &mut Command::new("user/target/debug/tests"),
+            // The C library leaves rseq(2) to the tests.
+            Command::new("user/target/debug/tests").env("GLIBC_TUNABLES", "glibc.pthread.rseq=0"),
         ),
         other => report.record("native builds", Err(format!("{other:?}"))),
     }

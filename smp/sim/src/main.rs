@@ -65,7 +65,7 @@ fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let cases = matrix::cases(&options.sizes);
     let progress = |job: usize, jobs: usize| {
-        if job % (jobs / 20).max(1) == 0 {
+        if job.is_multiple_of((jobs / 20).max(1)) {
             let seconds = started.elapsed().as_secs();
             eprintln!("== {job} of {jobs} runs after {seconds} s");
         }
