@@ -39,7 +39,7 @@ const TESTS: &[Test] = &[
     ("spread", scheduling::load_reaches_every_cpu),
     ("wake-remote", scheduling::wakes_cross_cpus),
     ("affinity", scheduling::affinity_is_obeyed),
-    ("thread-churn", scheduling::threads_leave_nothing_behind),
+    ("thread-churn", storms::threads_leave_nothing_behind),
     ("kthread-handles", kernel_threads::handles),
     ("kthread-waiting", kernel_threads::waiting),
     ("inversion", kernel_threads::inversion),

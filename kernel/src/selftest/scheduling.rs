@@ -136,31 +136,3 @@ pub fn affinity_is_obeyed() -> Outcome {
     }
     own.set_affinity(&all).map_err(|_| "all CPUs were refused")
 }
-
-/// Many short threads: stacks and records come back.
-pub fn threads_leave_nothing_behind() -> Outcome {
-    static RAN: AtomicUsize = AtomicUsize::new(0);
-    const BATCHES: usize = 40;
-    const BATCH: usize = 25;
-    let batch = || {
-        let spawn = |_| {
-            smp::spawn(ThreadSpec::new("brief", || {
-                RAN.fetch_add(1, Ordering::Relaxed);
-            }))
-        };
-        let threads: Result<Vec<_>, _> = (0..BATCH).map(spawn).collect();
-        threads.map(|threads| threads.iter().for_each(|thread| thread.join()))
-    };
-    batch().map_err(|_| "no memory for a thread")?;
-    let before = mm::stats().free_frames;
-    for _ in 0..BATCHES {
-        batch().map_err(|_| "no memory for a thread")?;
-    }
-    check(
-        RAN.load(Ordering::Relaxed) == (BATCHES + 1) * BATCH,
-        "a thread did not run",
-    )?;
-    // What caches keep is bounded; a lost stack per thread would be eight times the threads.
-    let lost = before.saturating_sub(mm::stats().free_frames);
-    check(lost < BATCHES * BATCH, "memory was lost")
-}
