@@ -16,8 +16,6 @@ use crate::topology::{Map, Place};
 
 /// So many clusters are looked at one by one.
 const FEW: usize = 4;
-/// Words above: 64 clusters each, at least one CPU a cluster.
-const MOST_ABOVE: usize = percpu::MAX_CPUS / 64;
 
 /// One bit per CPU.
 pub(crate) struct CpuMask {
@@ -29,16 +27,6 @@ pub(crate) struct CpuMask {
 /// A line of its own: neighbours write it often, others hardly.
 #[repr(align(128))]
 struct Word(AtomicU64);
-
-/// Which clusters may have members, as it was when looked at.
-#[derive(Clone, Copy)]
-pub(crate) struct Candidates([u64; MOST_ABOVE]);
-
-impl Candidates {
-    pub fn contain(&self, cluster: usize) -> bool {
-        self.0[cluster / 64] >> (cluster % 64) & 1 != 0
-    }
-}
 
 fn words(count: usize) -> Box<[Word]> {
     (0..count).map(|_| Word(AtomicU64::new(0))).collect()
@@ -59,16 +47,19 @@ impl CpuMask {
         (cluster, 1 << bit)
     }
 
-    /// Where to look for members, and the number of cache lines read to learn it.
-    pub fn candidates(&self) -> (Candidates, u64) {
-        let mut bits = [u64::MAX; MOST_ABOVE];
-        for (bits, word) in bits.iter_mut().zip(&self.above) {
-            *bits = word.0.load(Ordering::Acquire);
-        }
-        (Candidates(bits), self.above.len() as u64)
+    /// Whether it is worth looking for members in a cluster.
+    #[inline]
+    pub fn may_have(&self, cluster: usize) -> bool {
+        let above = self.above.get(cluster / 64);
+        above.is_none_or(|word| word.0.load(Ordering::Acquire) >> (cluster % 64) & 1 != 0)
     }
 
-    /// The members in a cluster that is a candidate.
+    /// Cache lines read to ask [`Self::may_have`] of every cluster.
+    pub fn lines_above(&self) -> u64 {
+        self.above.len() as u64
+    }
+
+    /// The members in a cluster that may have some.
     pub fn search(&self, cluster: usize) -> u64 {
         match self.word(cluster) {
             0 if !self.above.is_empty() => self.forget(cluster),
@@ -159,7 +150,7 @@ mod tests {
         let map = Map::new(&Topology::uniform(1024, 8));
         let mask = CpuMask::new(&map);
         let (far, cluster) = (CpuId::new(1000), 125);
-        let candidate = || mask.candidates().0.contain(cluster);
+        let candidate = || mask.may_have(cluster);
         assert!(!candidate());
         mask.insert(&map, far);
         assert!(candidate() && mask.search(cluster) == 1);
@@ -167,13 +158,13 @@ mod tests {
         assert!(candidate() && mask.search(cluster) == 0);
         assert!(!candidate());
         mask.insert(&map, far);
-        assert!(candidate() && mask.candidates().1 == 2);
+        assert!(candidate() && mask.lines_above() == 2);
     }
 
     #[test]
     fn few_clusters_are_always_candidates() {
         let mask = CpuMask::new(&Map::new(&Topology::uniform(8, 4)));
-        assert!(mask.candidates().0.contain(1) && mask.search(1) == 0);
-        assert_eq!(mask.candidates().1, 0);
+        assert!(mask.may_have(1) && mask.search(1) == 0);
+        assert_eq!(mask.lines_above(), 0);
     }
 }

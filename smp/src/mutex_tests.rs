@@ -3,6 +3,7 @@ use crate::params::Params;
 use crate::spec::Policy;
 use crate::testing::{in_threads, until};
 use alloc::sync::Arc;
+use core::sync::atomic::AtomicBool;
 
 #[test]
 fn excludes_and_sleeps() {
@@ -53,13 +54,18 @@ fn a_limit_ends_the_wait_and_the_loan() {
     let mutex = Arc::new(Mutex::new(()));
     let held = mutex.lock();
     let holder = current();
-    let shared = mutex.clone();
+    let seen = Arc::new(AtomicBool::new(false));
+    let (shared, enough) = (mutex.clone(), seen.clone());
     let threads = in_threads(1, move || {
         current().set_nice(-7);
-        let timed_out = shared.lock_for(Timeout::ms(5)).is_err();
+        let mut timed_out = true;
+        while !enough.load(Ordering::Relaxed) {
+            timed_out &= shared.lock_for(Timeout::ms(5)).is_err();
+        }
         (timed_out, shared.lock_for(Timeout::Now).is_err())
     });
     until(|| holder.effective_params().nice == -7);
+    seen.store(true, Ordering::Relaxed);
     assert_eq!(threads.join(), [(true, true)]);
     assert_eq!(holder.effective_params(), Params::default());
     drop(held);

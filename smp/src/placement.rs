@@ -107,10 +107,9 @@ impl<P: Platform> Scheduler<P> {
             return Some(last);
         }
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        let (candidates, looks) = self.idle.candidates();
-        self.probed(looks);
+        self.probed(self.idle.lines_above());
         let clusters = self.map.clusters_from(last);
-        let mut clusters = clusters.filter(|&cluster| candidates.contain(cluster));
+        let mut clusters = clusters.filter(|&cluster| self.idle.may_have(cluster));
         clusters.find_map(|cluster| self.claim_in(cluster, affinity.as_ref(), last))
     }
 

@@ -275,11 +275,10 @@ impl<P: Platform> Owner<'_, P> {
     /// `far`.
     pub fn kick_idle(&mut self, far: bool) {
         let map = &self.sched.map;
-        let (candidates, looks) = self.sched.idle.candidates();
-        self.sched.probed(looks);
+        self.sched.probed(self.sched.idle.lines_above());
         for &cluster in self.sched.spreading_order(self.id) {
             let is_far = map.is_remote(self.id, cluster);
-            if !candidates.contain(cluster) || is_far && !far {
+            if !self.sched.idle.may_have(cluster) || is_far && !far {
                 continue;
             }
             self.sched.probed(1);

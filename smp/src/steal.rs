@@ -30,10 +30,9 @@ impl<P: Platform> Owner<'_, P> {
             return false;
         }
         let mut probes = 0;
-        let (candidates, looks) = sched.overloaded.candidates();
-        sched.probed(looks);
+        sched.probed(sched.overloaded.lines_above());
         for cluster in sched.map.clusters_from(self.id) {
-            if !candidates.contain(cluster) {
+            if !sched.overloaded.may_have(cluster) {
                 continue;
             }
             sched.probed(1);

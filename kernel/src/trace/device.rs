@@ -1,6 +1,6 @@
 //! `/dev/schedtrace`: the rings for programs.
 //!
-//! Each open file follows every ring from where it stood at the open. A read returns blocks: 32
+//! Each open file follows every ring from where it stood at the open, or when it began to record. A read returns blocks: 32
 //! bytes of header, then records as they are in the ring ([`smp::trace`]); nothing new is an empty
 //! read. What a slow reader missed is counted in the header. Little endian:
 //!
@@ -47,12 +47,17 @@ pub fn register() {
     device::register(NUMBER, Arc::new(Driver));
 }
 
+/// Where each ring stands.
+fn ends() -> Vec<u64> {
+    let cpus = crate::machine::get().cpus.len();
+    let end = |cpu| ring_of(CpuId::new(cpu)).map_or(0, |ring| ring.written());
+    (0..cpus).map(end).collect()
+}
+
 impl Device for Driver {
     fn open(&self, _number: DeviceNumber, _flags: OpenFlags) -> Result<Arc<dyn File>> {
-        let cpus = crate::machine::get().cpus.len();
-        let end = |cpu| ring_of(CpuId::new(cpu)).map_or(0, |ring| ring.written());
         Ok(Arc::new(Reader {
-            next: Mutex::new((0..cpus).map(end).collect()),
+            next: Mutex::new(ends()),
             has_started: AtomicBool::new(false),
         }))
     }
@@ -82,6 +87,14 @@ fn block(cpu: usize, next: &mut u64, room: usize) -> Vec<u8> {
     bytes
 }
 
+impl Reader {
+    /// From here on: the first start makes longer rings, whose records are numbered anew.
+    fn start(&self, syscalls: bool) {
+        super::start(syscalls);
+        *self.next.lock() = ends();
+    }
+}
+
 impl File for Reader {
     fn read(&self, _offset: u64, sink: &mut Sink<'_>, _mode: IoMode) -> Result<usize> {
         if sink.remaining() < 2 * RECORD_SIZE {
@@ -105,8 +118,8 @@ impl File for Reader {
         let mut text = [0; 32];
         let count = source.take(&mut text)?;
         match text[..count].trim_ascii() {
-            b"start" => super::start(false),
-            b"start syscalls" => super::start(true),
+            b"start" => self.start(false),
+            b"start syscalls" => self.start(true),
             b"stop" => super::stop(),
             _ => return Err(Errno::EINVAL),
         }
