@@ -119,7 +119,7 @@ $(LAUNCH): $(TOOLCHAIN) $(wildcard qemu-configs/src/*.rs qemu-configs/src/*/*.rs
 build/Image: kernel $(LAUNCH)
 	@$(LAUNCH) image --elf $(KERNEL_ELF) --out $@
 
-build/busybox: $(TOOLCHAIN) user/fetch-busybox.sh
+build/busybox: $(TOOLCHAIN) user/fetch-busybox.sh qemu-configs/debian-package.sh
 	@user/fetch-busybox.sh build && touch $@
 
 .PHONY: build/ssh

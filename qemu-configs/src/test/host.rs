@@ -102,21 +102,30 @@ pub fn user_tests(report: &mut Report) {
 }
 
 pub fn models(report: &mut Report) {
+    search(report, "loom");
+}
+
+pub fn schedules(report: &mut Report) {
+    search(report, "shuttle");
+}
+
+/// The tests of smp that `checker` runs instead of threads; the cfg and the test are called alike.
+fn search(report: &mut Report, checker: &str) {
     let mut command = cargo();
-    command.env("RUSTFLAGS", "--cfg loom").args([
+    command.env("RUSTFLAGS", format!("--cfg {checker}")).args([
         "test",
         "--quiet",
         "--release",
         "-p",
         "smp",
         "--test",
-        "loom",
+        checker,
+        "--target-dir",
+        &format!("target/{checker}"),
+        "--",
+        "--format=pretty",
     ]);
-    run(
-        report,
-        "smp",
-        command.args(["--target-dir", "target/loom", "--", "--format=pretty"]),
-    );
+    run(report, "smp", &mut command);
 }
 
 /// clippy, without a warning: what runs here, what runs on the machine, and the programs.
@@ -147,24 +156,6 @@ pub fn lints(report: &mut Report) {
             }
         });
     }
-}
-
-pub fn schedules(report: &mut Report) {
-    let mut command = cargo();
-    command.env("RUSTFLAGS", "--cfg shuttle").args([
-        "test",
-        "--quiet",
-        "--release",
-        "-p",
-        "smp",
-        "--test",
-        "shuttle",
-    ]);
-    run(
-        report,
-        "smp",
-        command.args(["--target-dir", "target/shuttle", "--", "--format=pretty"]),
-    );
 }
 
 pub fn undefined_behaviour(report: &mut Report) {
