@@ -46,6 +46,9 @@ pub(crate) struct Hints {
     pub online: AtomicBool,
     /// Ready threads, the running one not counted.
     pub nr_ready: AtomicU32,
+    /// The fair weight of the running thread, 0 when idle; and of those that wait (`balance.rs`).
+    pub running_weight: AtomicU64,
+    pub waiting_weight: AtomicU64,
     /// Real-time priority of the running thread; 0 for a fair one or idle. See `hand_on.rs`.
     pub priority: sync::AtomicU32,
     /// When it last gave a thread away because it was its turn (`rotate.rs`).

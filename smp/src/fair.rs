@@ -241,24 +241,40 @@ impl FairQueue {
         self.offers.withdraw(thread.id(), shelf)
     }
 
-    /// Takes a thread that may run on `target`, from the end of the queue if there is a choice.
+    /// Takes a thread that may run on `target` and whose weight `suits`, from the end of the queue
+    /// if there is a choice.
     /// One that was stolen too: what it was stolen for may have turned into a long wait.
-    pub fn take_for(&mut self, target: CpuId, shelf: &Shelf) -> Option<Held> {
-        if let Some(thread) = self.movable.last() {
-            let thread = ptr::from_ref(thread);
-            // SAFETY: it is the last of this very line.
+    pub fn take_for(
+        &mut self,
+        target: CpuId,
+        shelf: &Shelf,
+        suits: impl Fn(u64) -> bool,
+    ) -> Option<Held> {
+        let fits = |thread: &Thread| line::body_of(thread, |body| suits(body.share.weight()));
+        let found = self.movable.find_last(SLOTS, fits).map(ptr::from_ref);
+        if let Some(thread) = found {
+            // SAFETY: it was just found in this very line.
             return Some(unsafe { self.unlink(&*thread, Waiting::Movable) });
         }
-        if let Some(thread) = self.offers.take_any(shelf) {
+        if let Some(thread) = self.offers.take_last(shelf, &suits) {
             return Some(thread);
         }
-        self.take_kept(|thread| thread.may_run_on(target))
+        self.take_kept(|thread| thread.may_run_on(target) && fits(thread))
     }
 
-    /// Takes a thread that may run on `target` and has been here since `since_ns` or longer.
-    pub fn take_eldest(&mut self, since_ns: u64, target: CpuId, shelf: &Shelf) -> Option<Held> {
-        let offered = self.offers.take_eldest(since_ns, shelf);
-        let settled = |body: &mut Body| !body.stolen && body.arrived_ns <= since_ns;
+    /// Takes a thread that may run on `target`, has been here since `since_ns` or longer, and
+    /// whose weight `suits`.
+    pub fn take_eldest(
+        &mut self,
+        since_ns: u64,
+        target: CpuId,
+        shelf: &Shelf,
+        suits: impl Fn(u64) -> bool,
+    ) -> Option<Held> {
+        let offered = self.offers.take_eldest(since_ns, shelf, &suits);
+        let settled = |body: &mut Body| {
+            !body.stolen && body.arrived_ns <= since_ns && suits(body.share.weight())
+        };
         let fits = |thread: &Thread| thread.may_run_on(target) && line::body_of(thread, settled);
         offered.or_else(|| self.take_kept(fits))
     }
@@ -298,7 +314,7 @@ impl FairQueue {
     }
 
     /// The weights of all that wait.
-    fn weight(&self) -> u64 {
+    pub fn weight(&self) -> u64 {
         self.offers.weight() + self.movable.weight() + self.kept.weight()
     }
 

@@ -17,6 +17,7 @@ extern crate std;
 
 pub mod account;
 mod affinity;
+mod balance;
 mod body;
 mod capacity;
 pub mod chaos;

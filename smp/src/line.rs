@@ -110,10 +110,10 @@ impl Line {
         Some(self.taken(first))
     }
 
-    /// One that would have to wait long here.
-    pub fn last(&self) -> Option<&Thread> {
-        let last = self.later.back().get();
-        last.or_else(|| self.eligible.back().get())
+    /// One that fits, of the `count` that would have to wait longest here.
+    pub fn find_last(&self, count: usize, fits: impl Fn(&Thread) -> bool) -> Option<&Thread> {
+        let backwards = self.later.iter().rev().chain(self.eligible.iter().rev());
+        backwards.take(count).find(|thread| fits(thread))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Thread> {

@@ -95,14 +95,25 @@ impl Offers {
         self.take(slot, shelf)
     }
 
-    /// Takes back whatever is still there.
-    pub fn take_any(&mut self, shelf: &Shelf) -> Option<Held> {
-        (0..SLOTS).rev().find_map(|slot| self.take(slot, shelf))
+    /// Takes back one that is still there and whose weight `suits`.
+    pub fn take_last(&mut self, shelf: &Shelf, suits: &impl Fn(u64) -> bool) -> Option<Held> {
+        let fits = |offer: &Offer| suits(offer.weight);
+        (0..SLOTS).rev().find_map(|slot| {
+            let fits = self.slots[slot].as_ref().is_some_and(fits);
+            fits.then(|| self.take(slot, shelf)).flatten()
+        })
     }
 
-    /// Takes back the one that has been longest on this CPU, if not after `since_ns`.
-    pub fn take_eldest(&mut self, since_ns: u64, shelf: &Shelf) -> Option<Held> {
-        let eldest = self.iter().min_by_key(|(_, offer)| offer.arrived_ns);
+    /// Takes back the one that has been longest on this CPU of those whose weight `suits`, if not
+    /// after `since_ns`.
+    pub fn take_eldest(
+        &mut self,
+        since_ns: u64,
+        shelf: &Shelf,
+        suits: &impl Fn(u64) -> bool,
+    ) -> Option<Held> {
+        let suitable = self.iter().filter(|(_, offer)| suits(offer.weight));
+        let eldest = suitable.min_by_key(|(_, offer)| offer.arrived_ns);
         let (slot, offer) = eldest?;
         (offer.arrived_ns <= since_ns).then(|| self.take(slot, shelf))?
     }

@@ -1,4 +1,4 @@
-//! Taking surplus from busy CPUs, and giving it to less busy ones.
+//! Taking surplus from busy CPUs.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -16,7 +16,7 @@ use crate::trace::Event;
 /// The most shelves looked at in one pass.
 const MAX_PROBES: usize = 16;
 /// A CPU on another memory node leaves a victim with fewer offers alone. (What nobody near takes
-/// is given away at the end of the quantum.)
+/// is given away at the end of the quantum, `balance.rs`.)
 pub(crate) const REMOTE_SURPLUS: usize = 2;
 /// From a victim with this many ready threads two are taken.
 const RICH: u32 = 4;
@@ -92,52 +92,6 @@ impl<P: Platform> Owner<'_, P> {
         taken > 0
     }
 
-    /// Gives one waiting thread to a CPU that has at least two fewer to run. At the tick, so that
-    /// CPUs that are all busy even out too, and restricted threads find an idle CPU.
-    pub fn balance(&mut self) {
-        let sched = self.sched;
-        let mine = self.local.waiting() as u32 + 1;
-        if sched.cpus.len() == 1 || mine < 2 {
-            return;
-        }
-        let id = self.id;
-        // Any CPU is better than one where real time runs.
-        let mine = match sched.serves_fair(id) {
-            true => mine,
-            false => u32::MAX - 1,
-        };
-        let ring = sched.map.clusters_from(id);
-        let others = ring.flat_map(|c| sched.map.members(c, sched.online.word(c), id));
-        let others = others.filter(|&cpu| cpu != id);
-        // The least loaded first, of equals the nearest; restricted threads may need another.
-        let mut targets = [(u32::MAX, 0, self.id); MAX_PROBES];
-        for (place, (target, cpu)) in targets.iter_mut().zip(others).enumerate() {
-            let load = match sched.serves_fair(cpu) {
-                true => sched.load(cpu),
-                false => u32::MAX,
-            };
-            *target = (load, place, cpu);
-        }
-        targets.sort_unstable();
-        for (_, _, target) in targets
-            .iter()
-            .take_while(|(load, ..)| load.saturating_add(2) <= mine)
-        {
-            if self.give(*target) {
-                return;
-            }
-        }
-    }
-
-    fn give(&mut self, target: CpuId) -> bool {
-        let shelf = &self.cpu.shared.shelf;
-        let Some(thread) = self.local.fair.take_for(target, shelf) else {
-            return false;
-        };
-        self.hand_over(thread, target, 0);
-        true
-    }
-
     /// Sends a thread that waited here to another CPU that has room; NEED or 0 as in `dispatch`.
     pub fn hand_over(&mut self, thread: Held, target: CpuId, urgency: u32) {
         self.dirty = true;
@@ -151,13 +105,5 @@ impl<P: Platform> Owner<'_, P> {
         }
         // The target sends it on should it have become forbidden there.
         self.send(thread, target, urgency);
-    }
-}
-
-impl<P: Platform> Scheduler<P> {
-    /// Threads that want to run on `cpu`, as far as it told.
-    pub(crate) fn load(&self, cpu: CpuId) -> u32 {
-        let ready = self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
-        ready + u32::from(!self.idle.contains(&self.map, cpu))
     }
 }

@@ -234,6 +234,7 @@ impl<P: Platform> Owner<'_, P> {
         let hints = &self.cpu.shared.hints;
         if idle {
             hints.current.store(0, Relaxed);
+            hints.running_weight.store(0, Relaxed);
             bump(&self.cpu.stats.idles, 1);
             return;
         }
@@ -243,6 +244,7 @@ impl<P: Platform> Owner<'_, P> {
             .store(u64::from(id.tid) << 32 | u64::from(id.generation), Relaxed);
         let here = self.id;
         let (waited, waited_here, moved) = self.current_body(|body| {
+            hints.running_weight.store(body.share.weight(), Relaxed);
             let moved = body.ran_on.replace(here);
             if moved != Some(here) {
                 body.arrived_ns = now;

@@ -50,6 +50,42 @@ fn uneven_counts_come_to_even_shares() {
     }
 }
 
+/// The share of a CPU each of the hogs of such nice values gets on `cpus` CPUs.
+fn shares(cpus: usize, nice: &[i8]) -> Vec<f64> {
+    const BEGIN: u64 = 500 * MS;
+    const TIME: u64 = 8000 * MS;
+    let mut machine = Machine::new(cpus, cpus);
+    let hogs: Vec<_> = nice.iter().map(|&n| machine.hog(spec().nice(n))).collect();
+    machine.run_until(BEGIN);
+    let before: Vec<u64> = hogs.iter().map(|hog| ran(&machine, hog)).collect();
+    machine.run_until(BEGIN + TIME);
+    let after = hogs.iter().map(|hog| ran(&machine, hog));
+    let times = after.zip(before).map(|(after, before)| after - before);
+    times.map(|time| time as f64 / TIME as f64).collect()
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn weights_count_across_cpus_too() {
+    let cases: [(usize, &[i8], &[f64]); 4] = [
+        (4, &[0, 19, 0, 19, 0, 19, 0, 19], &[0.985, 0.015]),
+        (4, &[0, 0, 0, 0, 19, 19, 19, 19], &[0.985, 0.015]),
+        // A thread cannot use more than one CPU; the others have what it leaves.
+        (2, &[-10, 0, 0, 0], &[1.0, 0.333]),
+        (4, &[-3, 0, 0, 0, 0, 2, 5], &[1.0, 0.604, 0.386, 0.198]),
+    ];
+    for (cpus, nice, ideal) in cases {
+        let mut by_nice: Vec<i8> = nice.to_vec();
+        by_nice.sort_unstable();
+        by_nice.dedup();
+        for (share, nice_of) in shares(cpus, nice).iter().zip(nice) {
+            let ideal = ideal[by_nice.partition_point(|nice| nice < nice_of)];
+            let near = (share - ideal).abs() < 0.05;
+            assert!(near, "nice {nice_of} of {nice:?}: {share}, ideally {ideal}");
+        }
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "long")]
 fn restricted_threads_take_turns_too() {
