@@ -118,7 +118,7 @@ pub fn unregister(address: usize, length: u32, signature: u32) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     current.rseq.check(address, length, signature)?;
-    tell_cpu(address, 0, UNINITIALIZED, 0)?;
+    tell_cpu(address, &Told::NOTHING)?;
     current.rseq.forget();
     Ok(())
 }
@@ -166,12 +166,10 @@ pub fn settle(current: &Current, registers: &mut TrapFrame) {
     }
     // First: a move to another CPU from here on is a reason to come again.
     current.rseq.told_cpu.store(UNINITIALIZED, Relaxed);
-    let cpu = this_cpu();
-    // One number per CPU serves as the concurrency id: no two running threads share it.
-    let told =
-        leave_section(current, address, registers).and_then(|()| tell_cpu(address, cpu, cpu, cpu));
+    let here = Told::here();
+    let told = leave_section(current, address, registers).and_then(|()| tell_cpu(address, &here));
     match told {
-        Ok(()) => current.rseq.told_cpu.store(cpu, Relaxed),
+        Ok(()) => current.rseq.told_cpu.store(here.cpu, Relaxed),
         Err(_) => signal::force(current.task(), SigInfo::kernel(Signal::SEGV)),
     }
 }
@@ -228,13 +226,42 @@ impl Section {
     }
 }
 
-fn tell_cpu(address: usize, start: u32, cpu: u32, concurrency: u32) -> Result<()> {
-    const NODE: u32 = 0;
+/// What the structure says of where its thread is.
+struct Told {
+    start: u32,
+    cpu: u32,
+    node: u32,
+    concurrency: u32,
+}
+
+impl Told {
+    /// After the registration.
+    const NOTHING: Self = Self {
+        start: 0,
+        cpu: UNINITIALIZED,
+        node: 0,
+        concurrency: 0,
+    };
+
+    /// One number per CPU serves as the concurrency id: no two running threads share it.
+    fn here() -> Self {
+        let cpu = this_cpu();
+        let node = crate::machine::get().place(percpu::cpu_id()).node;
+        Self {
+            start: cpu,
+            cpu,
+            node: node.into(),
+            concurrency: cpu,
+        }
+    }
+}
+
+fn tell_cpu(address: usize, told: &Told) -> Result<()> {
     let fields = [
-        (CPU_ID_START, start),
-        (CPU_ID, cpu),
-        (NODE_ID, NODE),
-        (MM_CID, concurrency),
+        (CPU_ID_START, told.start),
+        (CPU_ID, told.cpu),
+        (NODE_ID, told.node),
+        (MM_CID, told.concurrency),
     ];
     fields
         .into_iter()

@@ -116,8 +116,10 @@ fn cpu_count() -> usize {
 }
 
 fn getcpu(registers: &mut TrapFrame) -> Result<usize> {
-    let cpu = percpu::cpu_id().index() as u32;
-    for (address, value) in [(registers.argument(0), cpu), (registers.argument(1), 0)] {
+    let cpu = percpu::cpu_id();
+    let node = crate::machine::get().place(cpu).node.into();
+    let cpu = cpu.index() as u32;
+    for (address, value) in [(registers.argument(0), cpu), (registers.argument(1), node)] {
         if let Some(pointer) = UserPtr::<u32>::new(address).optional() {
             pointer.write(value)?;
         }

@@ -22,7 +22,13 @@ const SELF_TESTED: &[&str] = &[
     "virt-4-biglittle",
 ];
 
-const USER_TESTED: &[&str] = &["virt-1", "virt-2-gicv2", "virt-4", "virt-4-max", "virt-8"];
+const USER_TESTED: &[&str] = &[
+    "virt-1",
+    "virt-2-gicv2",
+    "virt-4",
+    "virt-4-max",
+    "virt-8-numa",
+];
 
 pub fn self_tests(report: &mut Report) {
     for machine in SELF_TESTED {

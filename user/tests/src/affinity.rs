@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("affinity.wrong_sets", wrong_sets),
     ("affinity.work_spreads_to_all", work_spreads_to_all),
     ("affinity.change_under_load", change_under_load),
+    ("affinity.knows_its_node", knows_its_node),
 ];
 
 const SELF: Pid = Pid::from_raw(0);
@@ -56,6 +57,32 @@ fn moves_at_once() -> Outcome {
         ensure_eq!(allowed()?, [cpu]);
     }
     Ok(())
+}
+
+/// getcpu(2) and sysfs tell the same memory node, where the machine has any.
+fn knows_its_node() -> Outcome {
+    for cpu in allowed()? {
+        sched_setaffinity(SELF, &only(cpu)?)?;
+        let (mut here, mut node) = (u32::MAX, u32::MAX);
+        let no_cache: *const u8 = std::ptr::null();
+        // SAFETY: both are places for one number.
+        let result =
+            unsafe { libc::syscall(libc::SYS_getcpu, &raw mut here, &raw mut node, no_cache) };
+        ensure_eq!((result, here as usize), (0, cpu));
+        match std::fs::read_to_string(format!("/sys/devices/system/node/node{node}/cpulist")) {
+            Ok(list) => ensure!(ranges(&list).any(|range| range.contains(&cpu))),
+            Err(_) => ensure_eq!(node, 0),
+        }
+    }
+    Ok(())
+}
+
+/// Of a list as in `0-3,6`.
+fn ranges(list: &str) -> impl Iterator<Item = std::ops::RangeInclusive<usize>> {
+    list.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    })
 }
 
 fn pinned_stays() -> Outcome {
