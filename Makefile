@@ -63,9 +63,10 @@ chaos: image build/Image-chaos
 test: image build/bench/initramfs.cpio
 	@KERNEL_ELF=$(KERNEL_ELF) $(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
 
-# The scheduler's acceptance metrics, beside their targets and Linux. COUNT: one, four, crowd.
+# The scheduler's acceptance metrics, beside their targets and Linux. COUNT: one, kernel, four, wall,
+# crowd, storm; BENCHFLAGS: --record, --ours.
 bench-sched: build/Image build/bench/initramfs.cpio
-	@$(LAUNCH) bench-sched $(addprefix --,$(COUNT))
+	@$(LAUNCH) bench-sched $(addprefix --,$(COUNT)) $(BENCHFLAGS)
 
 # Lowers the committed instruction budgets to today's costs; REASON='...' raises them.
 budget: build/Image build/bench/initramfs.cpio
@@ -75,7 +76,7 @@ profile: build/Image build/bench/initramfs.cpio
 	@$(CARGO) build -q -p instruction-counts --target-dir target
 	@$(LAUNCH) profile --elf $(KERNEL_ELF) $(addprefix --,$(COUNT)) $(BENCH)
 
-# COUNT: one, four (instructions at 1 and 4 CPUs), wall; several words, or all.
+# COUNT: one, four (instructions at 1 and 4 CPUs), wall, boot; several words, or all.
 bench: build/Image build/bench/initramfs.cpio
 	@$(LAUNCH) bench $(addprefix --,$(COUNT)) $(BENCHFLAGS) $(BENCH)
 
@@ -127,7 +128,14 @@ build/ssh: $(TOOLCHAIN)
 	@qemu-configs/keys.sh $@
 
 # Both kernels boot the same small root file system, and little has to be built for it.
-bench bench-sched profile budget: PACKAGES := -p bench -p init
+SMALL := -p bench -p init -p stress
+bench-sched profile budget: PACKAGES := $(SMALL)
+# A boot to a login has everything that is booted usually.
+ifneq ($(filter boot,$(or $(COUNT),$(if $(BENCH),,boot))),)
+bench: image
+else
+bench: PACKAGES := $(SMALL)
+endif
 .PHONY: build/bench/initramfs.cpio
 build/bench/initramfs.cpio: programs $(LAUNCH)
 	@mkdir -p build/bench

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks one of Debian's arm64 packages: debian-package.sh NAME OUT.
+# Unpacks Debian's arm64 packages: debian-package.sh NAME OUT, or 'NAME NAME...' OUT.
 # A name that is only a pointer to another package (linux-image-cloud-arm64) is followed once.
 # apt verifies the signatures; everything it keeps is private below OUT, so the host's own
 # package lists, architectures and installed packages stay as they are.
@@ -29,8 +29,12 @@ with_private() {
         -o Acquire::Languages=none -o APT::Sandbox::User=root "$@"
 }
 
-echo "$name: fetching Debian's arm64 package"
+echo "$name: fetching from Debian for arm64"
 with_private apt-get -qq update
-target=$(with_private apt-cache depends "$name" | sed -n "s/^ *Depends: \(${name%-cloud-arm64}-[0-9].*\)/\1/p" | head -1)
-(cd "$private" && with_private apt-get -qq download "${target:-$name}")
-dpkg-deb --extract "$private"/*.deb "$out"
+for package in $name; do
+    target=$(with_private apt-cache depends "$package" | sed -n "s/^ *Depends: \(${package%-cloud-arm64}-[0-9].*\)/\1/p" | head -1)
+    (cd "$private" && with_private apt-get -qq download "${target:-$package}")
+done
+for file in "$private"/*.deb; do
+    dpkg-deb --extract "$file" "$out"
+done

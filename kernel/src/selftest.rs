@@ -4,6 +4,7 @@
 //! One line each, `test NAME ... ok` or `FAILED: why`, and at the end `N passed, N failed`. A test
 //! that hangs is the runner's to notice.
 
+mod costs;
 mod hardware;
 mod hotplug;
 mod kernel_threads;
@@ -49,8 +50,12 @@ const TESTS: &[Test] = &[
     ("hotplug", hotplug::cpus_come_and_go),
 ];
 
-/// Tests that take long: run only when named.
-const LONG_TESTS: &[Test] = &[("hotplug-1000", hotplug::cpus_come_and_go_for_long)];
+/// Tests that take long, and figures that mean something under icount: run only when named.
+const NAMED_TESTS: &[Test] = &[
+    ("hotplug-1000", hotplug::cpus_come_and_go_for_long),
+    ("kernel-yield-round", costs::yield_round),
+    ("kernel-threads-1000", costs::thousand_threads),
+];
 
 /// The error unless `condition` holds.
 fn check(condition: bool, why: &'static str) -> Outcome {
@@ -64,9 +69,9 @@ pub fn run(machine: &Machine) {
     let usual = TESTS
         .iter()
         .filter(|(name, _)| wanted.is_empty() || is_named(name));
-    let long = LONG_TESTS.iter().filter(|(name, _)| is_named(name));
+    let named = NAMED_TESTS.iter().filter(|(name, _)| is_named(name));
     let (mut passed, mut failed) = (0, 0);
-    for (name, test) in usual.chain(long) {
+    for (name, test) in usual.chain(named) {
         match test() {
             Ok(()) => {
                 passed += 1;
@@ -79,7 +84,7 @@ pub fn run(machine: &Machine) {
         }
     }
     let is_known = |word: &str| {
-        [TESTS, LONG_TESTS]
+        [TESTS, NAMED_TESTS]
             .concat()
             .iter()
             .any(|(name, _)| *name == word)

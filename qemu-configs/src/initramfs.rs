@@ -46,23 +46,28 @@ pub fn command(mut arguments: lexopt::Parser) -> Result<ExitCode> {
     }
     let manifest = manifest.ok_or("--manifest FILE is missing")?;
     let out = out.ok_or("--out FILE is missing")?;
-    let text = String::from_utf8(read_file(&manifest)?).map_err(|error| error.to_string())?;
+    let (bytes, entries) = build(&manifest, &out, &sources)?;
+    println!("{}: {} KiB, {entries} entries", out.display(), bytes / 1024);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Packs what a manifest says from folders that have names; bytes and entries of the archive.
+pub fn build(
+    manifest: &Path,
+    out: &Path,
+    sources: &HashMap<String, PathBuf>,
+) -> Result<(usize, usize)> {
+    let text = String::from_utf8(read_file(manifest)?).map_err(|error| error.to_string())?;
     let mut archive = Archive::default();
     for (index, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default();
         archive
-            .add_line(line, &sources)
+            .add_line(line, sources)
             .map_err(|error| format!("{}:{}: {error}", manifest.display(), index + 1))?;
     }
     let bytes = archive.encode();
-    write_if_changed(&out, &bytes)?;
-    println!(
-        "{}: {} KiB, {} entries",
-        out.display(),
-        bytes.len() / 1024,
-        archive.entries.len()
-    );
-    Ok(ExitCode::SUCCESS)
+    write_if_changed(out, &bytes)?;
+    Ok((bytes.len(), archive.entries.len()))
 }
 
 impl Archive {

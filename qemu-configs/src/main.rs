@@ -30,7 +30,7 @@ usage: launch COMMAND [OPTIONS]
   image      ELF -> bootable Image     (--elf FILE --out FILE)
   initramfs  manifest -> cpio archive  (--manifest FILE --source NAME=DIR ... --out FILE)
   machines   list the machines
-  bench      against Linux             [ROW...] (--one --four --wall --ours --default-linux
+  bench      against Linux             [ROW...] (--one --four --wall --boot --ours --default-linux
                                         --twice --record)
   bench-sched  the scheduler's metrics (--one --four --crowd)
   budget     lower budget.toml to today's costs (--reason TEXT raises)

@@ -27,11 +27,10 @@ struct Options {
 pub fn command(arguments: lexopt::Parser) -> Result<ExitCode> {
     let options = parse(arguments)?;
     let plugin = format!("{},out={COUNTS}", options.plugin.display());
-    let figures = contender::weft().with_qemu(&["-plugin", &plugin]).run(
-        options.setting,
-        &[&options.row],
-        5,
-    )?;
+    let figures =
+        contender::weft()
+            .with_qemu(&["-plugin", &plugin])
+            .run(options.setting, &[&options.row], 5);
     let functions = functions(&options.elf)?;
     let text = String::from_utf8(read_file(COUNTS.as_ref())?).map_err(|error| error.to_string())?;
     let counts = by_function(&text, &functions);

@@ -1,7 +1,6 @@
 //! Kernel threads with handles, what they wait on, and priority inheritance, on real CPUs.
 
-use super::{Outcome, check};
-use crate::report::print;
+use super::{Outcome, check, costs};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -210,10 +209,7 @@ pub fn inversion() -> Outcome {
     while !scene.served.load(SeqCst) {
         smp::yield_now();
     }
-    print(format_args!(
-        "inversion window: {} ns\n",
-        scene.window_ns.load(SeqCst)
-    ));
+    costs::say("inversion", alloc::vec![scene.window_ns.load(SeqCst)]);
     check(
         !scene.breach.load(SeqCst),
         "the hog ran while its better waited",

@@ -1,10 +1,10 @@
 //! One setting, measured: every contender boots and runs the rows.
 
 use super::contender::Contender;
-use super::figures::differences;
+use super::figures::{Figures, differences};
+use super::login;
 use super::results::Results;
 use super::rows::{Row, Setting};
-use crate::Result;
 
 /// Samples of each row in a boot that counts instructions: they hardly differ.
 const EXACT_SAMPLES: usize = 5;
@@ -19,13 +19,10 @@ pub fn setting(
     rows: &[Row],
     contenders: &[Contender],
     twice: bool,
-) -> Result<bool> {
+) -> bool {
     let names = program_rows(rows, setting);
     results.begin(setting);
-    let (rounds, samples) = match setting {
-        Setting::Wall => (ROUNDS, WALL_SAMPLES),
-        _ => (1, EXACT_SAMPLES),
-    };
+    let rounds = if setting.best() { ROUNDS } else { 1 };
     let mut repeated = true;
     for round in 1..=rounds {
         for contender in contenders {
@@ -34,9 +31,9 @@ pub fn setting(
                 "== {}: {title}, {count} rows, {round} of {rounds}",
                 setting.title()
             );
-            let figures = contender.run(setting, &names, samples)?;
-            if twice && setting != Setting::Wall {
-                let again = contender.run(setting, &names, samples)?;
+            let figures = once(contender, setting, &names);
+            if twice && !setting.best() {
+                let again = once(contender, setting, &names);
                 let differing = differences(&figures, &again);
                 repeated &= differing.is_empty();
                 say_differences(title, &differing);
@@ -44,7 +41,15 @@ pub fn setting(
             results.add(setting, contender.key, figures);
         }
     }
-    Ok(repeated)
+    repeated
+}
+
+fn once(contender: &Contender, setting: Setting, names: &[&str]) -> Figures {
+    match setting {
+        Setting::Boot => login::measure(contender, names),
+        Setting::Wall => contender.run(setting, names, WALL_SAMPLES),
+        _ => contender.run(setting, names, EXACT_SAMPLES),
+    }
 }
 
 fn say_differences(title: &str, differing: &[String]) {

@@ -1,11 +1,13 @@
 //! `launch bench`: Weft against Linux, the same programs on the same emulated machine.
 //!
 //! `bench.toml` says what is compared and where (`rows.rs`); `contender.rs` boots one kernel
-//! and `figures.rs` reads what `user/bench` said; `table.rs` shows who won. `--record` keeps
+//! and `figures.rs` reads what `user/bench` said; `login.rs` times boots to a login; `table.rs`
+//! shows who won. `--record` keeps
 //! the figures (`results.rs`) and makes the page in docs and its plots (`pages.rs`, `plot.rs`).
 
 pub mod contender;
 pub mod figures;
+mod login;
 pub mod measure;
 mod pages;
 mod plot;
@@ -46,13 +48,14 @@ pub fn command(arguments: lexopt::Parser) -> Result<ExitCode> {
         if measure::program_rows(&rows, setting).is_empty() {
             continue;
         }
-        repeated &= measure::setting(&mut results, setting, &rows, &contenders, options.twice)?;
+        repeated &= measure::setting(&mut results, setting, &rows, &contenders, options.twice);
         table::print(setting.title(), &table::lines(&results, &rows, setting));
-    }
-    results.save(Path::new("build/bench/results.json"))?;
-    if options.record {
-        results.save(pages::STORE.as_ref())?;
-        pages::write(&results, &rows)?;
+        // After each setting: what comes may be interrupted.
+        results.save(Path::new("build/bench/results.json"))?;
+        if options.record {
+            results.save(pages::STORE.as_ref())?;
+            pages::write(&results, &rows)?;
+        }
     }
     Ok(if repeated {
         ExitCode::SUCCESS
@@ -84,6 +87,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
             Long("one") => options.settings.push(Setting::One),
             Long("four") => options.settings.push(Setting::Four),
             Long("wall") => options.settings.push(Setting::Wall),
+            Long("boot") => options.settings.push(Setting::Boot),
             Long("default-linux") => options.default_linux = true,
             Long("ours") => options.ours_alone = true,
             Long("record") => options.record = true,
@@ -93,7 +97,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
         }
     }
     if options.settings.is_empty() {
-        options.settings = Setting::ALL.to_vec();
+        options.settings = Setting::BENCH.to_vec();
     }
     match options.record && !options.words.is_empty() {
         true => Err("--record takes all rows: what it keeps is the whole table".into()),

@@ -23,7 +23,7 @@ thing on bare metal without a kernel, where that was measured.
 /// Writes the page and a plot for each setting that was measured.
 pub fn write(results: &Results, rows: &[Row]) -> Result<()> {
     let mut page = HEAD.to_string();
-    for setting in Setting::ALL {
+    for setting in Setting::BENCH {
         let Some(run) = results.run(setting) else {
             continue;
         };
@@ -51,7 +51,23 @@ fn section(setting: Setting, run: &Run, lines: &[Line], plot: &str) -> String {
     text += &row(&HEADER.map(String::from));
     text += "|---|--:|--:|--:|--:|--:|--:|---|\n";
     lines.iter().for_each(|line| text += &row(&line.cells));
-    text
+    text + &reasons(lines)
+}
+
+/// Why rows are lost or above their target.
+fn reasons(lines: &[Line]) -> String {
+    let reason = |line: &Line| {
+        Some(format!(
+            "- *{}*: {}\n",
+            line.cells[0],
+            line.reason.as_ref()?
+        ))
+    };
+    let reasons: String = lines.iter().filter_map(reason).collect();
+    match reasons.is_empty() {
+        true => reasons,
+        false => format!("\nWhy, as `make profile` shows it:\n\n{reasons}"),
+    }
 }
 
 /// `30 of 52 rows won with their target, 14 won, 8 lost.`

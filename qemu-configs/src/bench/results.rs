@@ -86,7 +86,7 @@ mod tests {
         let mut results = Results::default();
         let lines = "bench a median=2.0 min=1.0 max=3.0 samples=5 unit=ns\n\
             bench b unsupported: why\nbench ends: 0 failed\n";
-        results.add(Setting::One, "weft", read(lines).unwrap());
+        results.add(Setting::One, "weft", read(lines));
         let text = serde_json::to_string(&results).unwrap();
         let again: Results = serde_json::from_str(&text).unwrap();
         let figures = again.of(Setting::One, "weft").unwrap();

@@ -16,6 +16,12 @@ pub enum Setting {
     Wall,
     /// Wall-clock time, four CPUs that run at once.
     Crowd,
+    /// Wall-clock time until the first login.
+    Boot,
+    /// Instructions of the kernel's own threads at 1 CPU, measured by itself.
+    Kernel,
+    /// A storm of threads on four CPUs at once.
+    Storm,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +32,8 @@ pub struct Row {
     pub floor: Option<f64>,
     pub target: Option<f64>,
     pub on: Vec<Setting>,
+    /// Why the target is missed or the row lost, as a profile shows it.
+    pub reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -55,15 +63,30 @@ impl Row {
     }
 }
 
+/// The seed and the length of the storm.
+const SEED: u32 = 20_260;
+const SWITCHES: u32 = 10_000_000;
+
 impl Setting {
-    pub const ALL: [Self; 3] = [Self::One, Self::Four, Self::Wall];
+    /// Those of `make bench`, in the order of the page.
+    pub const BENCH: [Self; 4] = [Self::One, Self::Four, Self::Wall, Self::Boot];
+    /// Those of `make bench-sched`.
+    pub const SCHED: [Self; 6] = [
+        Self::One,
+        Self::Kernel,
+        Self::Four,
+        Self::Wall,
+        Self::Crowd,
+        Self::Storm,
+    ];
 
     pub fn machine(self) -> &'static str {
         match self {
-            Self::One => "virt-1-exact",
+            Self::One | Self::Kernel => "virt-1-exact",
             Self::Four => "virt-4-exact",
             Self::Wall => "virt-2-wall",
-            Self::Crowd => "virt-4-wall",
+            Self::Crowd | Self::Storm => "virt-4-wall",
+            Self::Boot => "virt-4",
         }
     }
 
@@ -73,6 +96,9 @@ impl Setting {
             Self::Four => "Instructions, 4 CPUs",
             Self::Wall => "Nanoseconds, best of many, 2 CPUs",
             Self::Crowd => "Wall clock, 4 CPUs at once",
+            Self::Boot => "Milliseconds from QEMU's start, best of several boots, 4 CPUs",
+            Self::Kernel => "Instructions of kernel threads, 1 CPU",
+            Self::Storm => "A storm of threads, 4 CPUs at once",
         }
     }
 
@@ -82,6 +108,32 @@ impl Setting {
             Self::Four => "four",
             Self::Wall => "wall",
             Self::Crowd => "crowd",
+            Self::Boot => "boot",
+            Self::Kernel => "kernel",
+            Self::Storm => "storm",
+        }
+    }
+
+    /// What is only asked of Weft.
+    pub fn ours_alone(self) -> bool {
+        matches!(self, Self::Kernel | Self::Storm)
+    }
+
+    /// The best of many is shown instead of the median: on a shared host the rest is noise.
+    pub fn best(self) -> bool {
+        matches!(self, Self::Wall | Self::Crowd | Self::Boot)
+    }
+
+    /// The words on the kernel's command line that make it run these rows and power off.
+    pub fn words(self, rows: &[&str], samples: usize) -> String {
+        // One word: Linux panics when more than 32 words follow the dashes.
+        let rows = rows.join(",");
+        match self {
+            Self::Kernel => format!("weft.selftest={rows}"),
+            Self::Storm => {
+                format!("-- /bin/stress --storm 64 --seed {SEED} --switches {SWITCHES}")
+            }
+            _ => format!("-- /bin/bench --samples {samples} {rows}"),
         }
     }
 }

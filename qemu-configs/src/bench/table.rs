@@ -21,6 +21,8 @@ pub struct Line {
     pub verdict: Option<Verdict>,
     pub ratio: Option<f64>,
     pub target: Option<f64>,
+    /// Why it is not what it should be.
+    pub reason: Option<String>,
 }
 
 pub fn lines(results: &Results, rows: &[Row], setting: Setting) -> Vec<Line> {
@@ -60,14 +62,18 @@ fn line(results: &Results, row: &Row, setting: Setting) -> Line {
         verdict,
         ratio,
         target: row.target,
+        reason: match verdict {
+            Some(Verdict::AboveTarget | Verdict::Lost) => row.reason.clone(),
+            _ => None,
+        },
     }
 }
 
 /// Exact settings show the median; on a busy host only the best time means something.
-fn value(setting: Setting) -> fn(&Figure) -> f64 {
-    match setting {
-        Setting::Wall => |figure| if figure.index { figure.max } else { figure.min },
-        _ => |figure| figure.median,
+pub fn value(setting: Setting) -> fn(&Figure) -> f64 {
+    match setting.best() {
+        true => |figure| if figure.index { figure.max } else { figure.min },
+        false => |figure| figure.median,
     }
 }
 

@@ -67,6 +67,7 @@ mod tests {
             floor: None,
             target: Some(0.5),
             on: vec![],
+            reason: None,
         };
         let words = [0.5, 0.9, 1.0].map(|ratio| Verdict::of(&row, ratio));
         assert_eq!(words, [Verdict::Won, Verdict::AboveTarget, Verdict::Lost]);

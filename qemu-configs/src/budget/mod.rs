@@ -67,7 +67,7 @@ fn adjust(budget: &mut Budget, row: &str, cost: f64, reason: &str) {
 fn costs() -> Result<BTreeMap<String, f64>> {
     let rows = rows::load(&[])?;
     let names = measure::program_rows(&rows, Setting::One);
-    let figures = contender::weft().run(Setting::One, &names, 5)?;
+    let figures = contender::weft().run(Setting::One, &names, 5);
     let on_one = rows.iter().filter(|row| row.on.contains(&Setting::One));
     Ok(on_one.filter_map(|row| cost(&figures, &row.name)).collect())
 }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub const KERNEL: &str = "build/Image";
 
@@ -20,6 +20,8 @@ pub struct Guest {
     log: PathBuf,
     pub ssh_port: u16,
     pub http_port: u16,
+    /// When waiting gives up even if the machine goes on talking.
+    pub end_by: Option<Instant>,
 }
 
 /// What differs from an ordinary boot.
@@ -96,13 +98,19 @@ impl Guest {
             log,
             ssh_port,
             http_port,
+            end_by: None,
         })
     }
 
     /// Reads until `done` is satisfied by what came so far.
     pub fn wait_until(&mut self, done: impl Fn(&str) -> bool) -> Result<(), String> {
         while !done(&self.serial) {
-            match self.output.recv_timeout(HANG_TIMEOUT) {
+            let now = Instant::now();
+            let left = self.end_by.map_or(HANG_TIMEOUT, |end| end - now);
+            if left.is_zero() {
+                return Err(self.why("it takes too long"));
+            }
+            match self.output.recv_timeout(left.min(HANG_TIMEOUT)) {
                 Ok(bytes) => self.serial.push_str(&String::from_utf8_lossy(&bytes)),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.why("the machine ended")),
                 Err(RecvTimeoutError::Timeout) => {

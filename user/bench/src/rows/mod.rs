@@ -18,6 +18,7 @@ mod sleep;
 mod storms;
 mod switch;
 mod threads;
+mod wasted;
 
 use crate::measure::{Outcome, Plan};
 
@@ -51,6 +52,7 @@ pub fn all() -> Vec<&'static Row> {
         storms::ROWS,
         kernel::ROWS,
         parallel::ROWS,
+        wasted::ROWS,
     ]
     .into_iter()
     .flatten()

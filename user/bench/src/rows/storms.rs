@@ -3,7 +3,7 @@
 use super::{Row, row};
 use crate::measure::{Outcome, Plan, Trouble, one};
 use crate::peer::Peer;
-use crate::{clock, cpus};
+use crate::{clock, cpus, team};
 
 pub const ROWS: &[Row] = &[
     row(
@@ -22,6 +22,11 @@ pub const ROWS: &[Row] = &[
             let (here, there) = cpus::pair()?;
             pins(plan, [here, there])
         },
+    ),
+    row(
+        "pin-storm",
+        "16 threads that pin themselves to one CPU after the other, each",
+        pin_storm,
     ),
 ];
 
@@ -46,5 +51,21 @@ fn pins(plan: Plan, cpus: [usize; 2]) -> Outcome {
             cpus.into_iter().try_for_each(cpus::pin)?;
         }
         Ok::<_, Trouble>(clock::now() - start)
+    })?)
+}
+
+/// All of them at once, from CPU to CPU.
+fn pin_storm(plan: Plan) -> Outcome {
+    const THREADS: usize = 16;
+    const MOVES: usize = 50;
+    let cpus = cpus::allowed()?;
+    cpus::pair()?;
+    one(plan.try_batches((THREADS * MOVES) as u32, || {
+        let start = clock::now();
+        let ends = team::together(THREADS, |index| {
+            (0..MOVES).try_for_each(|turn| cpus::pin(cpus[(index + turn) % cpus.len()]))
+        })?;
+        ends.into_iter().collect::<Result<(), Trouble>>()?;
+        Ok(clock::now() - start)
     })?)
 }

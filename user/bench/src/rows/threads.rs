@@ -5,6 +5,7 @@ use crate::bare_thread::BareThread;
 use crate::clock;
 use crate::measure::{Outcome, Plan, Trouble, count, one};
 use std::sync::Barrier;
+use std::time::Duration;
 
 pub const ROWS: &[Row] = &[
     row(
@@ -19,7 +20,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "thread-churn",
-        "memory that 10,000 threads leave behind, in KiB",
+        "free memory that 10,000 threads cost for good, in KiB",
         churn,
     ),
 ];
@@ -55,18 +56,34 @@ fn a_thousand(plan: Plan) -> Outcome {
     })?)
 }
 
-/// Free memory before and after; what the same work left in caches before is no loss.
+/// What each pass of 10,000 threads loses of the free memory; the first fills the caches.
 fn churn(_: Plan) -> Outcome {
+    const PASSES: usize = 4;
     let nothing = || ();
-    let pass = |threads: usize| {
+    let pass = |_| {
         // SAFETY: `nothing` outlives the thread, which is joined here.
-        (0..threads).try_for_each(|_| unsafe { BareThread::start(&nothing) }.map(BareThread::join))
+        let once = |_| unsafe { BareThread::start(&nothing) }.map(BareThread::join);
+        (0..CHURN).try_for_each(once)?;
+        settled_free_kib()
     };
-    pass(CHURN)?;
-    let before = free_kib()?;
-    pass(CHURN)?;
-    let lost = before.saturating_sub(free_kib()?);
-    Ok(vec![count("", vec![lost as f64])])
+    let free: Vec<u64> = (0..PASSES).map(pass).collect::<Result<_, Trouble>>()?;
+    let lost = free
+        .windows(2)
+        .map(|pair| pair[0].saturating_sub(pair[1]) as f64);
+    Ok(vec![count("", lost.collect())])
+}
+
+/// Free memory when it changes no more: a kernel may bury the dead after they were joined.
+fn settled_free_kib() -> Result<u64, Trouble> {
+    const SAME: u32 = 10;
+    let (mut free, mut same) = (free_kib()?, 0);
+    while same < SAME {
+        std::thread::sleep(Duration::from_millis(10));
+        let now = free_kib()?;
+        same = if now == free { same + 1 } else { 0 };
+        free = now;
+    }
+    Ok(free)
 }
 
 fn free_kib() -> Result<u64, Trouble> {
