@@ -124,8 +124,10 @@ impl CpuSet {
     /// From the bytes of a `cpu_set_t`, of any length; CPUs beyond [`MAX_CPUS`] are dropped.
     pub fn from_bytes(bytes: &[u8]) -> CpuSet {
         let mut set = CpuSet::EMPTY;
-        for (index, &byte) in bytes.iter().take(MAX_CPUS / 8).enumerate() {
-            set.words[index / 8] |= u64::from(byte) << (index % 8 * 8);
+        for (word, bytes) in set.words.iter_mut().zip(bytes.chunks(8)) {
+            let mut whole = [0; 8];
+            whole[..bytes.len()].copy_from_slice(bytes);
+            *word = u64::from_le_bytes(whole);
         }
         set
     }

@@ -44,6 +44,7 @@ pub(crate) struct ClassTimes {
 
 const SINCE_SHIFT: u32 = 3;
 const ONLINE: u64 = 1 << 2;
+const CLASS: u64 = (1 << SINCE_SHIFT) - 1;
 
 #[inline(always)]
 const fn interval(since_ns: u64, class: TimeClass) -> u64 {
@@ -73,6 +74,14 @@ impl ClassTimes {
             return (before, 0);
         }
         (before, self.change_from(before, now_ns, class))
+    }
+
+    /// The same, for which nothing need be written if the class does not change.
+    #[inline(always)]
+    pub fn go_on(&self, now_ns: u64, class: TimeClass) {
+        if self.running.load(Relaxed) & CLASS != ONLINE | class as u64 {
+            self.change(now_ns, class);
+        }
     }
 
     /// The same when the class that ends is known and the CPU is online; returns the time charged.

@@ -19,6 +19,7 @@ use crate::sleep::SleepQueue;
 use crate::stats::CpuStats;
 use crate::sync;
 use crate::thread::{Thread, ThreadId, ThreadRef};
+use crate::tick::NEVER;
 
 /// One CPU, on cache lines of its own.
 #[repr(align(128))]
@@ -75,7 +76,6 @@ pub(crate) struct Stats {
     pub idles: AtomicU64,
     pub wakes: AtomicU64,
     pub local_wakes: AtomicU64,
-    pub runs: AtomicU64,
     pub wait_ns: AtomicU64,
 }
 
@@ -103,13 +103,13 @@ pub(crate) struct Local {
     pub exits: Exits,
     /// Mirrors TICK_OFF of the control word.
     pub tick_off: bool,
-    /// When the running thread's time is up, if anybody waits.
-    pub quantum_end_ns: Option<u64>,
-    pub next_sleeper_ns: Option<u64>,
+    /// When the running thread's time is up, if anybody waits; else [`NEVER`], as below.
+    pub quantum_end_ns: u64,
+    pub next_sleeper_ns: u64,
     /// The deadline of the timer queue of the blocking layer.
-    pub next_timer_ns: Option<u64>,
+    pub next_timer_ns: u64,
     /// What the hardware timer is set to.
-    pub armed_ns: Option<u64>,
+    pub armed_ns: u64,
     /// Up to when the running thread has been charged.
     pub charged_ns: u64,
 }
@@ -125,7 +125,8 @@ pub(crate) enum Tail {
 }
 
 impl Cpu {
-    pub fn new(cpu: CpuId) -> Self {
+    /// One of several, or the only one.
+    pub fn new(cpu: CpuId, alone: bool) -> Self {
         let idle = ThreadRef::new(Thread::new_idle(cpu)).0;
         Self {
             shared: Shared {
@@ -143,8 +144,8 @@ impl Cpu {
                 current: Arc::as_ptr(&idle),
                 idle,
                 tail: Tail::None,
-                fair: FairQueue::new(cpu),
-                realtime: RealtimeQueue::new(cpu),
+                fair: FairQueue::new(cpu, alone),
+                realtime: RealtimeQueue::new(cpu, alone),
                 fair_server: FairServer::new(),
                 leaving: false,
                 outgrown: false,
@@ -154,10 +155,10 @@ impl Cpu {
                 forced: false,
                 exits: Exits::default(),
                 tick_off: true,
-                quantum_end_ns: None,
-                next_sleeper_ns: None,
-                next_timer_ns: None,
-                armed_ns: None,
+                quantum_end_ns: NEVER,
+                next_sleeper_ns: NEVER,
+                next_timer_ns: NEVER,
+                armed_ns: NEVER,
                 charged_ns: 0,
             }),
         }
@@ -186,10 +187,12 @@ impl Cpu {
         let online = shared.hints.online.load(Relaxed);
         let class_ns = self.time.snapshot(now);
         let current = shared.hints.current.load(Relaxed);
+        let (voluntary, involuntary) = (&stats.voluntary, &stats.involuntary);
+        let (voluntary, involuntary) = (voluntary.load(Relaxed), involuntary.load(Relaxed));
         CpuStats {
             online,
-            voluntary_switches: stats.voluntary.load(Relaxed),
-            involuntary_switches: stats.involuntary.load(Relaxed),
+            voluntary_switches: voluntary,
+            involuntary_switches: involuntary,
             steals: stats.steals.load(Relaxed),
             probes: stats.probes.load(Relaxed),
             migrations: stats.migrations.load(Relaxed),
@@ -201,7 +204,8 @@ impl Cpu {
             idles: stats.idles.load(Relaxed),
             wakes: stats.wakes.load(Relaxed),
             local_wakes: stats.local_wakes.load(Relaxed),
-            runs: stats.runs.load(Relaxed),
+            // Each began a run that has ended, or is the present one.
+            runs: voluntary + involuntary + u64::from(current != 0),
             wait_ns: stats.wait_ns.load(Relaxed),
             user_ns: class_ns[TimeClass::User as usize],
             system_ns: class_ns[TimeClass::System as usize],

@@ -17,8 +17,9 @@ use percpu::CpuId;
 
 use crate::body::Body;
 use crate::held::Held;
-use crate::line::{self, Line};
+use crate::line::Line;
 use crate::offers::Offers;
+use crate::ordered::{NOBODY, body_of};
 use crate::roamers::Roamers;
 use crate::share::{self, HALF_PERIOD_NS, Share, UNIT};
 use crate::shelf::{SLOTS, Shelf};
@@ -54,12 +55,13 @@ pub(crate) struct FairQueue {
 }
 
 impl FairQueue {
-    pub fn new(cpu: CpuId) -> Self {
+    /// Of `cpu`, which may be the only one.
+    pub fn new(cpu: CpuId, alone: bool) -> Self {
         Self {
             cpu,
             movable: Line::new(),
             kept: Line::new(),
-            roamers: Roamers::new(),
+            roamers: Roamers::new(alone),
             offers: Offers::new(),
             clock: CLOCK_START,
             sleeper_ns: None,
@@ -161,7 +163,6 @@ impl FairQueue {
 
     /// Fills free slots with the most urgent movable threads.
     pub fn refill(&mut self, shelf: &Shelf) {
-        self.movable.admit(self.clock);
         while self.movable.len() > 0 && !self.offers.is_full() {
             if let Some(thread) = self.movable.take_first() {
                 let thread = self.taken(thread);
@@ -176,42 +177,43 @@ impl FairQueue {
         self.offers.reconcile(shelf);
     }
 
-    /// The earliest deadline among the eligible.
-    #[inline]
-    fn first(&mut self) -> Option<(u64, Source)> {
-        self.movable.admit(self.clock);
-        self.kept.admit(self.clock);
-        let offered = self.offers.first(self.clock);
-        let offered = offered.map(|(deadline, slot)| (deadline, Source::Slot(slot)));
-        let movable = self.movable.first().map(|first| (first, Source::Movable));
-        let kept = self.kept.first().map(|first| (first, Source::Kept));
-        earliest([offered, movable, kept])
-    }
-
-    #[inline]
-    fn anybody_eligible(&self) -> bool {
-        let offered = || self.offers.first(self.clock).is_some();
-        self.kept.anybody_eligible(self.clock)
-            || self.movable.anybody_eligible(self.clock)
-            || offered()
+    /// The earliest deadline among the eligible; `NOBODY` when there is none.
+    #[inline(always)]
+    fn first(&self) -> (u64, Source) {
+        let lines = [self.movable.first(), self.kept.first()];
+        self.earliest(lines, |offers| offers.first(self.clock))
     }
 
     /// The least start, asked for when nobody is eligible.
-    fn least(&self) -> Option<(u64, Source)> {
-        let offered = self.offers.least();
-        let offered = offered.map(|(start, slot)| (start, Source::Slot(slot)));
-        let movable = self
-            .movable
-            .least_later()
-            .map(|least| (least, Source::Movable));
-        let kept = self.kept.least_later().map(|least| (least, Source::Kept));
-        earliest([offered, movable, kept])
+    fn least(&self) -> (u64, Source) {
+        let lines = [self.movable.least_later(), self.kept.least_later()];
+        self.earliest(lines, Offers::least)
     }
 
-    /// The earliest deadline among those that wait and are owed time.
-    #[inline]
-    pub fn first_deadline(&mut self) -> Option<u64> {
-        self.first().map(|(deadline, _)| deadline)
+    /// Of equals the first: offered, movable, kept.
+    #[inline(always)]
+    fn earliest(
+        &self,
+        [movable, kept]: [u64; 2],
+        offered: impl FnOnce(&Offers) -> Option<(u64, usize)>,
+    ) -> (u64, Source) {
+        let lines = match kept < movable {
+            true => (kept, Source::Kept),
+            false => (movable, Source::Movable),
+        };
+        if !self.has_offers() {
+            return lines;
+        }
+        match offered(&self.offers) {
+            Some((offered, slot)) if offered <= lines.0 => (offered, Source::Slot(slot)),
+            _ => lines,
+        }
+    }
+
+    /// The earliest deadline among those that wait and are owed time; later than any if nobody is.
+    #[inline(always)]
+    pub fn first_deadline(&self) -> u64 {
+        self.first().0
     }
 
     /// Those that wait here and could wait elsewhere, but are not offered.
@@ -222,7 +224,13 @@ impl FairQueue {
     /// Takes the thread to run: the earliest deadline among the eligible, else the least start.
     pub fn pop(&mut self, shelf: &Shelf) -> Option<Held> {
         loop {
-            let (_, source) = self.first().or_else(|| self.least())?;
+            let (mut key, mut source) = self.first();
+            if key == NOBODY {
+                (key, source) = self.least();
+            }
+            if key == NOBODY {
+                return None;
+            }
             let line = match source {
                 Source::Slot(slot) => match self.offers.take(slot, shelf) {
                     Some(thread) => return Some(thread),
@@ -250,7 +258,7 @@ impl FairQueue {
         shelf: &Shelf,
         suits: impl Fn(u64) -> bool,
     ) -> Option<Held> {
-        let fits = |thread: &Thread| line::body_of(thread, |body| suits(body.share.weight()));
+        let fits = |thread: &Thread| body_of(thread, |body| suits(body.share.weight()));
         let found = self.movable.find_last(SLOTS, fits).map(ptr::from_ref);
         if let Some(thread) = found {
             // SAFETY: it was just found in this very line.
@@ -275,7 +283,7 @@ impl FairQueue {
         let settled = |body: &mut Body| {
             !body.stolen && body.arrived_ns <= since_ns && suits(body.share.weight())
         };
-        let fits = |thread: &Thread| thread.may_run_on(target) && line::body_of(thread, settled);
+        let fits = |thread: &Thread| thread.may_run_on(target) && body_of(thread, settled);
         offered.or_else(|| self.take_kept(fits))
     }
 
@@ -285,7 +293,7 @@ impl FairQueue {
         if self.roamers.is_empty() {
             return None;
         }
-        let fits = |thread: &&Thread| line::body_of(thread, |body| body.roams) && fits(thread);
+        let fits = |thread: &&Thread| body_of(thread, |body| body.roams) && fits(thread);
         let thread = ptr::from_ref(self.kept.iter().take(SLOTS).find(fits)?);
         // SAFETY: it was just found in this very line.
         Some(unsafe { self.unlink(&*thread, Waiting::Kept) })
@@ -324,24 +332,21 @@ impl FairQueue {
         if let Some(share) = running {
             self.clock += run_ns * UNIT / (self.weight() + share.weight());
         }
+        self.admit();
         let owed = |share| self.is_eligible(share);
-        if !running.is_some_and(owed) && !self.anybody_eligible() {
-            let waiting = self.least().map(|(start, _)| start);
-            let running = running.map(|share| share.start);
-            let least = waiting.into_iter().chain(running).min();
-            self.clock = self.clock.max(least.unwrap_or(0));
+        if !running.is_some_and(owed) && self.first_deadline() == NOBODY {
+            let running = running.map_or(NOBODY, |share| share.start);
+            let least = self.least().0.min(running);
+            if least != NOBODY {
+                self.clock = self.clock.max(least);
+                self.admit();
+            }
         }
     }
-}
 
-/// Of equals the first.
-#[inline]
-fn earliest(sources: [Option<(u64, Source)>; 3]) -> Option<(u64, Source)> {
-    let [first, second, third] = sources;
-    let earlier = |one: Option<(u64, Source)>, other: Option<(u64, Source)>| match (one, other) {
-        (Some((at, _)), Some((then, _))) if then < at => other,
-        (None, _) => other,
-        _ => one,
-    };
-    earlier(earlier(first, second), third)
+    #[inline(always)]
+    fn admit(&mut self) {
+        self.movable.admit(self.clock);
+        self.kept.admit(self.clock);
+    }
 }

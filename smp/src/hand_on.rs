@@ -53,19 +53,18 @@ impl<P: Platform> Owner<'_, P> {
         };
         let fair_turn = priority == 0 && !idle && self.local.fair_server.is_spent();
         let priority = if fair_turn { FAIR_TURN } else { priority };
-        let before = core::mem::replace(&mut self.local.published_priority, priority);
-        if before != priority {
-            let hint = &self.cpu.shared.hints.priority;
-            hint.store(priority, Ordering::Relaxed);
+        let before = self.local.published_priority;
+        if before == priority {
+            return;
         }
+        self.local.published_priority = priority;
+        let hint = &self.cpu.shared.hints.priority;
+        hint.store(priority, Ordering::Relaxed);
         self.local.dropped |= priority < before;
     }
 
     /// Looks for another CPU for the threads that wait here and may not be taken.
     pub fn hand_on(&mut self) {
-        if self.sched.cpus.len() == 1 {
-            return;
-        }
         self.publish_priority();
         if core::mem::take(&mut self.local.dropped) && mutate("no_pull", true, false) {
             // Pairs with the fence below.

@@ -41,6 +41,7 @@ mod line;
 mod magic;
 mod offers;
 mod offline;
+mod ordered;
 mod owner;
 pub mod params;
 mod placement;

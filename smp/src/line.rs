@@ -1,43 +1,19 @@
 //! Waiting threads in the order of EEVDF: of the eligible, the earliest deadline first.
 //!
 //! Two trees. The clock never goes back, so a thread that has become eligible stays so while it
-//! waits: each crosses once from `later`, ordered by start, to `eligible`, ordered by deadline.
-//! Everything is O(log n), the crossing included, spread over the threads that cross.
+//! waits: each crosses once from `later`, ordered by start, to `eligible`, ordered by deadline,
+//! when the clock moves. Everything is O(log n), the crossing included, spread over the threads
+//! that cross; who is first is known.
 
-use intrusive_collections::{KeyAdapter, RBTree, RBTreeLink, UnsafeRef, intrusive_adapter};
+use intrusive_collections::UnsafeRef;
 
-use crate::body::Body;
+use crate::ordered::{ByDeadline, ByStart, Ordered, body_of};
 use crate::thread::Thread;
-
-intrusive_adapter!(ByDeadline = UnsafeRef<Thread>: Thread { fair_link => RBTreeLink });
-intrusive_adapter!(ByStart = UnsafeRef<Thread>: Thread { fair_link => RBTreeLink });
-
-impl<'a> KeyAdapter<'a> for ByDeadline {
-    type Key = u64;
-
-    fn get_key(&self, thread: &'a Thread) -> u64 {
-        body_of(thread, |body| body.share.deadline)
-    }
-}
-
-impl<'a> KeyAdapter<'a> for ByStart {
-    type Key = u64;
-
-    fn get_key(&self, thread: &'a Thread) -> u64 {
-        body_of(thread, |body| body.share.start)
-    }
-}
-
-/// Of a thread in one of the trees of the calling owner.
-pub(crate) fn body_of<R>(thread: &Thread, access: impl FnOnce(&mut Body) -> R) -> R {
-    // SAFETY: the owner holds the threads in its trees; nobody else touches their bodies.
-    thread.body.with_mut(|body| access(unsafe { &mut *body }))
-}
 
 /// Owner only, as are the threads in it.
 pub(crate) struct Line {
-    eligible: RBTree<ByDeadline>,
-    later: RBTree<ByStart>,
+    eligible: Ordered<ByDeadline>,
+    later: Ordered<ByStart>,
     len: usize,
     weight: u64,
 }
@@ -45,8 +21,8 @@ pub(crate) struct Line {
 impl Line {
     pub fn new() -> Self {
         Self {
-            eligible: RBTree::new(ByDeadline::new()),
-            later: RBTree::new(ByStart::new()),
+            eligible: Ordered::new(),
+            later: Ordered::new(),
             len: 0,
             weight: 0,
         }
@@ -75,38 +51,37 @@ impl Line {
         }
     }
 
-    /// Lets those cross over that have become eligible.
-    #[inline]
+    /// The clock has moved: lets those cross over that have become eligible.
+    #[inline(always)]
     pub fn admit(&mut self, clock: u64) {
-        while self.least_later().is_some_and(|start| start <= clock) {
-            if let Some(thread) = self.later.front_mut().remove() {
-                body_of(&thread, |body| body.share.eligible = true);
-                self.eligible.insert(thread);
-            }
+        while self.later.least() <= clock {
+            self.admit_one();
         }
     }
 
-    #[inline]
-    pub fn anybody_eligible(&self, clock: u64) -> bool {
-        !self.eligible.is_empty() || self.least_later().is_some_and(|start| start <= clock)
+    fn admit_one(&mut self) {
+        if let Some(thread) = self.later.take_first() {
+            body_of(&thread, |body| body.share.eligible = true);
+            self.eligible.insert(thread);
+        }
     }
 
-    /// The earliest deadline among the eligible.
-    pub fn first(&self) -> Option<u64> {
-        let first = self.eligible.front().get();
-        first.map(|thread| body_of(thread, |body| body.share.deadline))
+    /// The earliest deadline among the eligible; `NOBODY` when there is none.
+    #[inline(always)]
+    pub fn first(&self) -> u64 {
+        self.eligible.least()
     }
 
-    /// The least start among those that are not eligible.
-    pub fn least_later(&self) -> Option<u64> {
-        let least = self.later.front().get();
-        least.map(|thread| body_of(thread, |body| body.share.start))
+    /// The least start among those that are not eligible; `NOBODY` when there is none.
+    #[inline(always)]
+    pub fn least_later(&self) -> u64 {
+        self.later.least()
     }
 
     /// The first of the eligible; if nobody is, the one that will be next.
     pub fn take_first(&mut self) -> Option<UnsafeRef<Thread>> {
-        let first = self.eligible.front_mut().remove();
-        let first = first.or_else(|| self.later.front_mut().remove())?;
+        let first = self.eligible.take_first();
+        let first = first.or_else(|| self.later.take_first())?;
         Some(self.taken(first))
     }
 
@@ -125,13 +100,11 @@ impl Line {
     /// # Safety
     /// The thread waits in this very line.
     pub unsafe fn unlink(&mut self, thread: &Thread) -> UnsafeRef<Thread> {
-        let eligible = body_of(thread, |body| body.share.eligible);
-        let found = if eligible {
+        let found = match body_of(thread, |body| body.share.eligible) {
             // SAFETY: in this line, says the caller, and in this tree of it, says its note.
-            unsafe { self.eligible.cursor_mut_from_ptr(thread) }.remove()
-        } else {
+            true => unsafe { self.eligible.unlink(thread) },
             // SAFETY: as above.
-            unsafe { self.later.cursor_mut_from_ptr(thread) }.remove()
+            false => unsafe { self.later.unlink(thread) },
         };
         self.taken(found.expect("it waits in this line"))
     }

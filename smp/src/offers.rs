@@ -23,6 +23,8 @@ pub(crate) struct Offers {
     slots: [Option<Offer>; SLOTS],
     /// Bit n: slot n is in use, as far as the owner knows.
     occupied: u32,
+    /// How many those are.
+    len: usize,
     /// The sum of the weights.
     weight: u64,
     seq: u16,
@@ -33,6 +35,7 @@ impl Offers {
         Self {
             slots: [const { None }; SLOTS],
             occupied: 0,
+            len: 0,
             weight: 0,
             seq: 0,
         }
@@ -40,12 +43,12 @@ impl Offers {
 
     #[inline]
     pub fn len(&self) -> usize {
-        self.occupied.count_ones() as usize
+        self.len
     }
 
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.occupied == (1 << SLOTS) - 1
+        self.len == SLOTS
     }
 
     pub fn weight(&self) -> u64 {
@@ -67,6 +70,7 @@ impl Offers {
         });
         let token = offer.token;
         self.occupied |= 1 << slot;
+        self.len += 1;
         self.weight += offer.weight;
         let thread = thread.into_raw();
         self.slots[slot] = Some(Offer { thread, ..offer });
@@ -76,6 +80,7 @@ impl Offers {
     fn remove(&mut self, slot: usize) -> Option<Offer> {
         let offer = self.slots[slot].take()?;
         self.occupied &= !(1 << slot);
+        self.len -= 1;
         self.weight -= offer.weight;
         Some(offer)
     }

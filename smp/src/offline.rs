@@ -22,6 +22,7 @@ use crate::runtime::Runtime;
 use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, mutate};
 use crate::thread::{Thread, ThreadRef};
+use crate::tick::NEVER;
 
 /// Why a CPU stays on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,9 +124,9 @@ impl<P: Platform> Owner<'_, P> {
         if !cpu.shared.control.try_leave() {
             return false;
         }
-        self.local.next_sleeper_ns = None;
-        self.local.next_timer_ns = None;
-        self.local.armed_ns = None;
+        self.local.next_sleeper_ns = NEVER;
+        self.local.next_timer_ns = NEVER;
+        self.local.armed_ns = NEVER;
         self.sched.platform.set_timer(None);
         cpu.time.end(self.now());
         cpu.shared.hints.nr_ready.store(0, Relaxed);

@@ -20,7 +20,8 @@ pub(crate) struct Owner<'a, P: Platform> {
     pub local: &'a mut Local,
     /// The local queue changed: [`leave`](Owner::leave) has something to do.
     pub dirty: bool,
-    now_ns: Option<u64>,
+    /// 0: not read yet.
+    now_ns: u64,
 }
 
 impl<P: Platform> Scheduler<P> {
@@ -37,7 +38,7 @@ impl<P: Platform> Scheduler<P> {
             cpu,
             local,
             dirty: false,
-            now_ns: None,
+            now_ns: 0,
         })
     }
 }
@@ -45,8 +46,15 @@ impl<P: Platform> Scheduler<P> {
 impl<P: Platform> Owner<'_, P> {
     /// The time, read once per action.
     pub fn now(&mut self) -> u64 {
-        let platform = &self.sched.platform;
-        *self.now_ns.get_or_insert_with(|| platform.now_ns())
+        if self.now_ns == 0 {
+            self.now_ns = self.sched.platform.now_ns();
+        }
+        self.now_ns
+    }
+
+    /// This action belongs to one that read the time as `now_ns` a moment ago.
+    pub fn goes_on_at(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
     }
 
     pub fn current(&self) -> &Thread {

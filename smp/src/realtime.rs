@@ -34,14 +34,15 @@ pub(crate) struct RealtimeQueue {
 }
 
 impl RealtimeQueue {
-    pub fn new(cpu: CpuId) -> Self {
+    /// Of `cpu`, which may be the only one.
+    pub fn new(cpu: CpuId, alone: bool) -> Self {
         let lists = (0..=MAX_PRIORITY).map(|_| LinkedList::new(Turn::new()));
         Self {
             cpu,
             occupied: 0,
             lists: lists.collect(),
             len: 0,
-            roamers: Roamers::new(),
+            roamers: Roamers::new(alone),
         }
     }
 

@@ -9,14 +9,17 @@ use crate::body::Body;
 use crate::thread::Thread;
 
 pub(crate) struct Roamers {
+    /// There is no other CPU.
+    alone: bool,
     count: usize,
     /// At least where they may run; exact again when none is left.
     pub to: CpuSet,
 }
 
 impl Roamers {
-    pub fn new() -> Self {
+    pub fn new(alone: bool) -> Self {
         Self {
+            alone,
             count: 0,
             to: CpuSet::EMPTY,
         }
@@ -28,18 +31,20 @@ impl Roamers {
 
     /// A thread is queued.
     pub fn add(&mut self, thread: &Thread, body: &mut Body) {
-        body.roams = !thread.is_pinned();
-        if body.roams {
-            self.count += 1;
-            self.to = self.to.union(&thread.affinity());
+        if thread.is_pinned() || self.alone {
+            return;
         }
+        body.roams = true;
+        self.count += 1;
+        self.to = self.to.union(&thread.affinity());
     }
 
     /// A thread is taken out.
     pub fn remove(&mut self, body: &mut Body) {
-        if core::mem::take(&mut body.roams) {
-            self.count -= 1;
+        if !core::mem::take(&mut body.roams) {
+            return;
         }
+        self.count -= 1;
         if self.count == 0 {
             self.to = CpuSet::EMPTY;
         }

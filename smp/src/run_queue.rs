@@ -6,6 +6,7 @@ use crate::affinity::settle;
 use crate::chaos::RacePoint;
 use crate::fair::FairQueue;
 use crate::held::Held;
+use crate::ordered::NOBODY;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::spec::Policy;
@@ -134,12 +135,11 @@ impl<P: Platform> Owner<'_, P> {
     fn pop(&mut self) -> Option<Held> {
         let Self { local, cpu, .. } = self;
         let fair_first = local.fair_goes_first();
-        let urgent = match fair_first {
-            true => local.fair.pop(&cpu.shared.shelf),
-            false => None,
-        };
-        let urgent = urgent.or_else(|| local.realtime.pop());
-        urgent.or_else(|| local.fair.pop(&cpu.shared.shelf))
+        if !fair_first && let Some(urgent) = local.realtime.pop() {
+            return Some(urgent);
+        }
+        let fair = local.fair.pop(&cpu.shared.shelf);
+        fair.or_else(|| local.realtime.pop())
     }
 
     /// Sends a thread that waits here to a CPU it may run on.
@@ -208,10 +208,11 @@ impl<P: Platform> Owner<'_, P> {
         let fair = &self.local.fair;
         self.current_body(|current| match (top, current.priority) {
             // Who runs is not disturbed until its request is served, but for an earlier deadline.
-            (0, 0) => first.is_some_and(|deadline| {
+            (0, 0) => {
                 let share = &current.share;
-                deadline < share.deadline || share.served && !fair.is_eligible(share)
-            }),
+                let served = share.served && !fair.is_eligible(share);
+                first < share.deadline || served && first != NOBODY
+            }
             (_, 0) => !self.local.fair_server.is_spent(),
             (_, _) if self.local.fair_goes_first() => true,
             (waiting, running) => waiting > running || waiting == running && current.turn_is_over(),
@@ -230,28 +231,27 @@ impl<P: Platform> Owner<'_, P> {
     /// the tick as needed. On return no request is left that nobody would interrupt for.
     pub fn leave(&mut self) {
         loop {
-            self.hand_on();
-            self.share_surplus();
-            self.cpu
-                .shared
-                .hints
-                .nr_ready
-                .store(self.local.waiting() as u32, Relaxed);
-            if self.update_tick() {
+            if self.sched.cpus.len() > 1 {
+                self.hand_on();
+                self.share_surplus();
+            }
+            let waiting = self.local.waiting();
+            let hints = &self.cpu.shared.hints;
+            hints.nr_ready.store(waiting as u32, Relaxed);
+            if self.update_tick(waiting) {
                 break;
             }
             self.serve_requests();
         }
         self.dirty = false;
-        let platform = &self.sched.platform;
-        self.local.exits.note(|| platform.now_ns());
+        if self.local.exits.count() {
+            let now = self.now();
+            self.local.exits.mark(now);
+        }
         self.program_timer();
     }
 
     fn share_surplus(&mut self) {
-        if self.sched.cpus.len() == 1 {
-            return;
-        }
         let (map, shelf) = (&self.sched.map, &self.cpu.shared.shelf);
         self.local.fair.reconcile(shelf);
         self.local.fair.refill(shelf);

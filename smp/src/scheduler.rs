@@ -32,6 +32,7 @@ use crate::stats::{CpuStats, bump};
 use crate::switch::Reason;
 use crate::sync::mutate;
 use crate::thread::{Phase, ThreadId, ThreadRef};
+use crate::tick::NEVER;
 use crate::topology::Map;
 use crate::trace::{Event, Kind};
 
@@ -72,7 +73,7 @@ impl<P: Platform> Scheduler<P> {
         let map = Map::new(&platform.topology());
         Self {
             cpus: (0..map.cpu_count())
-                .map(|cpu| Cpu::new(CpuId::new(cpu)))
+                .map(|cpu| Cpu::new(CpuId::new(cpu), map.cpu_count() == 1))
                 .collect(),
             online: CpuMask::new(&map),
             idle: CpuMask::new(&map),
@@ -229,6 +230,12 @@ impl<P: Platform> Scheduler<P> {
         self.online.contains(&self.map, cpu)
     }
 
+    /// Whether a CPU of `set` is online.
+    fn has_online(&self, set: &CpuSet) -> bool {
+        let mut clusters = 0..self.map.cluster_count();
+        clusters.any(|cluster| self.map.word_of(cluster, set) & self.online.word(cluster) != 0)
+    }
+
     /// An affinity that leaves out no CPU of this machine restricts nothing.
     fn normalize(&self, set: &CpuSet) -> CpuSet {
         let everywhere = CpuSet::first_n(self.cpus.len()).is_subset(set);
@@ -320,8 +327,12 @@ impl<P: Platform> Runtime for Scheduler<P> {
     }
 
     fn set_affinity(&self, thread: &ThreadRef, set: &CpuSet) -> Result<(), AffinityError> {
-        if !set.intersects(&self.online_cpus()) {
+        let set = &self.normalize(set);
+        if !self.has_online(set) {
             return Err(AffinityError::NoCpuAllowed);
+        }
+        if thread.is_settled_on(set) {
+            return Ok(());
         }
         thread.changing.fetch_add(1, AcqRel);
         thread.movable_since_ns.store(self.now_ns(), Relaxed);
@@ -329,7 +340,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
         if mutate("announce_before_store", false, true) {
             self.act(|owner| owner.announce_change(thread));
         }
-        thread.store_affinity(&self.normalize(set));
+        thread.store_affinity(set);
         if mutate("announce_before_store", true, false) {
             self.act(|owner| owner.announce_change(thread));
         }
@@ -400,7 +411,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
 
     fn set_timer_deadline(&self, deadline_ns: Option<u64>) {
         self.with_owner(|owner| {
-            owner.local.next_timer_ns = deadline_ns;
+            owner.local.next_timer_ns = deadline_ns.unwrap_or(NEVER);
             owner.program_timer();
         });
     }
@@ -442,7 +453,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
         let next = crate::timers::run_expired(self.platform.now_ns());
         self.with_owner(|owner| {
             bump(&owner.cpu.stats.timer_irqs, 1);
-            owner.local.next_timer_ns = next;
+            owner.local.next_timer_ns = next.unwrap_or(NEVER);
             owner.tick();
         });
     }

@@ -12,6 +12,7 @@ use percpu::CpuId;
 
 use crate::sync::Lock;
 use crate::thread::Thread;
+use crate::tick::NEVER;
 
 /// A thread's place among sleepers. CPU numbers plus one; 0: none.
 pub(crate) struct SleepEntry {
@@ -114,11 +115,12 @@ impl SleepQueue {
         sleepers.iter().for_each(&mut wake);
     }
 
-    pub fn next_deadline(&self) -> Option<u64> {
+    /// `NEVER` when there is none.
+    pub fn next_deadline(&self) -> u64 {
         let sleepers = self.sleepers.lock();
-        let front = sleepers.front();
-        front
+        let first = sleepers.front();
+        first
             .get()
-            .map(|thread| thread.sleep.deadline_ns.load(Relaxed))
+            .map_or(NEVER, |thread| thread.sleep.deadline_ns.load(Relaxed))
     }
 }

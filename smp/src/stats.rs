@@ -90,7 +90,6 @@ pub(crate) struct ThreadCounters {
     pub voluntary: AtomicU64,
     pub involuntary: AtomicU64,
     pub migrations: AtomicU64,
-    pub runs: AtomicU64,
     /// Up to when it has been charged, while it runs; else 0. A thread alone on its CPU may run
     /// for long without an event that charges it.
     pub running_since_ns: AtomicU64,
@@ -107,14 +106,17 @@ impl ThreadCounters {
             0 => 0,
             since => now_ns.saturating_sub(since),
         };
+        let (voluntary, involuntary) = (&self.voluntary, &self.involuntary);
+        let (voluntary, involuntary) = (voluntary.load(Relaxed), involuntary.load(Relaxed));
+        let runs_now = self.running_since_ns.load(Relaxed) != 0;
         ThreadStats {
             run_ns: self.run_ns.load(Relaxed) + open(&self.running_since_ns),
             user_ns: self.user_ns.load(Relaxed) + open(&self.in_user_since_ns),
             wait_ns: self.wait_ns.load(Relaxed),
-            voluntary: self.voluntary.load(Relaxed),
-            involuntary: self.involuntary.load(Relaxed),
+            voluntary,
+            involuntary,
             migrations: self.migrations.load(Relaxed),
-            runs: self.runs.load(Relaxed),
+            runs: voluntary + involuntary + u64::from(runs_now),
             virtual_start_ns: self.virtual_start.load(Relaxed),
             virtual_deadline_ns: self.virtual_deadline.load(Relaxed),
         }

@@ -13,6 +13,7 @@ use crate::checks::ledger;
 use crate::control_word::NEED;
 use crate::cpu::Tail;
 use crate::held::Held;
+use crate::ordered::NOBODY;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::runtime::Unparked;
@@ -21,6 +22,7 @@ use crate::state::{Parked, Wake};
 use crate::stats::bump;
 use crate::sync::mutate;
 use crate::thread::Thread;
+use crate::tick::NEVER;
 use crate::trace::{Event, Left};
 
 /// Why the running thread may be switched away from.
@@ -122,14 +124,15 @@ impl<P: Platform> Owner<'_, P> {
             self.leave();
             return None;
         }
-        match self.pick_or_steal(stays) {
-            Some(next) => Some(self.switch_to(next.into_raw(), reason)),
+        let next = match self.pick_or_steal(stays) {
+            Some(next) => next.into_raw(),
             None if stays || reason == Reason::Idle => {
                 self.leave();
-                None
+                return None;
             }
-            None => Some(self.switch_to(Arc::as_ptr(&self.local.idle), reason)),
-        }
+            None => Arc::as_ptr(&self.local.idle),
+        };
+        Some(self.switch_to(next, reason))
     }
 
     fn should_give_way(&mut self, reason: Reason) -> bool {
@@ -138,10 +141,11 @@ impl<P: Platform> Owner<'_, P> {
             return forced || self.better_waits();
         }
         bump(&self.cpu.stats.yields, 1);
-        if let Some(first) = self.local.fair.first_deadline() {
-            self.current_body(|body| body.share.step_behind(first));
-        }
+        let first = self.local.fair.first_deadline();
         let priority = self.current_body(|body| {
+            if first != NOBODY {
+                body.share.step_behind(first);
+            }
             body.goes_last = true;
             body.priority
         });
@@ -164,16 +168,7 @@ impl<P: Platform> Owner<'_, P> {
         let (prev, now) = (self.local.current, self.now());
         let was_idle = self.local.is_idle();
         if !was_idle {
-            let Self { local, .. } = self;
-            // SAFETY: the running thread's body belongs to this CPU.
-            unsafe { &*prev }.body.with_mut(|body| {
-                // SAFETY: as above.
-                let body = unsafe { &mut *body };
-                local.fair.detach(body);
-                body.since_ns = now;
-            });
-            self.current().counters.running_since_ns.store(0, Relaxed);
-            self.count_switch(reason);
+            self.settle_leaving(reason, now);
         }
         self.note_switch(next, reason);
         self.local.tail = match reason {
@@ -184,7 +179,7 @@ impl<P: Platform> Owner<'_, P> {
         };
         self.local.current = next;
         self.local.charged_ns = now;
-        self.local.quantum_end_ns = None;
+        self.local.quantum_end_ns = NEVER;
         self.local.forced = false;
         self.set_need(false);
         if was_idle {
@@ -205,6 +200,21 @@ impl<P: Platform> Owner<'_, P> {
         if to != 0 {
             ledger::run(next, self.id);
         }
+    }
+
+    /// Accounts for the current thread, which is about to be left.
+    fn settle_leaving(&mut self, reason: Reason, now: u64) {
+        let fair = &self.local.fair;
+        self.current_body(|body| {
+            body.since_ns = now;
+            if reason == Reason::Park {
+                // Whoever wakes it may place it on another clock. One that stays ready does not
+                // leave this one, unless it is sent away.
+                fair.detach(body);
+            }
+        });
+        self.current().counters.running_since_ns.store(0, Relaxed);
+        self.count_switch(reason);
     }
 
     fn count_switch(&mut self, reason: Reason) {
@@ -229,7 +239,7 @@ impl<P: Platform> Owner<'_, P> {
             true => TimeClass::Idle,
             false => TimeClass::System,
         };
-        self.cpu.time.change(now, class);
+        self.cpu.time.go_on(now, class);
         self.publish_priority();
         let hints = &self.cpu.shared.hints;
         if idle {
@@ -258,9 +268,7 @@ impl<P: Platform> Owner<'_, P> {
         let counters = &self.current().counters;
         counters.running_since_ns.store(now, Relaxed);
         bump(&counters.wait_ns, waited);
-        bump(&counters.runs, 1);
         bump(&self.cpu.stats.wait_ns, waited);
-        bump(&self.cpu.stats.runs, 1);
         if let Some(from) = moved {
             let tid = self.current().tid();
             self.sched.platform.trace(Event::Migrate { tid, from });
@@ -272,6 +280,7 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Settles the thread that was switched away from: its context is saved now.
     pub fn run_tail(&mut self) {
+        self.goes_on_at(self.local.charged_ns);
         let tail = core::mem::replace(&mut self.local.tail, Tail::None);
         let outgrown = core::mem::take(&mut self.local.outgrown);
         if let Tail::Park(prev) | Tail::Requeue(prev) | Tail::Bury(prev) = tail {

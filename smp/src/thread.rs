@@ -313,6 +313,13 @@ impl Thread {
         *self.affinity.lock()
     }
 
+    /// Whether `set` is its affinity already, and nobody has yet to make that known.
+    pub(crate) fn is_settled_on(&self, set: &CpuSet) -> bool {
+        // In this order: a changer stores, sets CONTROL, then no longer counts.
+        let same = self.affinity() == *set;
+        same && self.changing.load(Ordering::Acquire) == 0 && !self.state.load().control()
+    }
+
     /// Whether its affinity leaves out any CPU: such a thread is never offered on a shelf.
     pub(crate) fn is_restricted(&self) -> bool {
         self.restricted.load(Ordering::Relaxed)

@@ -6,6 +6,8 @@ use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::realtime;
 
+/// The time of what is not to come.
+pub(crate) const NEVER: u64 = u64::MAX;
 /// What is left of a request may be so little that it is not worth an interrupt of its own.
 const MIN_RUN_NS: u64 = 100_000;
 
@@ -13,15 +15,15 @@ impl<P: Platform> Owner<'_, P> {
     /// The timer fired: wake sleepers that are due, end the quantum if its time is up.
     pub fn tick(&mut self) {
         let now = self.now();
-        self.local.armed_ns = None;
+        self.local.armed_ns = NEVER;
         let cpu = self.cpu;
         let sleepers = &cpu.shared.sleepers;
         while sleepers.expire_one(now, |thread| self.wake(thread)) {}
         self.local.next_sleeper_ns = sleepers.next_deadline();
         self.serve_requests();
         self.charge();
-        if !self.local.is_idle() && self.local.quantum_end_ns.is_some_and(|end| end <= now) {
-            self.local.quantum_end_ns = None;
+        if !self.local.is_idle() && self.local.quantum_end_ns <= now {
+            self.local.quantum_end_ns = NEVER;
             self.local.fair.reconcile(&self.cpu.shared.shelf);
             self.balance();
             self.rotate();
@@ -35,18 +37,18 @@ impl<P: Platform> Owner<'_, P> {
         self.leave();
     }
 
-    /// Starts or stops the tick; false when a request slipped in while it stopped.
-    pub fn update_tick(&mut self) -> bool {
+    /// Starts or stops the tick, as `waiting` threads want it; false when a request slipped in
+    /// while it stopped.
+    pub fn update_tick(&mut self, waiting: usize) -> bool {
         if self.local.is_idle() {
-            self.local.quantum_end_ns = None;
+            self.local.quantum_end_ns = NEVER;
             return true;
         }
-        let waiting = self.local.waiting();
         let off = waiting == 0 && !self.may_outgrow();
         if off {
-            self.local.quantum_end_ns = None;
-        } else if self.local.quantum_end_ns.is_none() {
-            self.local.quantum_end_ns = Some(self.quantum_end());
+            self.local.quantum_end_ns = NEVER;
+        } else if self.local.quantum_end_ns == NEVER {
+            self.local.quantum_end_ns = self.quantum_end();
         }
         if self.local.tick_off == off {
             return true;
@@ -75,23 +77,18 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
-    fn next_event(&self) -> Option<u64> {
-        const NEVER: u64 = u64::MAX;
-        let at = |event: Option<u64>| event.unwrap_or(NEVER);
+    fn next_event(&self) -> u64 {
         let Self { local, .. } = self;
-        let sleeper_or_timer = at(local.next_sleeper_ns).min(at(local.next_timer_ns));
-        let next = at(local.quantum_end_ns).min(sleeper_or_timer);
-        (next != NEVER).then_some(next)
+        let sleeper_or_timer = local.next_sleeper_ns.min(local.next_timer_ns);
+        local.quantum_end_ns.min(sleeper_or_timer)
     }
 
     /// Sets the hardware timer if it would fire too late. A timer that fires too early costs less
     /// than setting it at every switch.
     pub fn program_timer(&mut self) {
-        let Some(next) = self.next_event() else {
-            return;
-        };
-        if self.local.armed_ns.is_none_or(|armed| armed > next) {
-            self.local.armed_ns = Some(next);
+        let next = self.next_event();
+        if self.local.armed_ns > next {
+            self.local.armed_ns = next;
             self.sched.platform.set_timer(Some(next));
         }
     }
@@ -101,7 +98,8 @@ impl<P: Platform> Owner<'_, P> {
         let next = self.next_event();
         if self.local.armed_ns != next {
             self.local.armed_ns = next;
-            self.sched.platform.set_timer(next);
+            let comes = next != NEVER;
+            self.sched.platform.set_timer(comes.then_some(next));
         }
     }
 
@@ -112,7 +110,7 @@ impl<P: Platform> Owner<'_, P> {
             .set_parked_on(deadline_ns.map(|_| self.id));
         let Some(deadline) = deadline_ns else { return };
         self.cpu.shared.sleepers.insert(self.current(), deadline);
-        let next = self.local.next_sleeper_ns;
-        self.local.next_sleeper_ns = Some(next.map_or(deadline, |next| next.min(deadline)));
+        let next = &mut self.local.next_sleeper_ns;
+        *next = deadline.min(*next);
     }
 }

@@ -83,12 +83,13 @@ fn limit_allows(task: &Task, nice: i8) -> bool {
 const MASK_LIMIT: usize = percpu::MAX_CPUS / 8;
 
 fn sched_setaffinity(registers: &mut TrapFrame) -> Result<usize> {
-    let mut bytes = alloc::vec![0; registers.argument(1).min(MASK_LIMIT)];
-    copy_in(registers.argument(2), &mut bytes)?;
+    let mut mask = [0; MASK_LIMIT];
+    let bytes = &mut mask[..registers.argument(1).min(MASK_LIMIT)];
+    copy_in(registers.argument(2), bytes)?;
     // No thread has a negative number: here, unlike elsewhere, that is nothing special.
     let task = named(registers.argument(0)).map_err(|_| Errno::ESRCH)?;
     check_owner(&current(), &task)?;
-    let set = CpuSet::from_bytes(&bytes);
+    let set = CpuSet::from_bytes(bytes);
     let done = task.thread().set_affinity(&set);
     done.map(|()| 0).map_err(|_| Errno::EINVAL)
 }

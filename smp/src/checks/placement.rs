@@ -35,13 +35,16 @@ impl Exits {
     /// Marks are this many exits apart.
     const APART: u32 = 8;
 
-    /// One more; `now` is asked for the time now and then.
+    /// One more; says whether its time is to be marked.
     #[inline(always)]
-    pub fn note(&mut self, now: impl FnOnce() -> u64) {
+    pub fn count(&mut self) -> bool {
         self.count = self.count.wrapping_add(1);
-        if self.count.is_multiple_of(Self::APART) {
-            self.marks_ns = [self.marks_ns[1], now()];
-        }
+        self.count.is_multiple_of(Self::APART)
+    }
+
+    #[cold]
+    pub fn mark(&mut self, now_ns: u64) {
+        self.marks_ns = [self.marks_ns[1], now_ns];
     }
 
     /// A time since which there were at least [`APART`](Self::APART) exits.
