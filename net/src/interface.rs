@@ -2,6 +2,7 @@
 
 use crate::config::Assignment;
 use crate::link::{Link, Traffic};
+use crate::news::StackGuard;
 use crate::stack::Stack;
 use alloc::string::String;
 use core::net::Ipv4Addr;
@@ -19,7 +20,7 @@ pub struct Interface {
     pub(crate) mtu: usize,
     /// A copy of what the stack is configured with, to be read without its lock.
     assignment: SpinLock<Option<Assignment>>,
-    pub(crate) stack: Mutex<Stack>,
+    stack: Mutex<Stack>,
     /// When the stack next has something to do; written under the stack's lock.
     deadline_ns: AtomicU64,
 }
@@ -35,6 +36,11 @@ impl Interface {
             stack: Mutex::new(Stack::new(index, link, seed)),
             deadline_ns: AtomicU64::new(NEVER),
         }
+    }
+
+    /// Locks the stack. What its connections' waiters are to know is told when it is unlocked.
+    pub(crate) fn stack(&self) -> StackGuard<'_> {
+        StackGuard::lock(&self.stack)
     }
 
     pub fn name(&self) -> &str {
@@ -59,7 +65,7 @@ impl Interface {
     }
 
     pub fn traffic(&self) -> Traffic {
-        self.stack.lock().traffic()
+        self.stack().traffic()
     }
 
     pub(crate) fn is_loopback(&self) -> bool {

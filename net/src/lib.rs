@@ -26,6 +26,7 @@ mod ingress;
 mod interface;
 mod link;
 mod network;
+mod news;
 mod options;
 mod packet;
 mod ports;

@@ -49,10 +49,17 @@ struct Output {
 
 enum Target {
     Loopback {
-        queue: VecDeque<Vec<u8>>,
+        queue: VecDeque<Packet>,
         spares: Vec<Vec<u8>>,
     },
     Card(Box<dyn NetDevice>),
+}
+
+/// A packet on its way through loopback. A buffer that is used again keeps its length and what it
+/// held: the stack writes every byte of a packet, and clearing them first costs as much again.
+struct Packet {
+    buffer: Vec<u8>,
+    length: usize,
 }
 
 impl Link {
@@ -109,11 +116,11 @@ impl Link {
         let pulled = match &mut self.output.target {
             Target::Card(card) => card.receive(&mut self.frame),
             Target::Loopback { queue, spares } => queue.pop_front().map(|packet| {
-                let used = core::mem::replace(&mut self.frame, packet);
-                if spares.len() < LOOPBACK_SPARES && used.capacity() > 0 {
+                let used = core::mem::replace(&mut self.frame, packet.buffer);
+                if spares.len() < LOOPBACK_SPARES && !used.is_empty() {
                     spares.push(used);
                 }
-                self.frame.len()
+                packet.length
             }),
         };
         let Some(length) = pulled else { return false };
@@ -150,7 +157,10 @@ impl Link {
         {
             self.output.sent_packets += 1;
             self.output.sent_bytes += packet.len() as u64;
-            queue.push_back(packet);
+            queue.push_back(Packet {
+                length: packet.len(),
+                buffer: packet,
+            });
         }
     }
 
@@ -185,11 +195,12 @@ impl Output {
                 result
             }
             Target::Loopback { queue, spares } => {
-                let mut packet = spares.pop().unwrap_or_default();
-                packet.clear();
-                packet.resize(length, 0);
-                let result = fill(&mut packet);
-                queue.push_back(packet);
+                let mut buffer = spares.pop().unwrap_or_default();
+                if buffer.len() < length {
+                    buffer.resize(length, 0);
+                }
+                let result = fill(&mut buffer[..length]);
+                queue.push_back(Packet { buffer, length });
                 result
             }
         }

@@ -84,8 +84,7 @@ impl Network {
         };
         let loopback = Assignment::new(Ipv4Addr::LOCALHOST, 8, None);
         network.interfaces[LOOPBACK]
-            .stack
-            .lock()
+            .stack()
             .configure(&network, Some(loopback));
         Arc::new(network)
     }
@@ -112,7 +111,7 @@ impl Network {
             .iter()
             .filter(|interface| !interface.is_loopback())
         {
-            let mut stack = interface.stack.lock();
+            let mut stack = interface.stack();
             match source {
                 AddressSource::Fixed(assignment) => stack.configure(self, Some(assignment)),
                 AddressSource::Unconfigured => stack.configure(self, None),
@@ -199,7 +198,7 @@ impl Network {
 
     /// Runs `work` on an interface's stack, then drives the stack.
     pub(crate) fn with_stack<R>(&self, index: usize, work: impl FnOnce(&mut Stack) -> R) -> R {
-        let mut stack = self.interfaces[index].stack.lock();
+        let mut stack = self.interfaces[index].stack();
         let result = work(&mut stack);
         stack.drive(self);
         result
@@ -217,7 +216,7 @@ impl Network {
         loop {
             self.service.called.store(false, Ordering::Release);
             for interface in &self.interfaces {
-                interface.stack.lock().drive(self);
+                interface.stack().drive(self);
             }
             self.sleep();
         }

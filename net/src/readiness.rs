@@ -52,8 +52,14 @@ impl Readiness {
     /// Publishes the readiness and tells about `events` even where they were ready before: more
     /// data is an event of its own to edge-triggered observers.
     pub fn publish_event(&self, ready: Ready, events: Ready) {
+        self.tell(self.note(ready, events));
+    }
+
+    /// The same, but leaves the telling to the caller: returns what is to be told.
+    #[must_use = "whoever waits for it sleeps until told"]
+    pub(crate) fn note(&self, ready: Ready, events: Ready) -> Ready {
         let before = Ready::from_bits_truncate(self.ready.swap(ready.bits(), Ordering::AcqRel));
-        self.tell(ready.difference(before) | (ready & events));
+        ready.difference(before) | (ready & events)
     }
 
     /// Adds `events` and tells about them even if they were there before.
@@ -73,7 +79,7 @@ impl Readiness {
         }
     }
 
-    fn tell(&self, events: Ready) {
+    pub(crate) fn tell(&self, events: Ready) {
         if !events.is_empty() {
             self.waiters.wake_all();
             self.observers.notify(events.bits());

@@ -70,7 +70,7 @@ impl Network {
             number += 1;
         }
         for interface in self.interfaces() {
-            let stack = interface.stack.lock();
+            let stack = interface.stack();
             for connection in stack.connections.values() {
                 let socket = stack.sockets.get::<tcp::Socket>(connection.handle);
                 let local = v4(socket.local_endpoint()).unwrap_or(NOWHERE);

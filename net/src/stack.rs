@@ -10,6 +10,7 @@ use crate::ingress;
 use crate::interface::NEVER;
 use crate::link::{Link, Traffic};
 use crate::network::Network;
+use crate::news::News;
 use crate::tcp::{Connection, v4};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -33,6 +34,8 @@ pub(crate) struct Stack {
     pub connections: BTreeMap<u64, Connection>,
     pub senders: BTreeMap<u64, Sender>,
     pub dhcp: Option<Dhcp>,
+    /// Told when the lock is released.
+    pub news: News,
     next_id: u64,
 }
 
@@ -59,6 +62,7 @@ impl Stack {
             connections: BTreeMap::new(),
             senders: BTreeMap::new(),
             dhcp: None,
+            news: News::default(),
             next_id: 0,
         }
     }

@@ -1,6 +1,7 @@
 //! A connection in its stack: what is noticed about it each time the stack has moved.
 
 use super::{Channel, Listener, TcpLease, apply};
+use crate::news::News;
 use crate::stack::Stack;
 use crate::{Error, Options, Ready};
 use alloc::sync::Arc;
@@ -93,17 +94,22 @@ impl Connection {
     }
 
     /// Looks at the socket after the stack moved: notes state changes, publishes readiness.
-    pub(super) fn look(&mut self, socket: &mut Socket<'static>, now_ns: u64) -> Fate {
+    pub(super) fn look(
+        &mut self,
+        socket: &mut Socket<'static>,
+        now_ns: u64,
+        news: &mut News,
+    ) -> Fate {
         let state = socket.state();
         let changed = state != self.state;
         if changed {
             self.enter(state, socket);
         }
         self.set_timeout(socket);
-        self.publish(socket);
+        self.publish(socket, news);
         if changed {
             // Not all that a change of state ends is readiness: a close may wait for its FIN.
-            self.channel.readiness.waiters.wake_all();
+            news.add(&self.channel, Ready::empty(), true);
         }
         self.fate(socket, now_ns)
     }
@@ -196,16 +202,15 @@ impl Connection {
     }
 
     /// Publishes what the socket is ready for; growing input is an event of its own.
-    pub fn publish(&mut self, socket: &Socket<'static>) {
+    pub fn publish(&mut self, socket: &Socket<'static>, news: &mut News) {
         if !matches!(self.owner, Owner::Socket) {
             return;
         }
         let received = socket.recv_queue();
         let grown = received > core::mem::replace(&mut self.received, received);
         let events = if grown { Ready::READ } else { Ready::empty() };
-        self.channel
-            .readiness
-            .publish_event(self.ready(socket), events);
+        let untold = self.channel.readiness.note(self.ready(socket), events);
+        news.add(&self.channel, untold, false);
     }
 
     /// tcp_poll(): what poll(2) on Linux says.

@@ -3,6 +3,7 @@
 
 use super::{Channel, Connection, Flow, Owner, apply, new_socket};
 use crate::network::Network;
+use crate::news::News;
 use crate::stack::Stack;
 use crate::{Options, Ready};
 use alloc::collections::VecDeque;
@@ -70,12 +71,12 @@ impl Listener {
     }
 
     /// A connection is ready to be accepted.
-    pub(super) fn offer(&self, flow: Flow) {
+    pub(super) fn offer(&self, flow: Flow, news: &mut News) {
         let mut accepted = self.accepted.lock();
         accepted.push_back(flow);
-        self.channel
-            .readiness
-            .publish_event(Ready::READ, Ready::READ);
+        let events = self.channel.readiness.note(Ready::READ, Ready::READ);
+        drop(accepted);
+        news.add(&self.channel, events, false);
     }
 
     /// The connection that has waited longest.

@@ -12,6 +12,7 @@ pub(crate) use connection::{Connection, Owner};
 pub(crate) use listener::Listener;
 pub use socket::TcpSocket;
 
+use crate::news::News;
 use crate::ports::Lease;
 use crate::stack::Stack;
 use crate::{Error, Options, Readiness, Ready, Result};
@@ -50,6 +51,19 @@ impl Channel {
             deaf: AtomicBool::new(false),
             late: SpinLock::new(VecDeque::new()),
         })
+    }
+}
+
+/// A connection, its socket in the stack, and where to put what is to be told about it.
+pub(crate) struct Live<'a> {
+    pub connection: &'a mut Connection,
+    pub socket: &'a mut Socket<'static>,
+    pub news: &'a mut News,
+}
+
+impl Live<'_> {
+    pub fn publish(&mut self) {
+        self.connection.publish(self.socket, self.news);
     }
 }
 
@@ -130,7 +144,7 @@ impl Stack {
                     ..
                 }
             );
-            if connection.look(socket, now_ns) == Fate::Forget {
+            if connection.look(socket, now_ns, &mut self.news) == Fate::Forget {
                 dead.push(id);
             } else if waiting
                 && let Owner::Listener {
@@ -140,12 +154,13 @@ impl Stack {
                 && let Some((local, remote)) =
                     v4(socket.local_endpoint()).zip(v4(socket.remote_endpoint()))
             {
-                listener.offer(Flow {
+                let flow = Flow {
                     interface: self.index,
                     id,
                     local,
                     remote,
-                });
+                };
+                listener.offer(flow, &mut self.news);
             }
         }
         for id in dead {
@@ -160,15 +175,22 @@ impl Stack {
     }
 
     /// The connection `id` and its socket.
-    pub fn connection(&mut self, id: u64) -> Option<(&mut Connection, &mut Socket<'static>)> {
+    pub fn connection(&mut self, id: u64) -> Option<Live<'_>> {
         let connection = self.connections.get_mut(&id)?;
         let socket = self.sockets.get_mut::<Socket>(connection.handle);
-        Some((connection, socket))
+        Some(Live {
+            connection,
+            socket,
+            news: &mut self.news,
+        })
     }
 
     /// Lets go of a connection: closes it in good order, or resets it.
     pub fn abandon(&mut self, id: u64, reset: bool) {
-        if let Some((connection, socket)) = self.connection(id) {
+        if let Some(Live {
+            connection, socket, ..
+        }) = self.connection(id)
+        {
             connection.owner = Owner::Nobody {
                 since_ns: smp::now_ns(),
             };

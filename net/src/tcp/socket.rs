@@ -3,7 +3,7 @@
 mod opening;
 mod transfer;
 
-use super::{Channel, Connection, Flow, Listener, Owner, TcpLease, v4};
+use super::{Channel, Flow, Listener, Live, Owner, TcpLease, v4};
 use crate::network::Network;
 use crate::ports::Sharing;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::sync::atomic::Ordering;
-use smoltcp::socket::tcp::{self, State};
+use smoltcp::socket::tcp::State;
 use smp::{Mutex, SpinLock};
 use transfer::{drain, fill, take_late};
 
@@ -81,14 +81,10 @@ impl TcpSocket {
     }
 
     /// Runs `work` on the connection under its stack's lock, without driving the stack.
-    fn with_connection<R>(
-        &self,
-        work: impl FnOnce(&mut Connection, &mut tcp::Socket<'static>) -> Result<R>,
-    ) -> Result<R> {
+    fn with_connection<R>(&self, work: impl FnOnce(&mut Live<'_>) -> Result<R>) -> Result<R> {
         let flow = self.flow()?;
-        let mut stack = self.network.interfaces()[flow.interface].stack.lock();
-        let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
-        work(connection, socket)
+        let mut stack = self.network.interfaces()[flow.interface].stack();
+        work(&mut stack.connection(flow.id).ok_or(Error::NotConnected)?)
     }
 
     /// What a call on a connection that cannot do it any more reports: the pending error first.
@@ -124,8 +120,8 @@ impl Socket for TcpSocket {
             *listener.options.lock() = options;
         }
         // Without a connection there is nothing to apply them to yet.
-        let _ = self.with_connection(|connection, socket| {
-            connection.set_options(socket, options);
+        let _ = self.with_connection(|live| {
+            live.connection.set_options(live.socket, options);
             Ok(())
         });
     }
@@ -133,8 +129,8 @@ impl Socket for TcpSocket {
     fn take_error(&self) -> Option<Error> {
         let error = self.channel.error.lock().take();
         // The error no longer counts as readiness.
-        let _ = self.with_connection(|connection, socket| {
-            connection.publish(socket);
+        let _ = self.with_connection(|live| {
+            live.publish();
             Ok(())
         });
         error
@@ -204,13 +200,14 @@ impl Socket for TcpSocket {
                     Error::WouldBlock
                 });
             };
-            let mut stack = self.network.interfaces()[flow.interface].stack.lock();
+            let mut stack = self.network.interfaces()[flow.interface].stack();
             // One that its listener's close has reset meanwhile is gone.
-            let Some((connection, socket)) = stack.connection(flow.id) else {
+            let Some(mut live) = stack.connection(flow.id) else {
                 continue;
             };
-            connection.owner = Owner::Socket;
-            connection.publish(socket);
+            live.connection.owner = Owner::Socket;
+            live.publish();
+            let connection = live.connection;
             let socket = Self {
                 network: self.network.clone(),
                 channel: connection.channel.clone(),
@@ -235,21 +232,22 @@ impl Socket for TcpSocket {
 
     fn peer_address(&self) -> Result<Address> {
         let flow = self.flow()?;
-        self.with_connection(
-            |_, socket| match (socket.state(), v4(socket.remote_endpoint())) {
+        self.with_connection(|live| {
+            match (live.socket.state(), v4(live.socket.remote_endpoint())) {
                 (State::SynSent | State::SynReceived, _) | (State::Closed, None) => {
                     Err(Error::NotConnected)
                 }
                 _ => Ok(Address::Inet(flow.remote)),
-            },
-        )
+            }
+        })
     }
 
     fn send(&self, data: &mut dyn ByteSource, _message: Message<'_>) -> Result<usize> {
         // Linux: there is nothing to write to yet.
         let flow = self.flow().map_err(|_| Error::BrokenPipe)?;
-        let mut stack = self.network.interfaces()[flow.interface].stack.lock();
-        let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+        let mut stack = self.network.interfaces()[flow.interface].stack();
+        let mut live = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+        let socket = &mut *live.socket;
         if matches!(socket.state(), State::SynSent | State::SynReceived) {
             return Err(Error::WouldBlock);
         }
@@ -259,15 +257,16 @@ impl Socket for TcpSocket {
         let sent = fill(socket, data);
         match sent {
             Ok(1..) => stack.drive(&self.network),
-            _ => connection.publish(socket),
+            _ => live.publish(),
         }
         sent
     }
 
     fn receive(&self, data: &mut dyn ByteSink, peek: bool) -> Result<Received> {
         let flow = self.flow()?;
-        let mut stack = self.network.interfaces()[flow.interface].stack.lock();
-        let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+        let mut stack = self.network.interfaces()[flow.interface].stack();
+        let mut live = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+        let socket = &mut *live.socket;
         if matches!(socket.state(), State::SynSent | State::SynReceived) {
             return Err(Error::WouldBlock);
         }
@@ -286,9 +285,9 @@ impl Socket for TcpSocket {
                 false => Err(Error::WouldBlock),
             };
         }
-        connection.publish(socket);
+        live.publish();
         // With a good part of the buffer freed, the peer may be waiting to hear of it.
-        if !peek && queued * 4 >= socket.recv_capacity() {
+        if !peek && queued * 4 >= live.socket.recv_capacity() {
             stack.drive(&self.network);
         }
         Ok(Received {
@@ -308,7 +307,8 @@ impl Socket for TcpSocket {
         }
         let flow = self.flow()?;
         self.network.with_stack(flow.interface, |stack| {
-            let (connection, socket) = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+            let mut live = stack.connection(flow.id).ok_or(Error::NotConnected)?;
+            let socket = &mut *live.socket;
             if !socket.is_active() && socket.state() != State::TimeWait {
                 return Err(Error::NotConnected);
             }
@@ -317,9 +317,9 @@ impl Socket for TcpSocket {
             }
             if how.writes() {
                 socket.close();
-                connection.note_close(socket);
+                live.connection.note_close(socket);
             }
-            connection.publish(socket);
+            live.publish();
             Ok(())
         })
     }
@@ -327,12 +327,13 @@ impl Socket for TcpSocket {
     fn receivable(&self) -> usize {
         let late = self.channel.late.lock().len();
         late + self
-            .with_connection(|_, socket| Ok(socket.recv_queue()))
+            .with_connection(|live| Ok(live.socket.recv_queue()))
             .unwrap_or(0)
     }
 
     fn unsent(&self) -> usize {
-        self.with_connection(|_, socket| {
+        self.with_connection(|live| {
+            let socket = &live.socket;
             let fin = matches!(
                 socket.state(),
                 State::FinWait1 | State::Closing | State::LastAck

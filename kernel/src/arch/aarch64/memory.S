@@ -2,6 +2,18 @@
 // registers only (FP/SIMD belongs to user threads); unaligned accesses are fine in normal memory.
 // They take the place of the compiler's own, which move a byte or a word at a time.
 
+// 64 bytes from x1 to x3, both plus an offset.
+.macro MOVE64 offset
+    ldp     x4, x5, [x1, #\offset]
+    ldp     x6, x7, [x1, #\offset + 16]
+    ldp     x8, x9, [x1, #\offset + 32]
+    ldp     x10, x11, [x1, #\offset + 48]
+    stp     x4, x5, [x3, #\offset]
+    stp     x6, x7, [x3, #\offset + 16]
+    stp     x8, x9, [x3, #\offset + 32]
+    stp     x10, x11, [x3, #\offset + 48]
+.endm
+
 .section .text.memory, "ax"
 
 // x0 = destination, x1 = source, x2 = length. Returns x0. May overlap.
@@ -14,21 +26,19 @@ memmove:
 .global memcpy
 memcpy:
     mov     x3, x0
-    subs    x2, x2, #64
+    subs    x2, x2, #128
     b.lo    2f
-1:  ldp     x4, x5, [x1]
-    ldp     x6, x7, [x1, #16]
-    ldp     x8, x9, [x1, #32]
-    ldp     x10, x11, [x1, #48]
-    add     x1, x1, #64
-    stp     x4, x5, [x3]
-    stp     x6, x7, [x3, #16]
-    stp     x8, x9, [x3, #32]
-    stp     x10, x11, [x3, #48]
-    add     x3, x3, #64
-    subs    x2, x2, #64
+1:  MOVE64  0
+    MOVE64  64
+    add     x1, x1, #128
+    add     x3, x3, #128
+    subs    x2, x2, #128
     b.hs    1b
-2:  tbz     x2, #5, 3f                  // the low six bits are what is left
+2:  tbz     x2, #6, 2f                  // the low seven bits are what is left
+    MOVE64  0
+    add     x1, x1, #64
+    add     x3, x3, #64
+2:  tbz     x2, #5, 3f
     ldp     x4, x5, [x1]
     ldp     x6, x7, [x1, #16]
     add     x1, x1, #32

@@ -11,32 +11,58 @@
     .popsection
 .endm
 
+// 64 bytes from user x1 to kernel x0, both plus an offset.
+.macro FROM64 offset
+    USER    bad, ldtr x3, [x1, #\offset]
+    USER    bad, ldtr x4, [x1, #\offset + 8]
+    USER    bad, ldtr x5, [x1, #\offset + 16]
+    USER    bad, ldtr x6, [x1, #\offset + 24]
+    USER    bad, ldtr x7, [x1, #\offset + 32]
+    USER    bad, ldtr x8, [x1, #\offset + 40]
+    USER    bad, ldtr x9, [x1, #\offset + 48]
+    USER    bad, ldtr x10, [x1, #\offset + 56]
+    stp     x3, x4, [x0, #\offset]
+    stp     x5, x6, [x0, #\offset + 16]
+    stp     x7, x8, [x0, #\offset + 32]
+    stp     x9, x10, [x0, #\offset + 48]
+.endm
+
+// 64 bytes from kernel x1 to user x0, both plus an offset.
+.macro TO64 offset
+    ldp     x3, x4, [x1, #\offset]
+    ldp     x5, x6, [x1, #\offset + 16]
+    ldp     x7, x8, [x1, #\offset + 32]
+    ldp     x9, x10, [x1, #\offset + 48]
+    USER    bad, sttr x3, [x0, #\offset]
+    USER    bad, sttr x4, [x0, #\offset + 8]
+    USER    bad, sttr x5, [x0, #\offset + 16]
+    USER    bad, sttr x6, [x0, #\offset + 24]
+    USER    bad, sttr x7, [x0, #\offset + 32]
+    USER    bad, sttr x8, [x0, #\offset + 40]
+    USER    bad, sttr x9, [x0, #\offset + 48]
+    USER    bad, sttr x10, [x0, #\offset + 56]
+.endm
+
 .section .text.usercopy, "ax"
 
 // x0 = kernel destination, x1 = user source, x2 = length. Returns 0, or 1 after a bad fault.
 .global weft_copy_from_user
 weft_copy_from_user:
-    subs    x2, x2, #64
+    subs    x2, x2, #128
     b.lo    2f
-1:  USER    bad, ldtr x3, [x1]
-    USER    bad, ldtr x4, [x1, #8]
-    USER    bad, ldtr x5, [x1, #16]
-    USER    bad, ldtr x6, [x1, #24]
-    USER    bad, ldtr x7, [x1, #32]
-    USER    bad, ldtr x8, [x1, #40]
-    USER    bad, ldtr x9, [x1, #48]
-    USER    bad, ldtr x10, [x1, #56]
-    add     x1, x1, #64
-    stp     x3, x4, [x0]
-    stp     x5, x6, [x0, #16]
-    stp     x7, x8, [x0, #32]
-    stp     x9, x10, [x0, #48]
-    add     x0, x0, #64
-    subs    x2, x2, #64
+1:  FROM64  0
+    FROM64  64
+    add     x0, x0, #128
+    add     x1, x1, #128
+    subs    x2, x2, #128
     b.hs    1b
-2:  adds    x2, x2, #64
+2:  adds    x2, x2, #128
     b.eq    4f
-    tbz     x2, #5, 3f
+    tbz     x2, #6, 3f
+    FROM64  0
+    add     x0, x0, #64
+    add     x1, x1, #64
+3:  tbz     x2, #5, 3f
     USER    bad, ldtr x3, [x1]
     USER    bad, ldtr x4, [x1, #8]
     USER    bad, ldtr x5, [x1, #16]
@@ -66,27 +92,21 @@ weft_copy_from_user:
 // x0 = user destination, x1 = kernel source, x2 = length. Returns 0, or 1 after a bad fault.
 .global weft_copy_to_user
 weft_copy_to_user:
-    subs    x2, x2, #64
+    subs    x2, x2, #128
     b.lo    2f
-1:  ldp     x3, x4, [x1]
-    ldp     x5, x6, [x1, #16]
-    ldp     x7, x8, [x1, #32]
-    ldp     x9, x10, [x1, #48]
-    add     x1, x1, #64
-    USER    bad, sttr x3, [x0]
-    USER    bad, sttr x4, [x0, #8]
-    USER    bad, sttr x5, [x0, #16]
-    USER    bad, sttr x6, [x0, #24]
-    USER    bad, sttr x7, [x0, #32]
-    USER    bad, sttr x8, [x0, #40]
-    USER    bad, sttr x9, [x0, #48]
-    USER    bad, sttr x10, [x0, #56]
-    add     x0, x0, #64
-    subs    x2, x2, #64
+1:  TO64    0
+    TO64    64
+    add     x0, x0, #128
+    add     x1, x1, #128
+    subs    x2, x2, #128
     b.hs    1b
-2:  adds    x2, x2, #64
+2:  adds    x2, x2, #128
     b.eq    4f
-    tbz     x2, #5, 3f
+    tbz     x2, #6, 3f
+    TO64    0
+    add     x0, x0, #64
+    add     x1, x1, #64
+3:  tbz     x2, #5, 3f
     ldp     x3, x4, [x1], #16
     ldp     x5, x6, [x1], #16
     USER    bad, sttr x3, [x0]

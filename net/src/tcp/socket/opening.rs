@@ -12,7 +12,7 @@ impl TcpSocket {
     pub(super) fn check_attempt(&self) -> Result<()> {
         let Ok(flow) = self.flow() else { return Ok(()) };
         let state = self
-            .with_connection(|_, socket| Ok(socket.state()))
+            .with_connection(|live| Ok(live.socket.state()))
             .unwrap_or(State::Closed);
         match state {
             State::SynSent | State::SynReceived => return Err(Error::AlreadyConnecting),
@@ -93,7 +93,7 @@ impl TcpSocket {
 
     /// The outcome of an attempt right after it was started: loopback answers at once.
     pub(super) fn progress(&self) -> Result<Progress> {
-        let state = self.with_connection(|_, socket| Ok(socket.state()))?;
+        let state = self.with_connection(|live| Ok(live.socket.state()))?;
         match state {
             State::SynSent | State::SynReceived => Ok(Progress::InProgress),
             State::Closed => Err(self.take_error().unwrap_or(Error::ConnectionRefused)),
