@@ -50,6 +50,19 @@ pub fn copy_in(address: usize, out: &mut [u8]) -> Result<()> {
         .map_err(|_| Errno::EFAULT)
 }
 
+/// Copies `length` bytes from user `address` to the end of `out`, whose memory has been set aside.
+fn copy_in_after(address: usize, out: &mut Vec<u8>, length: usize) -> Result<()> {
+    check(address, length)?;
+    let room = &mut out.spare_capacity_mut()[..length];
+    // SAFETY: `room` is valid for writes of its length; the user range is checked and faults are
+    // caught by the copy routine.
+    unsafe { usercopy::copy_from_user(room.as_mut_ptr().cast(), address, length) }
+        .map_err(|_| Errno::EFAULT)?;
+    // SAFETY: that many bytes of the room have been written.
+    unsafe { out.set_len(out.len() + length) };
+    Ok(())
+}
+
 /// Copies `data` to user `address`.
 pub fn copy_out(address: usize, data: &[u8]) -> Result<()> {
     check(address, data.len())?;
@@ -111,18 +124,29 @@ impl<T> UserPtr<T> {
 
 impl<T: Plain> UserPtr<T> {
     pub fn read(self) -> Result<T> {
-        let mut value = MaybeUninit::<T>::zeroed();
-        // SAFETY: the bytes of `value` are zeroed, hence initialised, and exclusively ours.
-        let bytes =
-            unsafe { core::slice::from_raw_parts_mut(value.as_mut_ptr().cast(), size_of::<T>()) };
-        copy_in(self.address, bytes)?;
-        // SAFETY: `T: Plain` accepts every bit pattern.
-        Ok(unsafe { value.assume_init() })
+        self.read_with(|value| *value)
+    }
+
+    /// Reads the value and lends it, so that a big one is not moved.
+    pub fn read_with<R>(self, use_value: impl FnOnce(&T) -> R) -> Result<R> {
+        let mut value = MaybeUninit::<T>::uninit();
+        let (to, length) = (value.as_mut_ptr().cast(), size_of::<T>());
+        check(self.address, length)?;
+        // SAFETY: `to` is valid for writes of `length`; the user range is checked and faults are
+        // caught by the copy routine.
+        unsafe { usercopy::copy_from_user(to, self.address, length) }.map_err(|_| Errno::EFAULT)?;
+        // SAFETY: every byte was copied, and `T: Plain` accepts every bit pattern.
+        Ok(use_value(unsafe { value.assume_init_ref() }))
     }
 
     /// Writes `value`. Structs with padding must have been zeroed first, or stack bytes leak.
     pub fn write(self, value: T) -> Result<()> {
-        let pointer = (&raw const value).cast::<u8>();
+        self.write_from(&value)
+    }
+
+    /// The same, without moving a big value.
+    pub fn write_from(self, value: &T) -> Result<()> {
+        let pointer = (&raw const *value).cast::<u8>();
         // SAFETY: `value` is live for the slice's lifetime and `size_of::<T>()` bytes long.
         copy_out(self.address, unsafe {
             core::slice::from_raw_parts(pointer, size_of::<T>())
@@ -333,6 +357,22 @@ impl<'a> Source<'a> {
             }
         }
     }
+
+    /// The same at the end of `out`: up to `count` bytes, as far as its memory has been set aside.
+    pub fn append(&mut self, out: &mut Vec<u8>, count: usize) -> Result<usize> {
+        let count = count.min(out.capacity() - out.len());
+        match self {
+            Source::Kernel(buffer) => {
+                let (now, later) = buffer.split_at(count.min(buffer.len()));
+                out.extend_from_slice(now);
+                *buffer = later;
+                Ok(now.len())
+            }
+            Source::User(current, rest) => each_range(current, rest, count, |address, _, count| {
+                copy_in_after(address, out, count)
+            }),
+        }
+    }
 }
 
 fn total(current: UserSlice, rest: &[UserSlice]) -> usize {
@@ -394,6 +434,12 @@ mod tests {
         assert_eq!(&buffer, b"abcd");
         let mut out = [0u8; 8];
         assert_eq!(Source::Kernel(&buffer).take(&mut out), Ok(4));
+        let mut vec = Vec::with_capacity(8);
+        vec.push(b'>');
+        let mut source = Source::Kernel(&buffer);
+        assert_eq!(source.append(&mut vec, 3), Ok(3));
+        assert_eq!(vec, b">abc");
+        assert_eq!((source.append(&mut vec, 3), source.remaining()), (Ok(1), 0));
     }
 
     #[test]

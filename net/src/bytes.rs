@@ -1,5 +1,7 @@
 //! Where sockets take bytes from and put them: user memory in the kernel, slices in tests.
 
+use alloc::vec::Vec;
+
 /// The other side's memory could not be accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faulted;
@@ -16,6 +18,10 @@ pub trait ByteSource {
 
     /// Fills as much of `out` as there is; what was taken before a fault counts.
     fn take(&mut self, out: &mut [u8]) -> Result<usize, Faulted>;
+
+    /// The same at the end of `out`: up to `count` bytes, and no more than it has set memory aside
+    /// for, which needs no clearing first.
+    fn append(&mut self, out: &mut Vec<u8>, count: usize) -> Result<usize, Faulted>;
 }
 
 /// Room for received bytes, filled in order.
@@ -35,6 +41,14 @@ impl ByteSource for &[u8] {
         let count = out.len().min(self.len());
         let (now, later) = self.split_at(count);
         out[..count].copy_from_slice(now);
+        *self = later;
+        Ok(count)
+    }
+
+    fn append(&mut self, out: &mut Vec<u8>, count: usize) -> Result<usize, Faulted> {
+        let count = count.min(self.len()).min(out.capacity() - out.len());
+        let (now, later) = self.split_at(count);
+        out.extend_from_slice(now);
         *self = later;
         Ok(count)
     }

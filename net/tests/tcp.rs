@@ -5,8 +5,10 @@ mod common;
 use common::*;
 use net::{Error, Kind, Message, Ready, Shutdown, Socket};
 use std::net::Ipv4Addr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 /// Sends `length` bytes both ways at once and checks what arrives.
 fn exchange(server: &dyn Socket, client: &dyn Socket, length: usize) {
@@ -262,4 +264,40 @@ fn a_full_peer_stops_the_sender_until_it_reads() {
         });
         assert_eq!(read_to_end(&*server).unwrap().len(), sent + block.len());
     });
+}
+
+/// Has somebody else lock the stack as soon as it is told, and waits until that is done.
+struct Asks {
+    network: Arc<net::Network>,
+    told: AtomicBool,
+    answered: AtomicBool,
+}
+
+impl smp::Observer for Asks {
+    fn notify(&self, _events: u32) {
+        let (network, (answer, answered)) = (self.network.clone(), mpsc::channel());
+        thread::spawn(move || answer.send(network.interfaces()[0].traffic()));
+        // While the teller holds the stack there is no answer at all.
+        let answered = answered.recv_timeout(Duration::from_secs(10));
+        self.answered.fetch_and(answered.is_ok(), Ordering::Relaxed);
+        self.told.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn readiness_is_told_when_the_stack_is_unlocked() {
+    let pair = pair();
+    let (listener, port) = listen(&pair.left, Ipv4Addr::UNSPECIFIED, 5);
+    let client = pair.left.socket(Kind::Tcp).unwrap();
+    connect(&*client, &at(Ipv4Addr::LOCALHOST, port)).unwrap();
+    let server = accept(&*listener);
+    let asks = Arc::new(Asks {
+        network: pair.left.clone(),
+        told: AtomicBool::new(false),
+        answered: AtomicBool::new(true),
+    });
+    server.readiness().observers.add(asks.clone());
+    send_all(&*client, b"hello").unwrap();
+    assert!(asks.told.load(Ordering::Relaxed));
+    assert!(asks.answered.load(Ordering::Relaxed), "told under the lock");
 }

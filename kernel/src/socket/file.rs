@@ -9,11 +9,12 @@ use crate::{time, wait};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
 use net::{
-    Address, Ancillary, ByteSink, ByteSource, Error, Faulted, Kind, Message, Progress, Ready,
-    Received, Shutdown, Socket,
+    Address, Ancillary, ByteSink, ByteSource, Error, Faulted, Kind, Message, Options, Progress,
+    Ready, Received, Shutdown, Socket,
 };
 use smp::Observers;
 
@@ -47,6 +48,14 @@ impl From<IoMode> for Transfer {
     }
 }
 
+fn send_timeout(options: &Options) -> Option<u64> {
+    options.send_timeout_ns
+}
+
+fn receive_timeout(options: &Options) -> Option<u64> {
+    options.receive_timeout_ns
+}
+
 /// User memory as the `net` crate wants it.
 struct UserSource<'a, 'b>(&'a mut Source<'b>);
 struct UserSink<'a, 'b>(&'a mut Sink<'b>);
@@ -58,6 +67,10 @@ impl ByteSource for UserSource<'_, '_> {
 
     fn take(&mut self, out: &mut [u8]) -> Result<usize, Faulted> {
         self.0.take(out).map_err(|_| Faulted)
+    }
+
+    fn append(&mut self, out: &mut Vec<u8>, count: usize) -> Result<usize, Faulted> {
+        self.0.append(out, count).map_err(|_| Faulted)
     }
 }
 
@@ -89,12 +102,12 @@ impl SocketFile {
     }
 
     /// Repeats `attempt` until it does not have to wait for `ready`. A wait that a signal ends is
-    /// restartable, unless the socket has a timeout: then it is `EINTR` for good (signal(7)).
+    /// restartable, unless the socket has a `timeout`: then it is `EINTR` for good (signal(7)).
     fn wait_for<R>(
         &self,
         ready: Ready,
         nonblocking: bool,
-        timeout_ns: Option<u64>,
+        timeout: impl Fn(&Options) -> Option<u64>,
         mut attempt: impl FnMut() -> net::Result<R>,
     ) -> Result<R> {
         let mut deadline_ns = None;
@@ -104,6 +117,7 @@ impl SocketFile {
                 Err(Error::WouldBlock) => {}
                 outcome => return Ok(outcome?),
             }
+            let timeout_ns = timeout(&self.socket.options());
             if let (None, Some(timeout_ns)) = (deadline_ns, timeout_ns) {
                 deadline_ns = Some(smp::now_ns().saturating_add(timeout_ns));
             }
@@ -124,8 +138,7 @@ impl SocketFile {
 
     /// connect(2).
     pub fn connect(&self, address: Option<&Address>, nonblocking: bool) -> Result<()> {
-        let timeout_ns = self.socket.options().send_timeout_ns;
-        let progress = self.wait_for(Ready::WRITE, nonblocking, timeout_ns, || {
+        let progress = self.wait_for(Ready::WRITE, nonblocking, send_timeout, || {
             self.socket.connect(address)
         })?;
         if progress == Progress::Done {
@@ -134,6 +147,7 @@ impl SocketFile {
         if nonblocking {
             return Err(Errno::EINPROGRESS);
         }
+        let timeout_ns = send_timeout(&self.socket.options());
         let deadline_ns = timeout_ns.map(|timeout_ns| smp::now_ns().saturating_add(timeout_ns));
         self.wait(Ready::WRITE | Ready::ERROR, deadline_ns)
             .map_err(|error| match error {
@@ -150,8 +164,7 @@ impl SocketFile {
 
     /// accept(2): the new socket and its peer.
     pub fn accept(&self, nonblocking: bool) -> Result<(Arc<SocketFile>, Address)> {
-        let timeout_ns = self.socket.options().receive_timeout_ns;
-        let accepted = self.wait_for(Ready::READ, nonblocking, timeout_ns, || {
+        let accepted = self.wait_for(Ready::READ, nonblocking, receive_timeout, || {
             self.socket.accept()
         })?;
         Ok((Self::new(accepted.socket), accepted.peer))
@@ -165,10 +178,9 @@ impl SocketFile {
         ancillary: Ancillary,
         transfer: Transfer,
     ) -> Result<usize> {
-        let timeout_ns = self.socket.options().send_timeout_ns;
         let (mut sent, mut first) = (0, Some(ancillary));
         loop {
-            let outcome = self.wait_for(Ready::WRITE, transfer.nonblocking, timeout_ns, || {
+            let outcome = self.wait_for(Ready::WRITE, transfer.nonblocking, send_timeout, || {
                 // Files and credentials travel with the first byte; they are kept until it is sent.
                 let ancillary = first.clone().unwrap_or_default();
                 self.socket
@@ -198,10 +210,9 @@ impl SocketFile {
 
     /// Receives into `sink`.
     pub fn receive(&self, sink: &mut Sink<'_>, transfer: Transfer) -> Result<Received> {
-        let timeout_ns = self.socket.options().receive_timeout_ns;
         let mut all: Option<Received> = None;
         loop {
-            let outcome = self.wait_for(Ready::READ, transfer.nonblocking, timeout_ns, || {
+            let outcome = self.wait_for(Ready::READ, transfer.nonblocking, receive_timeout, || {
                 self.socket.receive(&mut UserSink(sink), transfer.peek)
             });
             let got = match (outcome, all.take()) {

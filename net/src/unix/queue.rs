@@ -272,6 +272,5 @@ pub(super) fn buffer(length: usize, mode: Mode) -> Result<Vec<u8>> {
     bytes
         .try_reserve_exact(capacity)
         .map_err(|_| Error::NoBuffers)?;
-    bytes.resize(length, 0);
     Ok(bytes)
 }

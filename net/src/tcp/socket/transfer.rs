@@ -53,12 +53,14 @@ pub(super) fn drain(
 
 /// Bytes that were saved when the connection was cleared. They are few: copied out and put back.
 pub(super) fn take_late(channel: &Channel, data: &mut dyn ByteSink, peek: bool) -> Result<usize> {
-    let mut late = core::mem::take(&mut *channel.late.lock());
-    let moved = if late.is_empty() {
-        Ok(0)
-    } else {
-        data.put(late.make_contiguous())
+    let mut late = {
+        let mut late = channel.late.lock();
+        if late.is_empty() {
+            return Ok(0);
+        }
+        core::mem::take(&mut *late)
     };
+    let moved = data.put(late.make_contiguous());
     if let (Ok(count), false) = (moved, peek) {
         late.drain(..count);
     }

@@ -78,15 +78,15 @@ impl UnixSocket {
                 error => error,
             })?;
         let mut bytes = buffer(length, self.mode)?;
-        let mut filled = 0;
-        while filled < length {
-            match data.take(&mut bytes[filled..]) {
-                Ok(count @ 1..) => filled += count,
-                Ok(0) | Err(_) if self.mode == Mode::Stream && filled > 0 => break,
+        while bytes.len() < length {
+            let left = length - bytes.len();
+            match data.append(&mut bytes, left) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) if self.mode == Mode::Stream && !bytes.is_empty() => break,
                 Ok(0) | Err(_) => return Err(Error::Fault),
             }
         }
-        bytes.truncate(filled);
+        let filled = bytes.len();
         let from = self.is_datagram().then(|| Address::Unix(self.address()));
         let ancillary = core::mem::take(ancillary);
         let waiting = target.queue.push(Queued {
