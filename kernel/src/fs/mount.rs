@@ -3,7 +3,7 @@
 //! A [`Location`] is a node seen through a mount. Directories know their parents, so a path is
 //! told from a location by climbing; there is no name cache to keep right.
 
-use super::node::{Entry, FileSystem, FileType, Node, Visit};
+use super::node::{Entry, FileSystem, FileType, Node, NodeId, Visit};
 use crate::error::{Errno, Result};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -34,6 +34,8 @@ pub struct Mount {
     pub root: Arc<dyn Node>,
     /// The directory it covers; `None` for the root of the tree.
     pub place: Option<Location>,
+    /// Names the same directory: of which mount, and which node.
+    covers: Option<(u32, NodeId)>,
     /// The device or whatever else mount(2) was given as source.
     pub source: String,
     flags: AtomicU32,
@@ -64,7 +66,12 @@ pub struct Location {
 
 impl Location {
     pub fn same(&self, other: &Location) -> bool {
-        self.mount.id == other.mount.id && self.node.id() == other.node.id()
+        self.name() == other.name()
+    }
+
+    /// What tells it from every other place.
+    fn name(&self) -> (u32, NodeId) {
+        (self.mount.id, self.node.id())
     }
 
     pub fn is_mount_root(&self) -> bool {
@@ -176,11 +183,12 @@ static MOUNTS: SpinLock<Vec<Arc<Mount>>> = SpinLock::new(Vec::new());
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 fn mounted_on(place: &Location) -> Option<Arc<Mount>> {
+    let wanted = Some(place.name());
     let mounts = MOUNTS.lock();
     mounts
         .iter()
         .rev()
-        .find(|mount| mount.place.as_ref().is_some_and(|at| at.same(place)))
+        .find(|mount| mount.covers == wanted)
         .cloned()
 }
 
@@ -212,6 +220,7 @@ pub fn detached(
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     let (flags, covered) = (AtomicU32::new(0), AtomicUsize::new(0));
     Arc::new(Mount {
+        covers: place.as_ref().map(Location::name),
         id,
         file_system,
         root,

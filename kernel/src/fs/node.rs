@@ -103,6 +103,26 @@ pub struct Metadata {
     pub born: Timestamp,
 }
 
+/// The part of it that says who may do what.
+#[derive(Clone, Copy, Debug)]
+pub struct Protection {
+    pub file_type: FileType,
+    pub permissions: u16,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+impl From<&Metadata> for Protection {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            file_type: metadata.file_type,
+            permissions: metadata.permissions,
+            uid: metadata.uid,
+            gid: metadata.gid,
+        }
+    }
+}
+
 impl Metadata {
     /// `st_mode`.
     pub fn mode(&self) -> u32 {
@@ -199,6 +219,11 @@ pub trait Node: Any + Send + Sync {
     fn id(&self) -> NodeId;
     fn file_type(&self) -> FileType;
     fn metadata(&self) -> Metadata;
+
+    /// What every step of a path asks; to be overridden where it costs less than all of it.
+    fn protection(&self) -> Protection {
+        (&self.metadata()).into()
+    }
 
     /// The entry `name` of this directory.
     fn lookup(&self, _name: &[u8]) -> Result<Arc<dyn Node>> {

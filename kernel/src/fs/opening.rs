@@ -64,7 +64,7 @@ impl Caller {
         if exclusive && found.place.is_some() {
             return Err(Errno::EEXIST);
         }
-        let place = found.existing()?;
+        let place = found.existing()?.clone();
         let metadata = place.node.metadata();
         match metadata.file_type {
             _ if flags.contains(OpenFlags::PATH) => {}
@@ -157,7 +157,7 @@ impl Caller {
                 ..Rules::FOLLOW
             },
         )?;
-        let place = found.existing()?;
+        let place = found.existing()?.clone();
         self.check_program(&place)?;
         let file = place.node.clone().open(OpenFlags::RDONLY)?;
         Ok(self.opened(file, OpenFlags::RDONLY, place, found))

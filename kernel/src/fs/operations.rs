@@ -30,10 +30,10 @@ impl Caller {
             ..Rules::FOLLOW
         };
         let found = resolve(self, base, path, rules)?;
-        match &found.open {
+        match found.open {
             Some(_) if found.wants_directory => Err(Errno::ENOTDIR),
-            Some(file) => Ok(Found::Open(file.clone())),
-            None => found.existing().map(Found::Place),
+            Some(file) => Ok(Found::Open(file)),
+            None => found.into_existing().map(Found::Place),
         }
     }
 
@@ -48,7 +48,7 @@ impl Caller {
                 ..Rules::FOLLOW
             },
         )?
-        .existing()
+        .into_existing()
     }
 
     /// mkdir(2), mknod(2), symlink(2): makes `what` where there was nothing.
@@ -130,7 +130,7 @@ impl Caller {
             return Err(Errno::EISDIR);
         }
         let place = found.existing()?;
-        self.check_removal(&found.parent, &place)?;
+        self.check_removal(&found.parent, place)?;
         if place.node.file_type() == FileType::Directory {
             return Err(Errno::EISDIR);
         }
@@ -156,7 +156,7 @@ impl Caller {
         if place.is_mount_root() {
             return Err(Errno::EBUSY);
         }
-        self.check_removal(&found.parent, &place)?;
+        self.check_removal(&found.parent, place)?;
         if place.node.file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
@@ -182,7 +182,7 @@ impl Caller {
         if to.wants_directory && moved.node.file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
-        self.check_removal(&from.parent, &moved)?;
+        self.check_removal(&from.parent, moved)?;
         match &to.place {
             Some(_) if mode == RenameMode::KeepTarget => return Err(Errno::EEXIST),
             Some(target) => self.check_removal(&to.parent, target)?,

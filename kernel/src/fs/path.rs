@@ -7,6 +7,7 @@ use super::node::{FileType, Link, NAME_MAX, Node};
 use super::open_file::OpenFile;
 use super::permission::{Access, check};
 use crate::error::{Errno, Result};
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -54,12 +55,18 @@ pub struct Resolved {
 
 impl Resolved {
     /// What is there, or `ENOENT`; `ENOTDIR` if the path's end asks for a directory.
-    pub fn existing(&self) -> Result<Location> {
-        let place = self.place.clone().ok_or(Errno::ENOENT)?;
+    pub fn existing(&self) -> Result<&Location> {
+        let place = self.place.as_ref().ok_or(Errno::ENOENT)?;
         if self.wants_directory && place.node.file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
         Ok(place)
+    }
+
+    /// The same for callers who want no more than that.
+    pub fn into_existing(self) -> Result<Location> {
+        self.existing()?;
+        self.place.ok_or(Errno::ENOENT)
     }
 }
 
@@ -76,28 +83,47 @@ pub fn resolve(
     if path.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
-    let start = base.unwrap_or(&caller.working_directory).clone();
-    let floor = start.clone();
-    let mut walk = Walk {
+    let floor = base.unwrap_or(&caller.working_directory);
+    let start = rules.root_of(path, caller, floor)?.unwrap_or(floor);
+    let walk = Walk {
         caller,
         rules,
         floor,
-        parent: start.clone(),
-        here: start,
+        here: start.clone(),
+        parent: None,
         name: Vec::new(),
         links: 0,
     };
-    walk.run(path.to_vec())
+    walk.run(path)
+}
+
+impl Rules {
+    /// The root, where an absolute path starts.
+    fn root_of<'a>(
+        &self,
+        path: &[u8],
+        caller: &'a Caller,
+        floor: &Location,
+    ) -> Result<Option<&'a Location>> {
+        if path.first() != Some(&b'/') {
+            return Ok(None);
+        }
+        if self.beneath || self.no_crossing && caller.root.mount.id != floor.mount.id {
+            return Err(Errno::EXDEV);
+        }
+        Ok(Some(&caller.root))
+    }
 }
 
 struct Walk<'a> {
     caller: &'a Caller,
     rules: Rules,
     /// Where the walk began, for `beneath`.
-    floor: Location,
+    floor: &'a Location,
     here: Location,
-    /// Where `name` was looked up last.
-    parent: Location,
+    /// The directory in which `here` was found under a name.
+    parent: Option<Location>,
+    /// The last component, if it is a name.
     name: Vec<u8>,
     links: usize,
 }
@@ -111,13 +137,12 @@ enum Step {
 }
 
 impl Walk<'_> {
-    fn run(&mut self, mut path: Vec<u8>) -> Result<Resolved> {
-        let mut at = 0;
-        self.enter_root_if_absolute(&path)?;
+    fn run(mut self, path: &[u8]) -> Result<Resolved> {
+        let (mut path, mut at) = (Cow::Borrowed(path), 0);
         loop {
             at += path[at..].iter().take_while(|&&byte| byte == b'/').count();
             if at == path.len() {
-                return Ok(self.done(Some(self.here.clone()), &path, None));
+                return Ok(self.found(&path));
             }
             let end = path[at..]
                 .iter()
@@ -125,6 +150,11 @@ impl Walk<'_> {
                 .map_or(path.len(), |length| at + length);
             let last = path[end..].iter().all(|&byte| byte == b'/');
             let plain_end = last && end == path.len();
+            self.name.clear();
+            self.parent = None;
+            if last {
+                self.name.extend_from_slice(&path[at..end]);
+            }
             match self.step(&path[at..end], !plain_end || self.rules.follow)? {
                 Step::Moved => at = end,
                 Step::Text(mut text) => {
@@ -132,12 +162,15 @@ impl Walk<'_> {
                     if text.len() >= PATH_MAX {
                         return Err(Errno::ENAMETOOLONG);
                     }
-                    self.enter_root_if_absolute(&text)?;
-                    (path, at) = (text, 0);
+                    self.name.clear();
+                    if let Some(root) = self.rules.root_of(&text, self.caller, self.floor)? {
+                        self.here = root.clone();
+                    }
+                    (path, at) = (Cow::Owned(text), 0);
                 }
-                Step::Missing if last => return Ok(self.done(None, &path, None)),
+                Step::Missing if last => return Ok(self.nowhere(&path, None)),
                 Step::Missing => return Err(Errno::ENOENT),
-                Step::Open(file) if last => return Ok(self.done(None, &path, Some(file))),
+                Step::Open(file) if last => return Ok(self.nowhere(&path, Some(file))),
                 Step::Open(_) => return Err(Errno::ENOTDIR),
             }
         }
@@ -145,23 +178,20 @@ impl Walk<'_> {
 
     /// One component; `follow` says whether a symbolic link is followed.
     fn step(&mut self, name: &[u8], follow: bool) -> Result<Step> {
-        if self.here.node.file_type() != FileType::Directory {
+        let directory = self.here.node.protection();
+        if directory.file_type != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
-        check(
-            &self.caller.credentials,
-            &self.here.node.metadata(),
-            Access::EXECUTE,
-        )?;
-        self.name.clear();
+        check(&self.caller.credentials, directory, Access::EXECUTE)?;
         match name {
-            b"." => return Ok(Step::Moved),
+            b"." => {
+                self.name.clear();
+                return Ok(Step::Moved);
+            }
             b".." => return self.climb(),
             _ if name.len() > NAME_MAX => return Err(Errno::ENAMETOOLONG),
             _ => {}
         }
-        self.parent = self.here.clone();
-        self.name.extend_from_slice(name);
         let node = match self.here.node.lookup(name) {
             Err(Errno::ENOENT) => return Ok(Step::Missing),
             other => other?,
@@ -169,7 +199,9 @@ impl Walk<'_> {
         if follow && node.file_type() == FileType::Symlink {
             return self.follow(&*node);
         }
-        self.arrive(self.here.with_node(node).cross())
+        let above = self.arrive(self.here.with_node(node).cross())?;
+        self.parent = Some(above);
+        Ok(Step::Moved)
     }
 
     fn follow(&mut self, link: &dyn Node) -> Result<Step> {
@@ -184,17 +216,14 @@ impl Walk<'_> {
         match target {
             Link::Path(text) if text.is_empty() => Err(Errno::ENOENT),
             Link::Path(text) => Ok(Step::Text(text)),
-            Link::Place(place) => {
-                self.name.clear();
-                self.arrive(place)
-            }
+            Link::Place(place) => self.jump(place),
             Link::Open(file) => match file.opened() {
                 Some(opened) => {
-                    self.name.clear();
+                    let step = self.jump(opened.place.clone());
                     if let Some((directory, name)) = &opened.entry {
-                        (self.parent, self.name) = (directory.clone(), name.clone());
+                        (self.parent, self.name) = (Some(directory.clone()), name.clone());
                     }
-                    self.arrive(opened.place.clone())
+                    step
                 }
                 // A pipe, a socket: it is in no tree.
                 None => Ok(Step::Open(file)),
@@ -203,50 +232,49 @@ impl Walk<'_> {
     }
 
     fn climb(&mut self) -> Result<Step> {
-        if self.rules.beneath && self.here.same(&self.floor) {
+        if self.rules.beneath && self.here.same(self.floor) {
             return Err(Errno::EXDEV);
         }
-        let above = self.here.parent(&self.caller.root).cross();
-        self.arrive(above)
+        self.jump(self.here.parent(&self.caller.root).cross())
     }
 
-    fn arrive(&mut self, place: Location) -> Result<Step> {
+    /// Goes to a place that no name in a directory led to.
+    fn jump(&mut self, place: Location) -> Result<Step> {
+        self.name.clear();
+        self.arrive(place).map(|_| Step::Moved)
+    }
+
+    /// Goes to `place`; gives where the walk was before.
+    fn arrive(&mut self, place: Location) -> Result<Location> {
         if self.rules.no_crossing && place.mount.id != self.floor.mount.id {
             return Err(Errno::EXDEV);
         }
-        self.here = place;
-        Ok(Step::Moved)
+        Ok(core::mem::replace(&mut self.here, place))
     }
 
-    fn enter_root_if_absolute(&mut self, path: &[u8]) -> Result<()> {
-        if path.first() != Some(&b'/') {
-            return Ok(());
-        }
-        if self.rules.beneath {
-            return Err(Errno::EXDEV);
-        }
-        self.name.clear();
-        self.arrive(self.caller.root.clone()).map(|_| ())
-    }
-
-    fn done(
-        &mut self,
-        place: Option<Location>,
-        path: &[u8],
-        open: Option<Arc<OpenFile>>,
-    ) -> Resolved {
-        let name = core::mem::take(&mut self.name);
-        let parent = if name.is_empty() {
-            self.here.clone()
-        } else {
-            self.parent.clone()
-        };
+    /// The path ends here.
+    fn found(self, path: &[u8]) -> Resolved {
         Resolved {
-            parent,
-            name,
-            place,
-            wants_directory: path.last() == Some(&b'/'),
+            parent: self.parent.unwrap_or_else(|| self.here.clone()),
+            name: self.name,
+            place: Some(self.here),
+            wants_directory: wants_directory(path),
+            open: None,
+        }
+    }
+
+    /// Nothing of that name is here, or nothing that has a place.
+    fn nowhere(self, path: &[u8], open: Option<Arc<OpenFile>>) -> Resolved {
+        Resolved {
+            parent: self.here,
+            name: self.name,
+            place: None,
+            wants_directory: wants_directory(path),
             open,
         }
     }
+}
+
+fn wants_directory(path: &[u8]) -> bool {
+    path.last() == Some(&b'/')
 }

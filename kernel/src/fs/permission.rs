@@ -1,6 +1,6 @@
 //! Who may do what to a node (path_resolution(7), "Permissions").
 
-use super::node::{FileType, Metadata};
+use super::node::{FileType, Metadata, Protection};
 use crate::error::{Errno, Result};
 use crate::process::credentials::{Capabilities, Credentials};
 use bitflags::bitflags;
@@ -20,16 +20,17 @@ pub const SET_GID: u16 = 0o2000;
 pub const STICKY: u16 = 0o1000;
 
 /// `EACCES` unless `who` has all of `wanted` on the node.
-pub fn check(who: &Credentials, metadata: &Metadata, wanted: Access) -> Result<()> {
-    let shift = if who.fsuid == metadata.uid {
+pub fn check(who: &Credentials, node: impl Into<Protection>, wanted: Access) -> Result<()> {
+    let node = node.into();
+    let shift = if who.fsuid == node.uid {
         6
-    } else if who.in_group(metadata.gid) {
+    } else if who.in_group(node.gid) {
         3
     } else {
         0
     };
-    let granted = Access::from_bits_truncate((metadata.permissions >> shift) & 7);
-    if granted.contains(wanted) || overrides(who, metadata, wanted) {
+    let granted = Access::from_bits_truncate((node.permissions >> shift) & 7);
+    if granted.contains(wanted) || overrides(who, node, wanted) {
         Ok(())
     } else {
         Err(Errno::EACCES)
@@ -37,8 +38,8 @@ pub fn check(who: &Credentials, metadata: &Metadata, wanted: Access) -> Result<(
 }
 
 /// `CAP_DAC_OVERRIDE`: everything but executing a file that nobody may execute.
-fn overrides(who: &Credentials, metadata: &Metadata, wanted: Access) -> bool {
-    let runnable = metadata.file_type == FileType::Directory || metadata.permissions & 0o111 != 0;
+fn overrides(who: &Credentials, node: Protection, wanted: Access) -> bool {
+    let runnable = node.file_type == FileType::Directory || node.permissions & 0o111 != 0;
     who.has(Capabilities::DAC_OVERRIDE) && (!wanted.contains(Access::EXECUTE) || runnable)
 }
 

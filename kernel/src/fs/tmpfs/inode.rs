@@ -3,7 +3,7 @@
 use super::super::file::{File, IoMode};
 use super::super::node::{
     Allocation, Attachment, AttributeChange, Creation, DeviceNumber, Entry, FileType, Metadata,
-    NewNode, Node, NodeId, RenameMode, Timestamp, Visit,
+    NewNode, Node, NodeId, Protection, RenameMode, Timestamp, Visit,
 };
 use super::super::open_file::OpenFlags;
 use super::super::permission::{SET_GID, SET_UID};
@@ -258,6 +258,16 @@ impl Node for Inode {
             modified: attributes.modified,
             changed: attributes.changed,
             born: attributes.born,
+        }
+    }
+
+    fn protection(&self) -> Protection {
+        let attributes = self.attributes.lock();
+        Protection {
+            file_type: self.kind,
+            permissions: attributes.permissions,
+            uid: attributes.uid,
+            gid: attributes.gid,
         }
     }
 
