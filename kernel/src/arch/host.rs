@@ -74,12 +74,14 @@ impl FpState {
         }))
     }
 
-    pub fn snapshot(&self) -> FpRegisters {
-        self.0.get()
+    pub fn inspect<R>(&self, look: impl FnOnce(&FpRegisters) -> R) -> R {
+        look(&self.0.get())
     }
 
-    pub fn set(&self, registers: &FpRegisters) {
-        self.0.set(*registers);
+    pub fn change(&self, change: impl FnOnce(&mut FpRegisters)) {
+        let mut registers = self.0.get();
+        change(&mut registers);
+        self.0.set(registers);
     }
 }
 

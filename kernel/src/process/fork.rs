@@ -209,7 +209,8 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
 
 fn child_user_state(current: &Current, args: &CloneArgs) -> UserState {
     let user = UserState::new();
-    user.fp.set(&current.user.fp.snapshot());
+    let registers = current.user.fp.inspect(|registers| *registers);
+    user.fp.change(|child| *child = registers);
     user.set_tls(if args.flags.contains(CloneFlags::SETTLS) {
         args.tls
     } else {

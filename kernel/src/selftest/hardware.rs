@@ -42,18 +42,18 @@ fn pattern(seed: u128) -> FpRegisters {
 pub fn fp_registers_follow_their_owner() -> Outcome {
     let masked = percpu::irq::mask();
     let (first, second) = (FpState::new(), FpState::new());
-    first.set(&pattern(1));
-    second.set(&pattern(2));
+    first.change(|to| *to = pattern(1));
+    second.change(|to| *to = pattern(2));
     for _ in 0..2 {
         first.load(&masked);
         check(
-            first.snapshot() == pattern(1),
+            first.inspect(|held| *held == pattern(1)),
             "the first owner's registers changed",
         )?;
         first.save(&masked);
         second.load(&masked);
         check(
-            second.snapshot() == pattern(2),
+            second.inspect(|held| *held == pattern(2)),
             "the second owner's registers changed",
         )?;
         second.save(&masked);

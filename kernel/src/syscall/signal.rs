@@ -159,6 +159,9 @@ fn own_info(signal: Signal, code: i32) -> SigInfo {
 /// kill(2)'s permission rule; `SIGCONT` may go anywhere in the session.
 fn check_permission(target: &Process, signal: Option<Signal>) -> Result<()> {
     let current = current();
+    if core::ptr::eq(target, &**current.process()) {
+        return Ok(());
+    }
     let Some(thread) = target.first_thread() else {
         return Ok(());
     }; // a zombie

@@ -82,20 +82,22 @@ impl FpState {
         self.loaded_on.store(here, Ordering::Relaxed);
     }
 
-    /// The current thread's registers (signal frames, fork). Only the owner may call it.
-    pub fn snapshot(&self) -> FpRegisters {
+    /// Shows the current thread's registers (signal frames, fork), with IRQs masked. Only the
+    /// owner may call it.
+    pub fn inspect<R>(&self, look: impl FnOnce(&FpRegisters) -> R) -> R {
         let guard = percpu::irq::mask();
         self.save(&guard);
-        // SAFETY: only the owner, which is here, uses `registers`.
-        unsafe { *self.registers.get() }
+        // SAFETY: only the owner, which is here and stays, uses `registers`.
+        look(unsafe { &*self.registers.get() })
     }
 
-    /// Replaces the registers (sigreturn, exec, a child before its first run). Only the owner, or
-    /// whoever prepares a thread that has not run, may call it.
-    pub fn set(&self, registers: &FpRegisters) {
+    /// Changes the registers (sigreturn, exec, a child before its first run), with IRQs masked.
+    /// Only the owner, or whoever prepares a thread that has not run, may call it. What `change`
+    /// finds may be older than the CPU's own registers: it is to replace them all.
+    pub fn change(&self, change: impl FnOnce(&mut FpRegisters)) {
         let guard = percpu::irq::mask();
         // SAFETY: as the contract says, nobody else uses `registers` now.
-        unsafe { *self.registers.get() = *registers };
+        change(unsafe { &mut *self.registers.get() });
         if self.owns_registers(&guard) {
             gate::here(&guard).fp_owner.set(0);
         }

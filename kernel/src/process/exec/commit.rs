@@ -85,7 +85,10 @@ pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Pre
 fn install_memory(current: &Current, prepared: &Prepared) {
     let process = current.process();
     process.set_trampoline(prepared.vdso.sigreturn);
-    current.user.fp.set(&FpRegisters::default());
+    current
+        .user
+        .fp
+        .change(|registers| *registers = FpRegisters::default());
     current.rseq.forget();
     process.membarrier.forget();
     let old = {

@@ -133,9 +133,9 @@ fn push(
     let address = record.checked_sub(FRAME_SIZE).ok_or(Errno::EFAULT)?;
     UserPtr::<CallRecord>::new(record).write([registers.x[29], registers.x[30]])?;
     let stack = alt_stack.to_user(sp);
-    UserPtr::new(address).write(context(registers, info, stack, lasting))?;
+    UserPtr::new(address).write_from(&context(registers, info, stack, lasting))?;
     let records = address + size_of::<Context>();
-    UserPtr::new(records).write(fp_record(&current.user.fp.snapshot()))?;
+    UserPtr::new(records).write_from(&current.user.fp.inspect(fp_record))?;
     UserPtr::new(records + size_of::<FpRecord>()).write(last_records(registers, info))?;
     Ok(address)
 }
@@ -237,19 +237,22 @@ pub fn sigreturn(current: &Current, registers: &mut TrapFrame) -> usize {
 }
 
 fn restore(current: &Current, registers: &mut TrapFrame, address: usize) -> Result<()> {
-    let context = UserPtr::<Context>::new(address).read()?;
-    let fp = UserPtr::<FpRecord>::new(find_fp_record(address + size_of::<Context>())?).read()?;
+    let fp = UserPtr::<FpRecord>::new(find_fp_record(address + size_of::<Context>())?);
+    UserPtr::<Context>::new(address)
+        .read_with(|context| fp.read_with(|fp| take_back(current, registers, context, fp)))?
+}
+
+fn take_back(current: &Current, registers: &mut TrapFrame, context: &Context, fp: &FpRecord) {
     registers.x = context.x;
     registers.sp = context.sp;
     registers.pc = context.pc;
     registers.set_user_pstate(context.pstate);
-    current.user.fp.set(&fp_registers(&fp));
+    current.user.fp.change(|to| fill_registers(to, fp));
     if let Ok(stack) = AltStack::from_user(context.stack) {
         current.signals.lock().alt_stack = stack;
     }
     mask::set_mask(current.task(), context.mask);
     *current.restart.lock() = None;
-    Ok(())
 }
 
 /// Where the FP/SIMD record is, among those from `records` on.
@@ -272,12 +275,9 @@ fn find_fp_record(records: usize) -> Result<usize> {
 }
 
 #[inline]
-fn fp_registers(record: &FpRecord) -> FpRegisters {
-    FpRegisters {
-        v: record.v,
-        fpsr: record.fpsr,
-        fpcr: record.fpcr,
-    }
+fn fill_registers(to: &mut FpRegisters, record: &FpRecord) {
+    to.v = record.v;
+    (to.fpsr, to.fpcr) = (record.fpsr, record.fpcr);
 }
 
 #[cfg(test)]
@@ -292,6 +292,8 @@ mod tests {
             ..FpRegisters::default()
         };
         registers.v[31] = 0x1122_3344_5566_7788_99aa_bbcc_ddee_ff00;
-        assert_eq!(fp_registers(&fp_record(&registers)), registers);
+        let mut back = FpRegisters::default();
+        fill_registers(&mut back, &fp_record(&registers));
+        assert_eq!(back, registers);
     }
 }

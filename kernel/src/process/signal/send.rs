@@ -191,12 +191,16 @@ pub(in crate::process) fn recalculate(state: &ProcessState, task: &Task) {
 /// Signals sent to the process that `task` no longer takes (it blocked them, or exits) go to
 /// other threads.
 pub(in crate::process) fn retarget(state: &ProcessState, task: &Arc<Task>) {
+    let pending = state.pending.set();
+    if pending.is_empty() {
+        return;
+    }
     for other in state
         .threads
         .iter()
         .filter(|other| !Arc::ptr_eq(other, task))
     {
-        let wanted = state.pending.set().without(other.signals.lock().blocked);
+        let wanted = pending.without(other.signals.lock().blocked);
         if !wanted.is_empty() {
             other.notify(Attention::SIGNAL);
         }
