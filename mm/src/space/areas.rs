@@ -118,11 +118,17 @@ impl Areas {
 
     /// Whether every page of `range` lies in some area.
     pub fn covers(&self, range: Range<usize>) -> bool {
+        self.covers_each(range, |_| ())
+    }
+
+    /// The same, showing each area on the way.
+    pub fn covers_each(&self, range: Range<usize>, mut look: impl FnMut(&Area)) -> bool {
         let mut reached = range.start;
         for (start, area) in self.overlapping(range.clone()) {
             if start > reached {
                 return false;
             }
+            look(area);
             reached = area.end;
         }
         reached >= range.end
@@ -204,36 +210,35 @@ impl Areas {
 
     /// Cuts areas at the ends of `range`; the first one inside.
     fn cut(&mut self, range: &Range<usize>) -> Option<Place> {
-        let first = self.ending_after(range.start)?;
-        let (start, end) = (self.by_start.key(first), self.by_start.value(first).end);
-        if start >= range.end {
+        let mut first = self.ending_after(range.start)?;
+        if self.by_start.key(first) >= range.end {
             return None;
         }
-        if range.start <= start && end == range.end {
-            return Some(first); // one area that needs no cut
+        let last = match self.by_start.value(first).end < range.end {
+            true => self.by_start.floor(range.end - 1)?,
+            false => first,
+        };
+        if self.by_start.value(last).end > range.end {
+            self.split(last, range.end);
+            // Cutting may have moved it.
+            first = self.ending_after(range.start)?;
         }
-        self.split(range.start);
-        self.split(range.end);
-        // Cutting may have moved it.
-        self.ending_after(range.start)
+        match self.by_start.key(first) < range.start {
+            true => Some(self.split(first, range.start)),
+            false => Some(first),
+        }
     }
 
-    /// Cuts the area that has `at` inside it.
-    fn split(&mut self, at: usize) {
-        let Some(place) = self.by_start.floor(at) else {
-            return;
-        };
+    /// Cuts the area at `place`, which has `at` inside it; the place of the upper part.
+    fn split(&mut self, place: Place, at: usize) -> Place {
         let start = self.by_start.key(place);
         let area = self.by_start.value_mut(place);
-        if start == at || area.end <= at {
-            return;
-        }
         let upper = Area {
             backing: area.backing_at(at - start),
             ..*area
         };
         area.end = at;
-        self.by_start.insert(at, upper);
+        self.by_start.insert_after(place, at, upper)
     }
 
     /// Changes the areas of `range` (cut at its ends), joining what has become alike.

@@ -1,6 +1,7 @@
 //! mprotect(2).
 
 use super::AddressSpace;
+use super::area::Area;
 use super::gather::Gather;
 use super::types::{MapFlags, Prot, SpaceError};
 use crate::addr::{PAGE_SIZE, user_pages};
@@ -13,15 +14,13 @@ impl AddressSpace {
     pub fn protect(&self, start: usize, length: usize, prot: Prot) -> Result<(), SpaceError> {
         let range = user_pages(start, length).ok_or(SpaceError::Invalid)?;
         let mut map = self.map.write();
-        if !map.areas.covers(range.clone()) {
+        let forbids = MapFlags::SHARED | MapFlags::NEVER_WRITE;
+        let mut read_only = false;
+        let note = |area: &Area| read_only |= area.flags.contains(forbids);
+        if !map.areas.covers_each(range.clone(), note) {
             return Err(SpaceError::NoMemory);
         }
-        let forbids = MapFlags::SHARED | MapFlags::NEVER_WRITE;
-        let forbidden = || {
-            let mut areas = map.areas.overlapping(range.clone());
-            areas.any(|(_, area)| area.flags.contains(forbids))
-        };
-        if prot.contains(Prot::WRITE) && forbidden() {
+        if prot.contains(Prot::WRITE) && read_only {
             return Err(SpaceError::Denied);
         }
         map.areas.prepare()?;

@@ -170,18 +170,28 @@ impl<T> Sorted<T> {
 
     /// Adds an element whose key is new. Memory has been prepared.
     pub fn insert(&mut self, key: usize, value: T) {
-        self.length += 1;
-        let place = match self.floor(key) {
-            Some(place) => Place {
-                index: place.index + 1,
-                ..place
-            },
-            None => Place { chunk: 0, index: 0 },
+        match self.floor(key) {
+            Some(place) => self.insert_after(place, key, value),
+            None => self.insert_at(Place { chunk: 0, index: 0 }, key, value),
         };
+    }
+
+    /// The same for one whose key comes right after that of `place`. Returns its place.
+    pub fn insert_after(&mut self, place: Place, key: usize, value: T) -> Place {
+        let next = Place {
+            index: place.index + 1,
+            ..place
+        };
+        self.insert_at(next, key, value)
+    }
+
+    fn insert_at(&mut self, place: Place, key: usize, value: T) -> Place {
+        self.length += 1;
         let place = self.make_room(place);
         let chunk = &mut self.chunks[place.chunk];
         chunk.keys.insert(place.index, key);
         chunk.values.insert(place.index, value);
+        place
     }
 
     /// Where an insertion at `place` goes once its chunk is not full.
