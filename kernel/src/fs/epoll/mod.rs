@@ -186,8 +186,8 @@ impl Epoll {
         if self.ready.is_empty() {
             return Ok(0);
         }
-        // Files whose last reference these turn out to be are closed outside the lock.
-        let mut closing = Vec::new();
+        // Closed outside the lock.
+        let mut last_references: Vec<OpenFile> = Vec::new();
         let interests = self.interests.lock();
         let mut reported = 0;
         for _ in 0..self.ready.len() {
@@ -203,7 +203,7 @@ impl Epoll {
             let request = interest.request();
             let events = super::poll::ready(&file, request.events);
             let armed = !interest.is_disarmed();
-            closing.push(file);
+            last_references.extend(Arc::into_inner(file));
             if events.is_empty() || !armed {
                 continue;
             }
@@ -247,7 +247,7 @@ impl Drop for Epoll {
 impl File for Epoll {
     /// Readable while any interest on the ready list really is.
     fn poll(&self) -> PollEvents {
-        let mut closing = Vec::new();
+        let mut last_references: Vec<OpenFile> = Vec::new();
         let _steady = self.interests.lock();
         let ready = self.ready.any(|interest| {
             let Some(file) = interest.file() else {
@@ -255,7 +255,7 @@ impl File for Epoll {
             };
             let ready = !interest.is_disarmed()
                 && !super::poll::ready(&file, interest.request().events).is_empty();
-            closing.push(file);
+            last_references.extend(Arc::into_inner(file));
             ready
         });
         if ready {

@@ -5,13 +5,15 @@ use crate::error::{Errno, Result};
 use crate::fs::file::PollEvents;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use smp::{Observers, SpinLock, WaitQueue};
 
 /// An epoll's ready list and who waits for it. Interests push from any context.
 pub struct ReadyList {
     /// Has room for every interest of the epoll, so that a push never allocates.
     queue: SpinLock<VecDeque<Arc<Interest>>>,
+    /// Of the queue; written under its lock.
+    length: AtomicUsize,
     pub(super) waiters: WaitQueue,
     pub(super) observers: Observers,
     /// Some interest's file has gone away since this was last taken.
@@ -22,6 +24,7 @@ impl ReadyList {
     pub(super) fn new() -> Self {
         Self {
             queue: SpinLock::new(VecDeque::new()),
+            length: AtomicUsize::new(0),
             waiters: WaitQueue::new(),
             observers: Observers::new(),
             dead: AtomicBool::new(false),
@@ -56,14 +59,19 @@ impl ReadyList {
     /// The same without telling.
     pub(super) fn push_quietly(&self, interest: &Arc<Interest>) {
         if !interest.queued.swap(true, Ordering::AcqRel) {
-            self.queue.lock().push_back(interest.clone());
+            let mut queue = self.queue.lock();
+            queue.push_back(interest.clone());
+            self.length.store(queue.len(), Ordering::Release);
         }
     }
 
     /// Takes the oldest. Look at its file only afterwards: what happens to the file from now on
     /// puts the interest back on the list.
     pub(super) fn pop(&self) -> Option<Arc<Interest>> {
-        let interest = self.queue.lock().pop_front()?;
+        let mut queue = self.queue.lock();
+        let interest = queue.pop_front()?;
+        self.length.store(queue.len(), Ordering::Release);
+        drop(queue);
         // Pairs with the swap in `push_quietly`: either that one pushes, or this one sees what it
         // was about.
         interest.queued.swap(false, Ordering::AcqRel);
@@ -84,7 +92,7 @@ impl ReadyList {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.queue.lock().len()
+        self.length.load(Ordering::Acquire)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,7 +100,10 @@ impl ReadyList {
     }
 
     pub(super) fn clear(&self) {
-        let interests = core::mem::take(&mut *self.queue.lock());
+        let mut queue = self.queue.lock();
+        let interests = core::mem::take(&mut *queue);
+        self.length.store(0, Ordering::Release);
+        drop(queue);
         drop(interests);
     }
 
