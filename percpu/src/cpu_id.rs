@@ -36,6 +36,12 @@ impl CpuId {
     }
 }
 
+impl From<CpuId> for u32 {
+    fn from(cpu: CpuId) -> u32 {
+        u32::from(cpu.0)
+    }
+}
+
 impl fmt::Display for CpuId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

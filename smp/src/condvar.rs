@@ -4,7 +4,7 @@
 //! that number has changed: whoever changes the value and then notifies cannot be missed.
 
 use crate::mutex::MutexGuard;
-use crate::sync::{AtomicUsize, Ordering, mutate};
+use crate::sync::{AtomicUsize, Ordering, const_fn, mutate};
 use crate::timeout::Timeout;
 use crate::wait_queue::{TimedOut, WaitQueue};
 
@@ -15,19 +15,12 @@ pub struct Condvar {
 }
 
 impl Condvar {
-    #[cfg(not(loom))]
-    pub const fn new() -> Self {
-        Condvar {
-            notified: AtomicUsize::new(0),
-            queue: WaitQueue::new(),
-        }
-    }
-
-    #[cfg(loom)]
-    pub fn new() -> Self {
-        Condvar {
-            notified: AtomicUsize::new(0),
-            queue: WaitQueue::new(),
+    const_fn! {
+        pub fn new() -> Self {
+            Condvar {
+                notified: AtomicUsize::new(0),
+                queue: WaitQueue::new(),
+            }
         }
     }
 

@@ -5,7 +5,8 @@
 //! whoever finds a cluster empty clears its bit, looks once more and sets it again if somebody
 //! appeared meanwhile; whoever appears checks that the bit is there. Both have a full fence between
 //! what they write and what they read, so no bit stays away. Who searches between the clearing and
-//! the second look may miss that cluster, and surplus waits for its owner's next tick.
+//! the second look may miss that cluster, and surplus waits until its owner next leaves the
+//! scheduler, at its tick at the latest (loom: `an_unlucky_search_is_mended`).
 
 use alloc::boxed::Box;
 
@@ -74,7 +75,12 @@ impl CpuMask {
         }
         above.fetch_and(!bit, Ordering::AcqRel);
         // Pairs with the fence of `insert`.
-        fence(Ordering::SeqCst);
+        if mutate("forget_fence", true, false) {
+            fence(Ordering::SeqCst);
+        }
+        if mutate("forget_for_good", false, true) {
+            return 0;
+        }
         let members = self.word(cluster);
         if members != 0 {
             above.fetch_or(bit, Ordering::AcqRel);
@@ -100,7 +106,9 @@ impl CpuMask {
         if let Some(above) = self.above.get(cluster / 64) {
             let bit = 1 << (cluster % 64);
             // Pairs with the fence of `forget`.
-            fence(Ordering::SeqCst);
+            if mutate("insert_fence", true, false) {
+                fence(Ordering::SeqCst);
+            }
             if above.0.load(Ordering::Relaxed) & bit == 0 {
                 above.0.fetch_or(bit, Ordering::AcqRel);
             }

@@ -6,7 +6,7 @@
 //! that comes; a second signal that nobody has taken yet adds nothing.
 
 use crate::spinlock::SpinLock;
-use crate::sync::mutate;
+use crate::sync::{const_fn, mutate};
 use crate::timeout::Timeout;
 use crate::wait_queue::{TimedOut, WaitQueue};
 
@@ -47,21 +47,13 @@ impl State {
 }
 
 impl Event {
-    #[cfg(not(loom))]
-    pub const fn new(unsignal: Unsignal, signalled: bool) -> Self {
-        Event {
-            unsignal,
-            state: SpinLock::new(State::new(signalled)),
-            queue: WaitQueue::new(),
-        }
-    }
-
-    #[cfg(loom)]
-    pub fn new(unsignal: Unsignal, signalled: bool) -> Self {
-        Event {
-            unsignal,
-            state: SpinLock::new(State::new(signalled)),
-            queue: WaitQueue::new(),
+    const_fn! {
+        pub fn new(unsignal: Unsignal, signalled: bool) -> Self {
+            Event {
+                unsignal,
+                state: SpinLock::new(State::new(signalled)),
+                queue: WaitQueue::new(),
+            }
         }
     }
 

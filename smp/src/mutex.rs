@@ -13,7 +13,7 @@
 use crate::identity;
 use crate::parker::{Sleeper, Unparked, current, park};
 use crate::pi::{Changed, OwnedQueue, QueueGuard, Waiter};
-use crate::sync::{AtomicUsize, Ordering, UnsafeCell, mutate, preempt_off};
+use crate::sync::{AtomicUsize, Ordering, UnsafeCell, const_fn, mutate, preempt_off};
 use crate::timeout::Timeout;
 use crate::wait_queue::TimedOut;
 use core::ops::{Deref, DerefMut};
@@ -46,21 +46,13 @@ pub struct MutexGuard<'a, T> {
 unsafe impl<T: Sync> Sync for MutexGuard<'_, T> {}
 
 impl<T> Mutex<T> {
-    #[cfg(not(loom))]
-    pub const fn new(value: T) -> Self {
-        Mutex {
-            word: AtomicUsize::new(FREE),
-            queue: OwnedQueue::new(),
-            value: UnsafeCell::new(value),
-        }
-    }
-
-    #[cfg(loom)]
-    pub fn new(value: T) -> Self {
-        Mutex {
-            word: AtomicUsize::new(FREE),
-            queue: OwnedQueue::new(),
-            value: UnsafeCell::new(value),
+    const_fn! {
+        pub fn new(value: T) -> Self {
+            Mutex {
+                word: AtomicUsize::new(FREE),
+                queue: OwnedQueue::new(),
+                value: UnsafeCell::new(value),
+            }
         }
     }
 

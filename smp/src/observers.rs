@@ -5,7 +5,7 @@
 //! watches pays one fence and one load.
 
 use crate::spinlock::SpinLock;
-use crate::sync::{AtomicUsize, Ordering, fence, mutate};
+use crate::sync::{AtomicUsize, Ordering, const_fn, fence, mutate};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -24,19 +24,12 @@ pub struct Observers {
 }
 
 impl Observers {
-    #[cfg(not(loom))]
-    pub const fn new() -> Self {
-        Observers {
-            count: AtomicUsize::new(0),
-            list: SpinLock::new(Vec::new()),
-        }
-    }
-
-    #[cfg(loom)]
-    pub fn new() -> Self {
-        Observers {
-            count: AtomicUsize::new(0),
-            list: SpinLock::new(Vec::new()),
+    const_fn! {
+        pub fn new() -> Self {
+            Observers {
+                count: AtomicUsize::new(0),
+                list: SpinLock::new(Vec::new()),
+            }
         }
     }
 

@@ -88,7 +88,10 @@ impl<P: Platform> Owner<'_, P> {
             }
             Answer::Interrupt if cpu != self.id => {
                 bump(&self.cpu.stats.ipis_sent, 1);
-                let event = Event::IpiSent { target: cpu, bits };
+                let event = Event::IpiSent {
+                    target: cpu.into(),
+                    bits,
+                };
                 self.sched.platform.trace(event);
                 self.race_point(RacePoint::Requested);
                 self.sched.platform.send_reschedule(cpu);

@@ -41,8 +41,10 @@ impl<P: Platform> Owner<'_, P> {
             self.ring(target, WORK);
             target = self.sched.place(&thread, last, false);
         }
-        let tid = thread.tid();
-        self.sched.platform.trace(Event::Wake { tid, target });
+        self.sched.platform.trace(Event::Wake {
+            tid: thread.tid(),
+            target: target.into(),
+        });
         if target == self.id {
             self.arrive(thread);
         } else {

@@ -467,7 +467,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
     fn cpu_online(&self, cpu: CpuId) {
         debug_assert_eq!(cpu, self.platform.cpu(), "a CPU announces itself");
         self.come_back();
-        self.platform.trace(Event::CpuOnline { cpu });
+        self.platform.trace(Event::CpuOnline { cpu: cpu.into() });
     }
 
     fn begin_offline(&self, cpu: CpuId) -> Result<(), OfflineError> {
@@ -484,7 +484,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
 
     fn finish_offline(&self, cpu: CpuId) {
         crate::timers::take_over(cpu);
-        self.trace_if(Kind::CpuOffline, || Event::CpuOffline { cpu });
+        self.trace_if(Kind::CpuOffline, || Event::CpuOffline { cpu: cpu.into() });
         self.act(|owner| owner.wake_reaper());
     }
 

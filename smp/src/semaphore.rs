@@ -1,6 +1,6 @@
 //! The counting semaphore: as many threads at once as it has permits.
 
-use crate::sync::{AtomicUsize, Ordering, mutate};
+use crate::sync::{AtomicUsize, Ordering, const_fn, mutate};
 use crate::timeout::Timeout;
 use crate::wait_queue::{TimedOut, WaitQueue};
 
@@ -12,19 +12,12 @@ pub struct Semaphore {
 }
 
 impl Semaphore {
-    #[cfg(not(loom))]
-    pub const fn new(permits: usize) -> Self {
-        Semaphore {
-            permits: AtomicUsize::new(permits),
-            queue: WaitQueue::new(),
-        }
-    }
-
-    #[cfg(loom)]
-    pub fn new(permits: usize) -> Self {
-        Semaphore {
-            permits: AtomicUsize::new(permits),
-            queue: WaitQueue::new(),
+    const_fn! {
+        pub fn new(permits: usize) -> Self {
+            Semaphore {
+                permits: AtomicUsize::new(permits),
+                queue: WaitQueue::new(),
+            }
         }
     }
 

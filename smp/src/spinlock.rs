@@ -4,7 +4,7 @@
 //! Test-and-set, not FIFO: with fewer cores than virtual CPUs a queue stalls behind every
 //! descheduled member. While it waits it restores the caller's interrupt mask and yields.
 
-use crate::sync::{AtomicBool, IrqsOff, Ordering, UnsafeCell, irqs_off, mutate};
+use crate::sync::{AtomicBool, IrqsOff, Ordering, UnsafeCell, const_fn, irqs_off, mutate};
 use core::ops::{Deref, DerefMut};
 
 /// A value behind a spin lock. Nothing that may sleep is allowed while it is held.
@@ -31,23 +31,14 @@ pub struct SpinLockGuard<'a, T> {
 }
 
 impl<T> SpinLock<T> {
-    #[cfg(not(loom))]
-    pub const fn new(value: T) -> Self {
-        SpinLock {
-            locked: AtomicBool::new(false),
-            #[cfg(debug_assertions)]
-            holder: debug::Holder::nobody(),
-            value: UnsafeCell::new(value),
-        }
-    }
-
-    #[cfg(loom)]
-    pub fn new(value: T) -> Self {
-        SpinLock {
-            locked: AtomicBool::new(false),
-            #[cfg(debug_assertions)]
-            holder: debug::Holder::nobody(),
-            value: UnsafeCell::new(value),
+    const_fn! {
+        pub fn new(value: T) -> Self {
+            SpinLock {
+                locked: AtomicBool::new(false),
+                #[cfg(debug_assertions)]
+                holder: debug::Holder::nobody(),
+                value: UnsafeCell::new(value),
+            }
         }
     }
 

@@ -77,7 +77,7 @@ impl<P: Platform> Owner<'_, P> {
                 }
                 thread.body(|body| body.stolen = true);
                 bump(&self.cpu.stats.steals, 1);
-                let tid = thread.tid();
+                let (tid, victim) = (thread.tid(), victim.into());
                 self.sched.platform.trace(Event::Steal { tid, victim });
                 self.arrive(thread);
             }

@@ -20,7 +20,7 @@ use crate::runtime::Unparked;
 use crate::scheduler::Scheduler;
 use crate::state::{Parked, Wake};
 use crate::stats::bump;
-use crate::sync::mutate;
+use crate::sync::{Ordering, fence, mutate};
 use crate::thread::Thread;
 use crate::tick::NEVER;
 use crate::trace::{Event, Left};
@@ -69,6 +69,11 @@ impl<P: Platform> Scheduler<P> {
     pub(crate) fn perform(&self, switch: Switch) {
         if mutate("tail_before_save", false, true) {
             self.finish_switch();
+        }
+        // Pairs with the fence of `Thread::running_on`: either the thread that comes finds what it
+        // is to be told, or who tells it sees it running.
+        if mutate("switch_fence", true, false) {
+            fence(Ordering::SeqCst);
         }
         // SAFETY: `prev` is the caller, `next` is RUNNING and this CPU's alone; both stay alive
         // until a tail has published `prev`, which needs this switch done.
@@ -270,7 +275,7 @@ impl<P: Platform> Owner<'_, P> {
         bump(&counters.wait_ns, waited);
         bump(&self.cpu.stats.wait_ns, waited);
         if let Some(from) = moved {
-            let tid = self.current().tid();
+            let (tid, from) = (self.current().tid(), from.into());
             self.sched.platform.trace(Event::Migrate { tid, from });
             bump(&counters.migrations, 1);
             bump(&self.cpu.stats.migrations, 1);

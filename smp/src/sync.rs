@@ -22,6 +22,19 @@ pub use shuttle::sync::atomic::{
 #[cfg(loom)]
 pub use loom::cell::UnsafeCell;
 
+/// A function that is `const`, except in a model: loom's atomics are not made at compile time.
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $visibility:vis fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$meta])*
+        $visibility const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$meta])*
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_fn;
+
 /// `core`'s cell with loom's closure interface: every access names its extent, which loom checks.
 #[cfg(not(loom))]
 #[derive(Debug, Default)]

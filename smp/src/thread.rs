@@ -28,7 +28,7 @@ use crate::sleep::SleepEntry;
 use crate::spec::{AffinityError, Policy, ThreadSpec};
 use crate::state::State;
 use crate::stats::{ThreadCounters, ThreadStats};
-use crate::sync::{AtomicBool, AtomicPtr, Lock, Ordering, UnsafeCell, irqs_off};
+use crate::sync::{AtomicBool, AtomicPtr, Lock, Ordering, UnsafeCell, fence, irqs_off, mutate};
 
 /// A thread's name for life and after: the number is used again, the generation is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -301,6 +301,19 @@ impl Thread {
 
     pub fn phase(&self) -> Phase {
         self.state.load().phase()
+    }
+
+    /// The CPU that runs it, if one does, for who has stored something that it must hear of: a
+    /// full fence, then the look. If it does not run now, it has stopped before, and when it goes
+    /// on it finds what was stored: every switch has a full fence too, after the thread that
+    /// comes is RUNNING.
+    pub fn running_on(&self) -> Option<CpuId> {
+        // Pairs with the fence of `Scheduler::perform`.
+        if mutate("teller_fence", true, false) {
+            fence(Ordering::SeqCst);
+        }
+        let state = self.state.load();
+        (state.phase() == Phase::Running).then(|| state.home())
     }
 
     /// The CPU it runs on, waits for, or last ran on.

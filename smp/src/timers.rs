@@ -4,29 +4,30 @@
 //! to the scheduler, which drives the one hardware timer. Lock order: a timer's own `arming` lock,
 //! then a queue. A callback runs under neither, interrupts masked, and may arm its timer again.
 
-use crate::runtime::runtime;
-#[cfg(not(loom))]
 use crate::spinlock::SpinLock;
+use crate::sync::{AtomicUsize, Ordering, mutate};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use percpu::{CpuId, cpu_local};
-// No model uses timers; loom's atomics cannot be built in a static.
-#[cfg(loom)]
-use spin::mutex::SpinMutex as SpinLock;
+use core::sync::atomic::AtomicU64;
+use machine::{home, queue_of, set_alarm};
+use percpu::CpuId;
 
-cpu_local! {
-    static QUEUE: SpinLock<Queue> = SpinLock::new(Queue(BTreeMap::new()));
-}
+#[cfg(not(loom))]
+mod machine;
+#[cfg(loom)]
+#[path = "timers/model.rs"]
+pub mod machine;
 
 /// Pending timers, earliest first; the number tells equal deadlines apart.
-struct Queue(BTreeMap<Key, Arc<Inner>>);
+pub struct Queue(BTreeMap<Key, Arc<Inner>>);
 
 /// Deadline, number of the arming.
 type Key = (u64, u64);
 
 impl Queue {
+    const EMPTY: Self = Queue(BTreeMap::new());
+
     fn earliest_ns(&self) -> Option<u64> {
         self.0.first_key_value().map(|(&(deadline, _), _)| deadline)
     }
@@ -37,11 +38,12 @@ pub struct Timer {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub struct Inner {
     callback: Box<dyn Fn() + Send + Sync>,
     /// Where it is armed: the queue and its key there. Stale once it has fired.
     arming: SpinLock<Option<(CpuId, Key)>>,
-    running: AtomicBool,
+    /// How many CPUs run the callback: it may be armed, and fire, elsewhere while one still does.
+    running: AtomicUsize,
 }
 
 impl Timer {
@@ -52,7 +54,7 @@ impl Timer {
             inner: Arc::new(Inner {
                 callback,
                 arming: SpinLock::new(None),
-                running: AtomicBool::new(false),
+                running: AtomicUsize::new(0),
             }),
         }
     }
@@ -71,8 +73,8 @@ impl Timer {
     /// a lock that the callback takes.
     pub fn cancel_and_wait(&self) -> bool {
         let mut was_armed = self.cancel();
-        while self.inner.running.load(Ordering::Acquire) {
-            percpu::spin_hint();
+        while self.inner.running.load(Ordering::Acquire) != 0 {
+            crate::sync::spin_hint();
             // It may have armed itself again.
             was_armed |= self.cancel();
         }
@@ -83,12 +85,7 @@ impl Timer {
     pub fn deadline_ns(&self) -> Option<u64> {
         let arming = self.inner.arming.lock();
         let (cpu, key) = (*arming)?;
-        QUEUE
-            .remote(cpu)
-            .lock()
-            .0
-            .contains_key(&key)
-            .then_some(key.0)
+        queue_of(cpu).lock().0.contains_key(&key).then_some(key.0)
     }
 
     pub fn is_armed(&self) -> bool {
@@ -114,10 +111,10 @@ impl Inner {
         this.disarm(arming);
         let home = home();
         *arming = Some((home, key));
-        let mut queue = QUEUE.remote(home).lock();
+        let mut queue = queue_of(home).lock();
         queue.0.insert(key, this.clone());
         if queue.earliest_ns() == Some(deadline_ns) {
-            runtime().set_timer_deadline(Some(deadline_ns));
+            set_alarm(deadline_ns);
         }
     }
 
@@ -126,18 +123,8 @@ impl Inner {
             return false;
         };
         // An interrupt for nothing may come at the old deadline; that is cheaper than telling.
-        let removed = QUEUE.remote(cpu).lock().0.remove(&key);
+        let removed = queue_of(cpu).lock().0.remove(&key);
         removed.is_some()
-    }
-}
-
-/// Whose queue this thread arms on. Interrupts are masked (`arming` is held).
-fn home() -> CpuId {
-    // The host has one alarm clock for all its threads.
-    if cfg!(target_os = "none") {
-        percpu::cpu_id()
-    } else {
-        CpuId::BOOT
     }
 }
 
@@ -146,7 +133,7 @@ fn home() -> CpuId {
 /// Called by the scheduler's timer interrupt with IRQs masked; a queue whose earliest deadline
 /// changes otherwise reports it through `runtime().set_timer_deadline`.
 pub fn run_expired(now_ns: u64) -> Option<u64> {
-    let queue = QUEUE.remote(home());
+    let queue = queue_of(home());
     loop {
         let mut pending = queue.lock();
         match pending.earliest_ns() {
@@ -155,17 +142,27 @@ pub fn run_expired(now_ns: u64) -> Option<u64> {
         }
         let (_, timer) = pending.0.pop_first()?;
         // Under the lock, so that whoever finds the timer gone from the queue sees it run.
-        timer.running.store(true, Ordering::Relaxed);
+        if mutate("timer_begins_late", true, false) {
+            timer.running.fetch_add(1, Ordering::Relaxed);
+        }
         drop(pending);
+        if mutate("timer_begins_late", false, true) {
+            timer.running.fetch_add(1, Ordering::Relaxed);
+        }
         (timer.callback)();
-        timer.running.store(false, Ordering::Release);
+        let order = mutate("timer_ends_relaxed", Ordering::Release, Ordering::Relaxed);
+        if mutate("timer_runs_once", true, false) {
+            timer.running.fetch_sub(1, order);
+        } else {
+            timer.running.store(0, order);
+        }
     }
 }
 
 /// Moves the timers of `cpu`, which has stopped, to the calling CPU. Thread context.
 pub fn take_over(cpu: CpuId) {
     let first = || {
-        let queue = QUEUE.remote(cpu).lock();
+        let queue = queue_of(cpu).lock();
         let (key, timer) = queue.0.first_key_value()?;
         Some((*key, timer.clone()))
     };
@@ -173,7 +170,7 @@ pub fn take_over(cpu: CpuId) {
         // Under the timer's own lock, so that nobody finds it disarmed in between. Whoever armed
         // or cancelled it since has taken it off that queue.
         let mut arming = timer.arming.lock();
-        if *arming == Some((cpu, key)) {
+        if *arming == Some((cpu, key)) || mutate("hop_unasked", false, true) {
             Inner::move_here(&timer, &mut arming, key.0);
         }
     }

@@ -11,7 +11,7 @@
 
 use crate::parker::{Sleeper, Unparked, current, park};
 use crate::spinlock::SpinLock;
-use crate::sync::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, fence, mutate};
+use crate::sync::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, const_fn, fence, mutate};
 use crate::timeout::Timeout;
 use core::ptr;
 
@@ -27,19 +27,12 @@ pub struct WaitQueue {
 }
 
 impl WaitQueue {
-    #[cfg(not(loom))]
-    pub const fn new() -> Self {
-        WaitQueue {
-            waiting: AtomicUsize::new(0),
-            list: SpinLock::new(List::EMPTY),
-        }
-    }
-
-    #[cfg(loom)]
-    pub fn new() -> Self {
-        WaitQueue {
-            waiting: AtomicUsize::new(0),
-            list: SpinLock::new(List::EMPTY),
+    const_fn! {
+        pub fn new() -> Self {
+            WaitQueue {
+                waiting: AtomicUsize::new(0),
+                list: SpinLock::new(List::EMPTY),
+            }
         }
     }
 
@@ -232,7 +225,7 @@ impl Enqueued<'_> {
     fn time_out<R>(self, last_word: Option<R>) -> Result<R, TimedOut> {
         if last_word.is_none() {
             self.leave();
-            if self.node.state() == WOKEN_ONE {
+            if self.node.state() == WOKEN_ONE && mutate("wake_kept", true, false) {
                 self.queue.wake_one();
             }
         }

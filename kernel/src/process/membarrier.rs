@@ -3,14 +3,13 @@
 //!
 //! Who is in user mode is interrupted: taking an exception and returning from it is a barrier, and
 //! synchronizes the instruction stream too. Who is not has passed the barriers of a switch since,
-//! or passes those of the next one: a thread is RUNNING before the fence of `before_switch`, this
-//! side's fence is before it looks at who runs.
+//! or passes those of the next one ([`smp::Thread::running_on`]).
 
 use super::{Current, Process};
 use crate::arch;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use percpu::{CpuId, CpuSet, cpu_local};
-use smp::{Mutex, Phase};
+use smp::Mutex;
 
 /// One request at a time, so that an answer is always to the latest.
 static REQUEST: Mutex<()> = Mutex::new(());
@@ -61,9 +60,8 @@ pub fn in_process(current: &Current) {
 /// The CPUs that run the process's threads.
 fn running(process: &Process) -> CpuSet {
     let threads = process.threads();
-    let threads = threads.iter().map(|task| task.thread());
-    let running = threads.filter(|thread| thread.phase() == Phase::Running);
-    running.map(|thread| thread.cpu()).collect()
+    let running = threads.iter().map(|task| task.thread().running_on());
+    running.flatten().collect()
 }
 
 /// Interrupts the CPUs and waits until each has answered or gone offline.

@@ -7,8 +7,6 @@ use super::rseq;
 use super::task::{Attention, Task};
 use crate::arch;
 use alloc::sync::Arc;
-#[cfg(target_os = "none")]
-use core::sync::atomic::{Ordering, fence};
 use percpu::IrqGuard;
 
 /// The current task, if any, without touching its reference count.
@@ -100,10 +98,6 @@ pub fn before_switch(next_sp: usize) {
         task.user.switch_out(masked);
         rseq::leaves_cpu(task);
     }
-    // `next` is RUNNING. Pairs with the fence of `Task::notify`: either a reason to attend to is
-    // seen at the next return to user mode, or its sender sees the thread running and interrupts
-    // this CPU.
-    fence(Ordering::SeqCst);
     let next: *const Task = core::ptr::with_exposed_provenance(arch::owner_of(next_sp));
     // SAFETY: as in `borrowed`: `next` is alive, and so is its task.
     match unsafe { next.as_ref() } {

@@ -11,8 +11,8 @@ use crate::fs::{Fd, FileTable, FsContext, OpenFile};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bitflags::bitflags;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
-use smp::{Phase, SpinLock, ThreadRef};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use smp::{SpinLock, ThreadRef};
 use spin::Once;
 
 bitflags! {
@@ -195,10 +195,11 @@ impl Task {
             return;
         };
         thread.unpark();
-        // Pairs with the fence of `running::before_switch`.
-        fence(Ordering::SeqCst);
-        if thread.phase() == Phase::Running && thread.id() != smp::current_id() {
-            arch::interrupt_cpu(thread.cpu());
+        // Who does not run looks for reasons before it enters user mode.
+        if thread.id() != smp::current_id()
+            && let Some(cpu) = thread.running_on()
+        {
+            arch::interrupt_cpu(cpu);
         }
     }
 

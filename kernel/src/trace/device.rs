@@ -1,6 +1,6 @@
 //! `/dev/schedtrace`: the rings for programs.
 //!
-//! Each open file follows every ring from where it stood at the open, or when it began to record. A read returns blocks: 32
+//! Each open file follows every ring from where it stood at the open. A read returns blocks: 32
 //! bytes of header, then records as they are in the ring ([`smp::trace`]); nothing new is an empty
 //! read. What a slow reader missed is counted in the header. Little endian:
 //!
@@ -26,7 +26,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
 use percpu::CpuId;
 use smp::Mutex;
-use smp::trace::{RECORD_SIZE, Record};
+use smp::trace::RECORD_SIZE;
 
 /// Major number 240 is for local use (Linux devices.txt).
 pub const NUMBER: DeviceNumber = DeviceNumber::new(240, 0);
@@ -81,18 +81,8 @@ fn block(cpu: usize, next: &mut u64, room: usize) -> Vec<u8> {
     bytes.extend((read.records.len() as u32).to_le_bytes());
     bytes.extend(lost.to_le_bytes());
     bytes.extend(arch::ticks_per_second().to_le_bytes());
-    for Record(words) in read.records {
-        bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    }
+    bytes.extend(read.records.iter().flat_map(|record| record.to_bytes()));
     bytes
-}
-
-impl Reader {
-    /// From here on: the first start makes longer rings, whose records are numbered anew.
-    fn start(&self, syscalls: bool) {
-        super::start(syscalls);
-        *self.next.lock() = ends();
-    }
 }
 
 impl File for Reader {
@@ -118,8 +108,8 @@ impl File for Reader {
         let mut text = [0; 32];
         let count = source.take(&mut text)?;
         match text[..count].trim_ascii() {
-            b"start" => self.start(false),
-            b"start syscalls" => self.start(true),
+            b"start" => super::start(false),
+            b"start syscalls" => super::start(true),
             b"stop" => super::stop(),
             _ => return Err(Errno::EINVAL),
         }

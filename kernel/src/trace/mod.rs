@@ -12,9 +12,9 @@ pub use show::Shown;
 
 use crate::arch;
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use percpu::{CpuId, cpu_local};
-use smp::trace::{Kind, Record, Ring};
+use smp::trace::{Kind, Record, Recorder, Ring};
 use smp::{SpinLock, ThreadRef};
 
 pub use smp::trace::Event;
@@ -34,24 +34,20 @@ static CONTROL: SpinLock<()> = SpinLock::new(());
 static LENGTHENED: AtomicBool = AtomicBool::new(false);
 
 cpu_local! {
-    /// This CPU's ring; null before [`init_cpu`]. A ring is never freed.
-    static RING: AtomicPtr<Ring> = AtomicPtr::new(core::ptr::null_mut());
+    /// Has no ring before [`init_cpu`].
+    static RECORDER: Recorder = Recorder::new();
 }
 
 /// Gives this CPU its ring. Once the heap works, before the CPU takes threads; again is harmless.
 pub fn init_cpu() {
-    let ring = RING.any();
-    if ring.load(Ordering::Relaxed).is_null() {
+    let recorder = RECORDER.any();
+    if recorder.ring().is_none() {
         let length = match LENGTHENED.load(Ordering::Relaxed) {
             true => LONG,
             false => SHORT,
         };
-        ring.store(new_ring(length), Ordering::Release);
+        recorder.offer(Box::new(Ring::new(length)));
     }
-}
-
-fn new_ring(length: usize) -> *mut Ring {
-    Box::into_raw(Box::new(Ring::new(length)))
 }
 
 /// Whether events of this kind are kept.
@@ -91,34 +87,27 @@ pub fn joined(thread: &ThreadRef, pid: u32) {
 
 #[inline(never)]
 fn keep(record: Record) {
-    // SAFETY: null or a ring that is never freed.
-    if let Some(ring) = unsafe { RING.any().load(Ordering::Relaxed).as_ref() } {
-        ring.push(record);
-    }
+    RECORDER.any().keep(record);
 }
 
 /// The ring of a CPU that has one.
 fn ring_of(cpu: CpuId) -> Option<&'static Ring> {
-    if !percpu::is_present(cpu) {
-        return None;
+    match percpu::is_present(cpu) {
+        true => RECORDER.remote(cpu).ring(),
+        false => None,
     }
-    // SAFETY: as above.
-    unsafe { RING.remote(cpu).load(Ordering::Acquire).as_ref() }
 }
 
 /// Keeps all kinds from now on (system calls only if wanted). Allocates the first time.
 fn start(syscalls: bool) {
-    let mut fresh = alloc::vec::Vec::new();
     if !LENGTHENED.swap(true, Ordering::AcqRel) {
-        let present = (0..percpu::MAX_CPUS).map(CpuId::new);
-        let present = present.filter(|&cpu| percpu::is_present(cpu));
-        fresh.extend(present.map(|cpu| (cpu, new_ring(LONG))));
+        let cpus = (0..percpu::MAX_CPUS).map(CpuId::new);
+        for cpu in cpus.filter(|&cpu| percpu::is_present(cpu)) {
+            // The short ring stays: what lies in it may not have been read yet.
+            RECORDER.remote(cpu).offer(Box::new(Ring::new(LONG)));
+        }
     }
     let _control = CONTROL.lock();
-    for (cpu, ring) in fresh {
-        // The short ring stays: its CPU may be writing to it.
-        RING.remote(cpu).store(ring, Ordering::Release);
-    }
     KINDS.store(
         if syscalls { u32::MAX } else { !SYSCALLS },
         Ordering::Relaxed,
@@ -154,10 +143,7 @@ mod tests {
     #[test]
     fn only_wanted_kinds_are_kept_and_come_back_in_order() {
         init_cpu();
-        let wake = Event::Wake {
-            tid: 3,
-            target: CpuId::new(0),
-        };
+        let wake = Event::Wake { tid: 3, target: 0 };
         record(wake);
         for intid in [27, 1] {
             record(Event::IrqEnter { intid });

@@ -4,10 +4,11 @@ use super::lines::Lines;
 use super::report::Report;
 use std::process::{Command, Stdio};
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "percpu",
     "smp",
     "smp-sim",
+    "trace-format",
     "mm",
     "net",
     "kernel",

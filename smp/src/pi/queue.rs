@@ -11,7 +11,7 @@ use super::{Changed, Urgency};
 use crate::identity;
 use crate::parker::Sleeper;
 use crate::spinlock::{SpinLock, SpinLockGuard};
-use crate::sync::{AtomicBool, Ordering, mutate};
+use crate::sync::{AtomicBool, Ordering, const_fn, mutate};
 
 /// What the most urgent waiter of a queue lends to its owner: a node in the owner's tree, whose
 /// lock guards it.
@@ -119,28 +119,17 @@ pub struct QueueGuard<'a> {
 }
 
 impl OwnedQueue {
-    /// For a lock of the kernel's.
-    #[cfg(not(loom))]
-    pub const fn new() -> Self {
-        Self {
-            loan: Loan {
-                link: RBTreeLink::new(),
-                urgency: Cell::new(Urgency::NONE),
-            },
-            of_users: false,
-            waiters: SpinLock::new(Waiters::new()),
-        }
-    }
-
-    #[cfg(loom)]
-    pub fn new() -> Self {
-        Self {
-            loan: Loan {
-                link: RBTreeLink::new(),
-                urgency: Cell::new(Urgency::NONE),
-            },
-            of_users: false,
-            waiters: SpinLock::new(Waiters::new()),
+    const_fn! {
+        /// For a lock of the kernel's.
+        pub fn new() -> Self {
+            Self {
+                loan: Loan {
+                    link: RBTreeLink::new(),
+                    urgency: Cell::new(Urgency::NONE),
+                },
+                of_users: false,
+                waiters: SpinLock::new(Waiters::new()),
+            }
         }
     }
 

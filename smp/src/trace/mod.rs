@@ -1,111 +1,12 @@
-//! What the scheduler tells about itself: events, one record each, kept in a ring per CPU.
+//! What the scheduler tells about itself, kept in a ring of records per CPU.
 //!
 //! The scheduler hands each [`Event`] to [`Platform::trace`](crate::Platform::trace), where it
 //! costs nothing unless the platform keeps it. The kernel adds its own (interrupts, system calls)
-//! and packs all of them into [`Record`]s of the same size, which programs read as they are:
-//! numbers and layout here are an interface.
+//! and keeps all of them in a [`Recorder`] per CPU, as [`Record`]s that programs read as they are.
 
-mod record;
+mod recorder;
 mod ring;
 
-pub use record::{Kind, RECORD_SIZE, Record};
+pub use recorder::Recorder;
 pub use ring::{Read, Ring};
-
-use percpu::CpuId;
-
-/// Why a CPU went on to another thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Left {
-    /// The former thread waits for something.
-    Parked = 0,
-    Yielded = 1,
-    Preempted = 2,
-    Ended = 3,
-    /// There was none: the CPU was idle.
-    Idle = 4,
-}
-
-/// Something that happened on the CPU that tells it. Threads by number; 0 is the idle thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The CPU goes on from one thread to another.
-    Switch {
-        from: u32,
-        to: u32,
-        left: Left,
-    },
-    /// A ready thread (woken, new, or sent on) goes to `target`.
-    Wake {
-        tid: u32,
-        target: CpuId,
-    },
-    /// The thread was taken from the surplus of `victim`.
-    Steal {
-        tid: u32,
-        victim: CpuId,
-    },
-    /// The thread runs on this CPU; the last time it ran on `from`.
-    Migrate {
-        tid: u32,
-        from: CpuId,
-    },
-    /// An interrupt to another CPU; `bits` of its control word say what for.
-    IpiSent {
-        target: CpuId,
-        bits: u32,
-    },
-    IpiReceived,
-    IrqEnter {
-        intid: u32,
-    },
-    IrqExit {
-        intid: u32,
-    },
-    SyscallEnter {
-        number: u32,
-        argument: u64,
-    },
-    SyscallExit {
-        number: u32,
-        result: u64,
-    },
-    /// The thread's class changed to the Linux number `policy` with this priority.
-    Policy {
-        tid: u32,
-        policy: u8,
-        priority: u8,
-    },
-    /// The thread may run on other CPUs than before; the first 64 of them as bits.
-    Affinity {
-        tid: u32,
-        cpus: u64,
-    },
-    /// A CPU began or ceased to take threads.
-    CpuOnline {
-        cpu: CpuId,
-    },
-    CpuOffline {
-        cpu: CpuId,
-    },
-    /// The thread is called so from now on (as much of it as fits).
-    Name {
-        tid: u32,
-        name: [u8; 16],
-    },
-    /// The thread belongs to process `pid`.
-    Process {
-        tid: u32,
-        pid: u32,
-    },
-}
-
-impl Event {
-    /// A name event; long names are cut.
-    pub fn name(tid: u32, name: &str) -> Self {
-        let mut bytes = [0; 16];
-        let length = name.len().min(bytes.len());
-        bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-        Self::Name { tid, name: bytes }
-    }
-}
+pub use trace_format::{Event, Kind, Left, RECORD_SIZE, Record};

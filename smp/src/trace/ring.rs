@@ -8,6 +8,8 @@
 //! The announcement and the words of the record are ordered by a release fence, which pairs with
 //! the reader's acquire fence: a reader that saw any word of record `n + length` sees its
 //! announcement. `written` is stored with release and loaded with acquire.
+//!
+//! A ring may continue another one's numbers; a reader finds what is older there.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -19,6 +21,9 @@ pub struct Ring {
     begun: AtomicU64,
     written: AtomicU64,
     slots: Box<[[AtomicU64; 4]]>,
+    /// The number of the first record here, and where those before it are.
+    first: u64,
+    before: Option<&'static Ring>,
 }
 
 /// What one reading brought.
@@ -37,7 +42,17 @@ impl Ring {
             begun: AtomicU64::new(0),
             written: AtomicU64::new(0),
             slots: (0..length.next_power_of_two()).map(slot).collect(),
+            first: 0,
+            before: None,
         }
+    }
+
+    /// Makes this ring, in which nothing is yet, go on where `before` ends for good.
+    pub(super) fn go_on_after(&mut self, before: &'static Ring) {
+        self.first = before.written();
+        self.begun.store(self.first, Ordering::Relaxed);
+        self.written.store(self.first, Ordering::Relaxed);
+        self.before = Some(before);
     }
 
     /// Adds a record. By the owner only, one at a time (IRQs masked).
@@ -63,9 +78,17 @@ impl Ring {
 
     /// At most `most` records, from number `from` on or the oldest that is left.
     pub fn read(&self, from: u64, most: usize) -> Read {
+        match self.before {
+            Some(before) if from < self.first => before.read(from, most),
+            _ => self.read_here(from, most),
+        }
+    }
+
+    fn read_here(&self, from: u64, most: usize) -> Read {
         let length = self.slots.len() as u64;
         let written = self.written();
-        let first = from.max(written.saturating_sub(length)).min(written);
+        let oldest = written.saturating_sub(length).max(self.first);
+        let first = from.max(oldest).min(written);
         let end = written.min(first + most as u64);
         let mut records: Vec<Record> = (first..end).map(|number| self.copy(number)).collect();
         if mutate("ring_reader_fence", true, false) {
@@ -109,6 +132,21 @@ mod tests {
         assert_eq!(read.records, [6, 7, 8, 9].map(record));
         assert_eq!(ring.read(10, 9).records, []);
         assert_eq!(ring.read(99, 9).first, 10, "not beyond what there is");
+    }
+
+    #[test]
+    fn a_ring_that_goes_on_leads_to_the_one_before() {
+        let short: &Ring = Box::leak(Box::new(Ring::new(4)));
+        (0..6).for_each(|number| short.push(record(number)));
+        let mut long = Ring::new(8);
+        long.go_on_after(short);
+        assert_eq!(long.read(6, 9).records, []);
+        (6..9).for_each(|number| long.push(record(number)));
+        let read = long.read(1, 9);
+        assert_eq!((read.first, read.records.len()), (2, 4), "0 and 1 are gone");
+        assert_eq!(long.read(6, 9).records, [6, 7, 8].map(record));
+        (9..20).for_each(|number| long.push(record(number)));
+        assert_eq!(long.read(6, 1).first, 12);
     }
 
     #[test]

@@ -1,84 +1,29 @@
-//! Spin lock, wait queue, mutex, observers. Two threads each: with three, loom tries schedules in
-//! which two of them spin for a lock for ever.
+//! Spin lock, wait queue, mutex, observers.
 
+use crate::harness::model;
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::sync::atomic::{
+    AtomicUsize,
+    Ordering::{AcqRel, Relaxed},
+};
 use loom::thread;
-use smp::sync::mutant;
 use smp::{
     Condvar, Event, Mutex, Observer, Observers, Semaphore, SpinLock, Timeout, Unsignal, WaitQueue,
 };
-use std::process::Command;
-
-fn search(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
-}
-
-/// Runs the ignored test `name` in a process of its own (loom cannot unwind out of a deadlock)
-/// and checks that it fails, and for the right reason.
-fn must_fail(name: &str, reason: &str) {
-    let program = std::env::current_exe().unwrap();
-    let run = Command::new(program)
-        .args([name, "--exact", "--ignored"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stderr) + String::from_utf8_lossy(&run.stdout);
-    assert!(!run.status.success(), "{name}: the model does not notice");
-    assert!(
-        text.contains(reason),
-        "{name} fails for another reason: {text}"
-    );
-}
-
-/// A model and its mutants: the model holds, and each mutant makes it fail as stated.
-macro_rules! model {
-    ($name:ident, $($mutant:ident: $reason:expr),*) => {
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn holds() {
-                search(super::$name);
-            }
-
-            $(
-                mod $mutant {
-                    use super::super::*;
-
-                    #[test]
-                    #[ignore = "fails by design"]
-                    fn run() {
-                        mutant::activate(stringify!($mutant));
-                        search($name);
-                    }
-
-                    #[test]
-                    fn fails() {
-                        let path = concat!(module_path!(), "::run");
-                        let (_, path) = path.split_once("::").unwrap();
-                        must_fail(path, $reason);
-                    }
-                }
-            )*
-        }
-    };
-}
-
 const RACE: &str = "Causality violation";
 const LOST: &str = "deadlock";
 
-model!(spin_lock_excludes, lock_relaxed: RACE, unlock_relaxed: RACE);
-model!(no_wake_is_lost, waker_unfenced: LOST, sleeper_unfenced: LOST);
-model!(the_node_comes_back, hand_back_relaxed: RACE);
-model!(mutex_excludes_and_wakes, mutex_unmarked: LOST, mutex_unlock_relaxed: RACE);
-model!(observers_miss_nothing, observer_unfenced: "missed", notifier_unfenced: "missed");
+model!(spin_lock_excludes within 3, lock_relaxed: RACE, unlock_relaxed: RACE);
+model!(no_wake_is_lost within 3, waker_unfenced: LOST, sleeper_unfenced: LOST);
+model!(a_wake_is_passed_on within 1, wake_kept: LOST);
+model!(the_node_comes_back within 3, hand_back_relaxed: RACE);
+model!(mutex_excludes_and_wakes within 3, mutex_unmarked: LOST, mutex_unlock_relaxed: RACE);
+model!(observers_miss_nothing within 3, observer_unfenced: "missed", notifier_unfenced: "missed");
 
-model!(semaphore_hands_over, semaphore_post_relaxed: RACE, semaphore_wakes_first: LOST);
-model!(a_pulse_releases_who_waits, event_round_unseen: LOST);
-model!(signal_meets_timeout, event_grant_dropped: "signals piled up");
-model!(notify_meets_wait, condvar_looks_late: LOST);
+model!(semaphore_hands_over within 3, semaphore_post_relaxed: RACE, semaphore_wakes_first: LOST);
+model!(a_pulse_releases_who_waits within 3, event_round_unseen: LOST);
+model!(signal_meets_timeout within 3, event_grant_dropped: "signals piled up");
+model!(notify_meets_wait within 3, condvar_looks_late: LOST);
 
 /// What was written before a post is there after the wait that took the permit.
 fn semaphore_hands_over() {
@@ -175,6 +120,39 @@ fn the_node_comes_back() {
         .0
         .wait_until(Some(0), || (shared.1.load(Relaxed) == 1).then_some(()));
     thread.join().unwrap();
+    assert!(shared.0.is_empty());
+}
+
+/// One wake for two waiters, the first of whom gives up at that moment: the other must have it.
+/// The others come when the first one is in the queue, which leaves fewer schedules to search.
+fn a_wake_is_passed_on() {
+    let shared = Arc::new((WaitQueue::new(), AtomicUsize::new(0)));
+    let take = |permits: &AtomicUsize| {
+        let taken = permits.compare_exchange(1, 0, AcqRel, Relaxed);
+        taken.ok().map(|_| ())
+    };
+    let (mut looks, mut others) = (0, None);
+    let condition = || {
+        looks += 1;
+        if looks == 2 {
+            let (waker, patient) = (shared.clone(), shared.clone());
+            let patient = thread::spawn(move || patient.0.wait(|| take(&patient.1)));
+            let waker = thread::spawn(move || {
+                waker.1.store(1, Relaxed);
+                waker.0.wake_one();
+            });
+            others = Some([patient, waker]);
+            thread::yield_now();
+        }
+        take(&shared.1)
+    };
+    // A deadline in a model is always over.
+    if shared.0.wait_until(Some(0), condition).is_ok() {
+        shared.1.store(1, Relaxed);
+        shared.0.wake_one();
+    }
+    let others = others.expect("the condition was looked at when queued");
+    others.into_iter().for_each(|other| other.join().unwrap());
     assert!(shared.0.is_empty());
 }
 

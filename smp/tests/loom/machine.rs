@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use loom::sync::atomic::Ordering::{Acquire, Release};
 
@@ -23,6 +23,10 @@ loom::thread_local! {
 
 pub struct Hardware {
     cpus: Vec<Lines>,
+    /// CPUs in a cluster.
+    cluster: usize,
+    /// Stands still while CPUs race.
+    now_ns: AtomicU64,
     /// A thread's saved registers: written by the switch away from it, read by the switch to it.
     /// Not atomic, so that loom sees a thread run before it was saved.
     contexts: Mutex<HashMap<*const Thread, Arc<UnsafeCell<u32>>>>,
@@ -64,13 +68,13 @@ impl Hardware {
 
 impl Platform for Hardware {
     fn topology(&self) -> Topology {
-        Topology::uniform(self.cpus.len(), 64)
+        Topology::uniform(self.cpus.len(), self.cluster)
     }
     fn cpu(&self) -> CpuId {
         CpuId::new(HERE.with(|here| here.get()))
     }
     fn now_ns(&self) -> u64 {
-        1
+        self.now_ns.load(Relaxed)
     }
     fn irq_save(&self) -> bool {
         false
@@ -106,8 +110,15 @@ pub struct Machine(pub Scheduler<Hardware>);
 impl Machine {
     /// `cpus` idle CPUs, none of which waits yet. The caller is CPU 0.
     pub fn new(cpus: usize) -> Arc<Self> {
+        Self::clustered(cpus, cpus)
+    }
+
+    /// The same in clusters of `cluster` CPUs.
+    pub fn clustered(cpus: usize, cluster: usize) -> Arc<Self> {
         let hardware = Hardware {
             cpus: (0..cpus).map(|_| Lines::new()).collect(),
+            cluster,
+            now_ns: AtomicU64::new(1),
             contexts: Mutex::default(),
         };
         let machine = Arc::new(Self(Scheduler::new(hardware)));
@@ -218,6 +229,14 @@ impl Machine {
         if self.0.current_id().tid == 0 {
             self.idle();
         }
+    }
+
+    /// The end of a quantum comes on CPU `cpu`.
+    pub fn tick(&self, cpu: usize) {
+        self.become_cpu(cpu);
+        self.0.platform().now_ns.fetch_add(10_000_000, Relaxed);
+        self.0.on_timer();
+        self.0.preempt_if_needed();
     }
 
     /// The CPU `thread` runs on.

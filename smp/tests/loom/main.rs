@@ -5,6 +5,7 @@
 #![cfg(loom)]
 
 mod blocking;
+mod clusters;
 mod handing_on;
 mod harness;
 mod inheritance;
@@ -12,4 +13,6 @@ mod machine;
 mod offline;
 mod parameters;
 mod scheduler;
+mod telling;
+mod timers;
 mod trace;

@@ -2,10 +2,10 @@
 //! and as many bytes. `RECORDS ` holds blocks as the kernel gave them, `THREADS ` the kernel's
 //! table of threads as text. Sections repeat, so that a recorder only ever appends.
 
-use crate::event::{RECORD_SIZE, What, decode};
-use common::records::Record;
+use common::records::Record as Line;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use trace_format::{Event as What, RECORD_SIZE, Record};
 
 pub const TITLE: &[u8; 16] = b"weft schedtrace\n";
 pub const RECORDS: &[u8; 8] = b"RECORDS ";
@@ -88,12 +88,16 @@ fn blocks(mut rest: &[u8], capture: &mut Capture) -> Result<(), String> {
         let ns =
             |ticks: u64| (u128::from(ticks) * 1_000_000_000 / u128::from(frequency.max(1))) as u64;
         let first = capture.events.len();
-        let decoded = records.chunks_exact(RECORD_SIZE).filter_map(decode);
-        capture.events.extend(decoded.map(|(ticks, what)| Event {
-            cpu,
-            ns: ns(ticks),
-            what,
-        }));
+        let (records, _) = records.as_chunks();
+        // Kinds that are not known here are of a later version.
+        let events = records.iter().map(Record::from_bytes).filter_map(|record| {
+            Some(Event {
+                cpu,
+                ns: ns(record.ticks()),
+                what: record.event()?,
+            })
+        });
+        capture.events.extend(events);
         if lost > 0 {
             let ns = capture.events.get(first).map_or(0, |event| event.ns);
             capture.lost.push(Lost {
@@ -109,10 +113,10 @@ fn blocks(mut rest: &[u8], capture: &mut Capture) -> Result<(), String> {
 
 fn threads(text: &str, capture: &mut Capture) {
     for line in text.lines() {
-        let record = Record::parse(line);
-        if let Some(tid) = record.number("tid") {
-            let name = record.text("name").unwrap_or("-").to_string();
-            let pid = record.number("pid").unwrap_or(0);
+        let line = Line::parse(line);
+        if let Some(tid) = line.number("tid") {
+            let name = line.text("name").unwrap_or("-").to_string();
+            let pid = line.number("pid").unwrap_or(0);
             capture.threads.insert(tid, Named { pid, name });
         }
     }
@@ -121,10 +125,9 @@ fn threads(text: &str, capture: &mut Capture) {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::event::tests::record;
 
     /// A file with one block per CPU, its records' times in microseconds.
-    pub fn file(blocks: &[(u32, u64, Vec<Vec<u8>>)], threads: &str) -> Vec<u8> {
+    pub fn file(blocks: &[(u32, u64, Vec<Record>)], threads: &str) -> Vec<u8> {
         let mut file = TITLE.to_vec();
         for (cpu, lost, records) in blocks {
             let mut block = BLOCK.to_vec();
@@ -132,7 +135,7 @@ pub mod tests {
             block.extend((records.len() as u32).to_le_bytes());
             block.extend(lost.to_le_bytes());
             block.extend(1_000_000_u64.to_le_bytes());
-            block.extend(records.concat());
+            block.extend(records.iter().flat_map(|record| record.to_bytes()));
             write_section(&mut file, RECORDS, &block).unwrap();
         }
         write_section(&mut file, THREADS, threads.as_bytes()).unwrap();
@@ -141,8 +144,8 @@ pub mod tests {
 
     #[test]
     fn blocks_are_merged_in_order_of_time() {
-        let one = vec![record(5, 6, 0, 0, 0, 0), record(9, 6, 0, 0, 0, 0)];
-        let two = vec![record(7, 6, 0, 0, 0, 0)];
+        let one = vec![What::IpiReceived.at(5), What::IpiReceived.at(9)];
+        let two = vec![What::IpiReceived.at(7)];
         let file = file(&[(0, 0, one), (1, 4, two)], "tid=3 pid=2 name=a_b x=1\n");
         let capture = parse(&file).unwrap();
         let order: Vec<_> = capture.events.iter().map(|e| (e.cpu, e.ns)).collect();
@@ -153,7 +156,7 @@ pub mod tests {
 
     #[test]
     fn damage_is_said() {
-        let whole = file(&[(0, 0, vec![record(5, 6, 0, 0, 0, 0)])], "");
+        let whole = file(&[(0, 0, vec![What::IpiReceived.at(5)])], "");
         assert!(parse(b"something else").is_err());
         assert!(parse(&whole[..whole.len() - 20]).is_err());
         let mut wrong = whole.clone();

@@ -3,9 +3,9 @@
 //! CPUs are one "process" with a track for what each runs and one for its interrupts; every real
 //! process has a track per thread. Wakes are flow arrows from CPU to CPU.
 
-use crate::event::What;
 use crate::timeline::{Flow, Gap, Kind, Moment, Slice, Timeline, Track};
 use common::json::Object;
+use trace_format::Event as What;
 
 /// The "process" of the CPUs and that of kernel threads: beyond all real ones (pids end at 2^20).
 const CPUS: u32 = 1 << 22;

@@ -7,7 +7,6 @@
 
 mod capture;
 mod chrome;
-mod event;
 mod record;
 mod timeline;
 

@@ -1,8 +1,8 @@
 //! Events in, tracks out: what each CPU ran and when, what each thread did, who woke whom.
 
 use crate::capture::{Capture, Event, Lost, Named};
-use crate::event::{Left, What};
 use std::collections::BTreeMap;
+use trace_format::{Event as What, Left};
 
 /// Something that lasts, on the track of a CPU or a thread.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,9 +144,9 @@ impl Builder {
                     self.threads.entry(tid).or_default().syscall = Some((*number, ns));
                 }
             }
-            What::SyscallExit { result, .. } => self.end_syscall(cpu, ns, *result),
+            What::SyscallExit { result, .. } => self.end_syscall(cpu, ns, *result as i64),
             What::Name { tid, name } => {
-                self.timeline.threads.entry(*tid).or_default().name = name.clone();
+                self.timeline.threads.entry(*tid).or_default().name = text(name);
             }
             What::Process { tid, pid } => {
                 self.timeline.threads.entry(*tid).or_default().pid = *pid;
@@ -154,7 +154,7 @@ impl Builder {
             other => self.timeline.moments.push(Moment {
                 cpu,
                 ns,
-                what: other.clone(),
+                what: *other,
             }),
         }
     }
@@ -245,25 +245,39 @@ impl Builder {
     }
 }
 
+/// A name as far as it goes.
+fn text(name: &[u8; 16]) -> String {
+    let end = name.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&name[..end.unwrap_or(name.len())]).into_owned()
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
     use crate::capture::{parse, tests::file};
-    use crate::event::tests::record;
+    use trace_format::Record;
+
+    fn switch(ticks: u64, from: u32, to: u32, left: Left) -> Record {
+        What::Switch { from, to, left }.at(ticks)
+    }
 
     /// CPU 0 runs thread 7, which wakes 8 onto CPU 1 and sleeps; 8 is still running at the end.
     pub fn two_cpus() -> Timeline {
         let zero = vec![
-            record(10, 1, 4, 0, 7, 0),
-            record(20, 2, 1, 8, 0, 0),
-            record(21, 5, 1, 0, 1, 0),
-            record(30, 1, 0, 7, 0, 0),
+            switch(10, 0, 7, Left::Idle),
+            What::Wake { tid: 8, target: 1 }.at(20),
+            What::IpiSent { target: 1, bits: 1 }.at(21),
+            switch(30, 7, 0, Left::Parked),
         ];
         let one = vec![
-            record(22, 7, 0, 0, 0, 0),
-            record(24, 8, 0, 0, 0, 0),
-            record(25, 1, 4, 0, 8, 0),
-            record(26, 9, 64, 0, 1, 0),
+            What::IrqEnter { intid: 0 }.at(22),
+            What::IrqExit { intid: 0 }.at(24),
+            switch(25, 0, 8, Left::Idle),
+            What::SyscallEnter {
+                number: 64,
+                argument: 1,
+            }
+            .at(26),
         ];
         let threads = "tid=7 pid=3 name=\"quoted\\\ntid=8 pid=3 name=b\n";
         build(&parse(&file(&[(0, 0, zero), (1, 2, one)], threads)).unwrap())
@@ -271,8 +285,11 @@ pub mod tests {
 
     #[test]
     fn nothing_is_claimed_to_run_across_a_gap() {
-        let before = vec![record(10, 1, 4, 0, 7, 0), record(12, 6, 0, 0, 0, 0)];
-        let after = vec![record(40, 1, 0, 9, 5, 0), record(50, 1, 0, 5, 0, 0)];
+        let before = vec![switch(10, 0, 7, Left::Idle), What::IpiReceived.at(12)];
+        let after = vec![
+            switch(40, 9, 5, Left::Parked),
+            switch(50, 5, 0, Left::Parked),
+        ];
         let file = file(&[(0, 0, before), (0, 100, after)], "");
         let timeline = build(&parse(&file).unwrap());
         let runs = timeline.slices.iter().filter(|s| s.track == Track::Cpu(0));

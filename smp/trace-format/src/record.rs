@@ -7,9 +7,7 @@
 //!   word 3   b
 //! ```
 
-use percpu::CpuId;
-
-use super::{Event, Left};
+use crate::{Event, Left};
 
 /// Bytes of a record, in memory and as programs read it (little endian).
 pub const RECORD_SIZE: usize = 32;
@@ -75,13 +73,12 @@ impl Event {
     /// Packs the event.
     #[inline(always)]
     pub fn at(self, ticks: u64) -> Record {
-        let cpu = |cpu: CpuId| cpu.index() as u32;
         let (tid, small, a, b) = match self {
             Event::Switch { from, to, left } => (from, left as u32, u64::from(to), 0),
-            Event::Wake { tid, target } => (tid, cpu(target), 0, 0),
-            Event::Steal { tid, victim } => (tid, cpu(victim), 0, 0),
-            Event::Migrate { tid, from } => (tid, cpu(from), 0, 0),
-            Event::IpiSent { target, bits } => (0, cpu(target), u64::from(bits), 0),
+            Event::Wake { tid, target } => (tid, target, 0, 0),
+            Event::Steal { tid, victim } => (tid, victim, 0, 0),
+            Event::Migrate { tid, from } => (tid, from, 0, 0),
+            Event::IpiSent { target, bits } => (0, target, u64::from(bits), 0),
             Event::IpiReceived => (0, 0, 0, 0),
             Event::IrqEnter { intid } | Event::IrqExit { intid } => (0, intid, 0, 0),
             Event::SyscallEnter { number, argument } => (0, number, argument, 0),
@@ -92,9 +89,7 @@ impl Event {
                 priority,
             } => (tid, u32::from(policy), u64::from(priority), 0),
             Event::Affinity { tid, cpus } => (tid, 0, cpus, 0),
-            Event::CpuOnline { cpu: which } | Event::CpuOffline { cpu: which } => {
-                (0, cpu(which), 0, 0)
-            }
+            Event::CpuOnline { cpu } | Event::CpuOffline { cpu } => (0, cpu, 0, 0),
             Event::Name { tid, name } => {
                 let word = |at: usize| {
                     name[at..at + 8]
@@ -113,6 +108,23 @@ impl Event {
 }
 
 impl Record {
+    /// As it stands in memory and in files.
+    pub fn from_bytes(bytes: &[u8; RECORD_SIZE]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        Self(core::array::from_fn(|index| {
+            u64::from_le_bytes(words[index])
+        }))
+    }
+
+    pub fn to_bytes(self) -> [u8; RECORD_SIZE] {
+        let mut bytes = [0; RECORD_SIZE];
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        for (bytes, word) in words.iter_mut().zip(self.0) {
+            *bytes = word.to_le_bytes();
+        }
+        bytes
+    }
+
     /// The counter when it happened.
     pub fn ticks(self) -> u64 {
         self.0[0]
@@ -122,18 +134,18 @@ impl Record {
     pub fn event(self) -> Option<Event> {
         let [_, head, a, b] = self.0;
         let small = (head >> 8) as u32 & ((1 << SMALL_BITS) - 1);
-        let (tid, cpu) = ((head >> 32) as u32, CpuId::new(small as usize));
+        let tid = (head >> 32) as u32;
         Some(match head as u8 {
             1 => Event::Switch {
                 from: tid,
                 to: a as u32,
                 left: left(small)?,
             },
-            2 => Event::Wake { tid, target: cpu },
-            3 => Event::Steal { tid, victim: cpu },
-            4 => Event::Migrate { tid, from: cpu },
+            2 => Event::Wake { tid, target: small },
+            3 => Event::Steal { tid, victim: small },
+            4 => Event::Migrate { tid, from: small },
             5 => Event::IpiSent {
-                target: cpu,
+                target: small,
                 bits: a as u32,
             },
             6 => Event::IpiReceived,
@@ -153,8 +165,8 @@ impl Record {
                 priority: a as u8,
             },
             12 => Event::Affinity { tid, cpus: a },
-            13 => Event::CpuOnline { cpu },
-            14 => Event::CpuOffline { cpu },
+            13 => Event::CpuOnline { cpu: small },
+            14 => Event::CpuOffline { cpu: small },
             15 => {
                 let mut name = [0; 16];
                 name[..8].copy_from_slice(&a.to_le_bytes());
@@ -179,13 +191,13 @@ fn left(number: u32) -> Option<Left> {
     .copied()
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_event_survives_packing() {
-        let cpu = CpuId::new(200);
+        let cpu = 200;
         let events = [
             Event::Switch {
                 from: 1 << 19,
@@ -234,6 +246,9 @@ mod tests {
             assert_eq!(event.kind() as u8, number);
             assert_eq!(event.at(77).event(), Some(event));
             assert_eq!(event.at(77).ticks(), 77);
+            let bytes = event.at(77).to_bytes();
+            assert_eq!(Record::from_bytes(&bytes), event.at(77));
+            assert_eq!(bytes[..9], [77, 0, 0, 0, 0, 0, 0, 0, number]);
         }
         assert_eq!(Record([0, 255, 0, 0]).event(), None);
     }
