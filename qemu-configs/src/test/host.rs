@@ -137,7 +137,7 @@ pub fn lints(report: &mut Report) {
         return report.skip("all crates", "cargo clippy is not installed");
     }
     let kernel = "-p kernel --bin weft --target aarch64-unknown-none-softfloat";
-    let programs = "--workspace --exclude brush --exclude sshd --exclude tests --all-targets";
+    let programs = "--workspace --exclude brush --exclude sshd --all-targets";
     for (name, folder, what) in [
         ("host", ".", "--workspace --all-targets"),
         ("kernel", ".", kernel),

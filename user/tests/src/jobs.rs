@@ -27,8 +27,8 @@ fn in_session(
         let _ = nix::unistd::close(pair.master.as_raw_fd()); // the parent's copy alone keeps it open
         crate::harness::status_of((|| {
             setsid()?;
-            // SAFETY: TIOCSCTTY takes an integer and no pointer.
             ensure_eq!(
+                // SAFETY: TIOCSCTTY takes an integer and no pointer.
                 unsafe { libc::ioctl(pair.slave.as_raw_fd(), libc::TIOCSCTTY, 0) },
                 0
             );
@@ -169,8 +169,8 @@ fn window_change_is_told() -> Outcome {
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    // SAFETY: TIOCSWINSZ reads one winsize.
     ensure_eq!(
+        // SAFETY: TIOCSWINSZ reads one winsize.
         unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) },
         0
     );

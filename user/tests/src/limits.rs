@@ -1,6 +1,6 @@
 //! Limits that hold, calls that do not exist, and programs that want too much.
 
-use crate::harness::{Outcome, Test, child, status_of, succeeds};
+use crate::harness::{Failure, Outcome, Test, child, status_of, succeeds};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::wait::waitpid;
@@ -20,8 +20,8 @@ pub const TESTS: &[Test] = &[
 
 fn unknown_call() -> Outcome {
     for number in [1_000, 100_000, i64::MAX] {
-        // SAFETY: there is no such call, so nothing happens.
         ensure_eq!(
+            // SAFETY: there is no such call, so nothing happens.
             Errno::result(unsafe { libc::syscall(number as libc::c_long) }),
             Err(Errno::ENOSYS)
         );
@@ -45,6 +45,31 @@ fn open_files() -> Outcome {
     Ok(())
 }
 
+/// Forks children, `most` at once, until that is refused; says how many there were, all of which
+/// have ended, and why there were not more. The calling process has one thread and no child.
+fn fork_until_refused(most: usize) -> Result<(usize, Option<Errno>), Failure> {
+    let (gate, release) = nix::unistd::pipe()?;
+    let (mut children, mut refused) = (0, None);
+    while refused.is_none() && children < most {
+        // SAFETY: says the caller.
+        match unsafe { fork() } {
+            Ok(ForkResult::Child) => {
+                drop(release);
+                let _ = nix::unistd::read(&gate, &mut [0]);
+                // SAFETY: ends this process and runs nothing else of it.
+                unsafe { libc::_exit(0) }
+            }
+            Ok(ForkResult::Parent { .. }) => children += 1,
+            Err(error) => refused = Some(error),
+        }
+    }
+    drop(release);
+    for _ in 0..children {
+        waitpid(None, None)?;
+    }
+    Ok((children, refused))
+}
+
 /// A table of a million descriptors is copied by each fork. Where there is no memory for one more,
 /// that is the caller's error and nobody else's.
 fn large_tables() -> Outcome {
@@ -59,27 +84,9 @@ fn large_tables() -> Outcome {
                 other => other.map(|()| SLOTS)?,
             };
             setrlimit(Resource::RLIMIT_NOFILE, slots, hard.max(slots))?;
-            let (gate, release) = nix::unistd::pipe()?;
             // SAFETY: a descriptor nobody else uses.
             Errno::result(unsafe { libc::dup2(0, slots as i32 - 1) })?;
-            let (mut children, mut refused) = (0, None);
-            while refused.is_none() && children < CHILDREN {
-                // SAFETY: this process has one thread.
-                match unsafe { fork() } {
-                    Ok(ForkResult::Child) => {
-                        drop(release);
-                        let _ = nix::unistd::read(&gate, &mut [0]);
-                        // SAFETY: ends this process and runs nothing else of it.
-                        unsafe { libc::_exit(0) }
-                    }
-                    Ok(ForkResult::Parent { .. }) => children += 1,
-                    Err(error) => refused = Some(error),
-                }
-            }
-            drop(release);
-            for _ in 0..children {
-                waitpid(None, None)?;
-            }
+            let (children, refused) = fork_until_refused(CHILDREN)?;
             ensure!(children > 0);
             ensure!(matches!(refused, None | Some(Errno::ENOMEM)));
             succeeds(child(|| 0)?)
@@ -94,27 +101,8 @@ fn fork_bomb() -> Outcome {
         status_of((|| {
             setrlimit(Resource::RLIMIT_NPROC, 40, 40)?;
             setuid(Uid::from_raw(60_123))?;
-            let (gate, release) = nix::unistd::pipe()?;
-            let mut children = 0;
-            let refused = loop {
-                // SAFETY: this process has one thread.
-                match unsafe { fork() } {
-                    Ok(ForkResult::Child) => {
-                        drop(release);
-                        let _ = nix::unistd::read(&gate, &mut [0]);
-                        // SAFETY: ends this process and runs nothing else of it.
-                        unsafe { libc::_exit(0) }
-                    }
-                    Ok(ForkResult::Parent { .. }) => children += 1,
-                    Err(error) => break error,
-                }
-                ensure!(children <= 40);
-            };
-            drop(release);
-            ensure_eq!(refused, Errno::EAGAIN);
-            for _ in 0..children {
-                waitpid(None, None)?;
-            }
+            let (_, refused) = fork_until_refused(41)?;
+            ensure_eq!(refused, Some(Errno::EAGAIN));
             Ok(())
         })())
     })?;

@@ -420,9 +420,9 @@ fn wrong_arguments() -> Outcome {
         Err(Errno::EINVAL)
     );
     ensure_eq!(map(0, usize::MAX / 2, anonymous), Err(Errno::ENOMEM));
-    // SAFETY: an address that is not aligned is refused.
     ensure_eq!(
-        Errno::result(unsafe { libc::munmap(1 as *mut c_void, PAGE) }),
+        // SAFETY: an address that is not aligned is refused.
+        Errno::result(unsafe { libc::munmap(std::ptr::without_provenance_mut(1), PAGE) }),
         Err(Errno::EINVAL)
     );
     Ok(())

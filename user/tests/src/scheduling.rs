@@ -323,8 +323,8 @@ fn attribute_sizes() -> Outcome {
             (size, set_attributes(0, &told, 0)),
             (size, Err(Errno::E2BIG))
         );
-        // SAFETY: the struct is alive; the kernel wrote to it.
         ensure_eq!(
+            // SAFETY: the struct is alive; the kernel wrote to it.
             unsafe { (&raw const told.size).read_volatile() },
             Attributes::SIZE
         );
@@ -334,8 +334,8 @@ fn attribute_sizes() -> Outcome {
         ..of_size(72)
     };
     ensure_eq!(set_attributes(0, &more, 0), Err(Errno::E2BIG));
-    // SAFETY: as above.
     ensure_eq!(
+        // SAFETY: as above.
         unsafe { (&raw const more.size).read_volatile() },
         Attributes::SIZE
     );

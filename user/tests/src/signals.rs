@@ -73,10 +73,9 @@ fn read_under_signal(flags: SaFlags) -> Result<nix::Result<usize>, crate::harnes
     let sender = child(|| {
         wait_until_asleep(parent);
         let _ = kill(parent, Signal::SIGUSR1);
-        while flags.contains(SaFlags::SA_RESTART) {
+        if flags.contains(SaFlags::SA_RESTART) {
             wait_until_asleep(parent);
             let _ = write(&writer, b"x");
-            break;
         }
         0
     })?;
@@ -153,8 +152,8 @@ fn alternate_stack() -> Outcome {
         ss_flags: 0,
         ss_size: stack.len(),
     };
-    // SAFETY: the stack is leaked, so it lives as long as the process.
     ensure_eq!(
+        // SAFETY: the stack is leaked, so it lives as long as the process.
         unsafe { libc::sigaltstack(&raw const description, std::ptr::null_mut()) },
         0
     );

@@ -125,8 +125,8 @@ fn window_size() -> Outcome {
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    // SAFETY: TIOCGWINSZ fills one winsize.
     ensure_eq!(
+        // SAFETY: TIOCGWINSZ fills one winsize.
         unsafe { libc::ioctl(pair.slave.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) },
         0
     );

@@ -97,7 +97,7 @@ fn thousand_at_once() -> Outcome {
         let gate = Arc::clone(&gate);
         thread::Builder::new()
             .stack_size(16 << 10)
-            .spawn(move || drop(gate.wait()))
+            .spawn(move || gate.wait().is_leader())
     };
     let threads: Vec<_> = (0..1_000).map(spawn).collect::<Result<_, _>>()?;
     gate.wait();

@@ -140,8 +140,8 @@ fn interval_timer() -> Outcome {
         it_value: every,
     };
     let started = Instant::now();
-    // SAFETY: the timer outlives the call, and the old one is not asked for.
     ensure_eq!(
+        // SAFETY: the timer outlives the call, and the old one is not asked for.
         unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) },
         0
     );

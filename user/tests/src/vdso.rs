@@ -145,8 +145,8 @@ fn resolution() -> Outcome {
     let resolution = clock(GETRES)?;
     ensure_eq!(ask(Some(resolution), libc::CLOCK_MONOTONIC), Ok(1));
     ensure_eq!(ask(Some(resolution), 99), Err(-libc::EINVAL));
-    // SAFETY: the result may be left out.
     ensure_eq!(
+        // SAFETY: the result may be left out.
         unsafe { resolution(libc::CLOCK_REALTIME, std::ptr::null_mut()) },
         0
     );
