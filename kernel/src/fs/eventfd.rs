@@ -8,14 +8,16 @@ use crate::wait::interruptible;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
-use smp::{Observers, SpinLock, WaitQueue};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
+use smp::{Observers, WaitQueue};
 
 /// The most the counter holds.
 const MAX: u64 = u64::MAX - 1;
 
 /// A counter: writes add to it, reads take it (or one, for a semaphore).
 pub struct EventFd {
-    count: SpinLock<u64>,
+    count: AtomicU64,
     semaphore: bool,
     readable: WaitQueue,
     writable: WaitQueue,
@@ -26,7 +28,7 @@ impl EventFd {
     /// An open counter. `flags` may hold `NONBLOCK`.
     pub fn open(initial: u64, semaphore: bool, flags: OpenFlags) -> Arc<OpenFile> {
         let file = Self {
-            count: SpinLock::new(initial),
+            count: AtomicU64::new(initial),
             semaphore,
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),
@@ -36,19 +38,17 @@ impl EventFd {
     }
 
     fn try_take(&self) -> Option<u64> {
-        let mut count = self.count.lock();
-        let taken = if self.semaphore { 1 } else { *count };
-        if *count == 0 {
-            return None;
-        }
-        *count -= taken;
-        Some(taken)
+        let taken = |count| if self.semaphore { 1 } else { count };
+        let take = |count| (count > 0).then(|| count - taken(count));
+        self.count
+            .fetch_update(AcqRel, Acquire, take)
+            .ok()
+            .map(taken)
     }
 
     fn try_add(&self, amount: u64) -> Option<()> {
-        let mut count = self.count.lock();
-        *count = count.checked_add(amount).filter(|&sum| sum <= MAX)?;
-        Some(())
+        let add = |count: u64| count.checked_add(amount).filter(|&sum| sum <= MAX);
+        self.count.fetch_update(AcqRel, Acquire, add).ok().map(drop)
     }
 }
 
@@ -96,7 +96,7 @@ impl File for EventFd {
     }
 
     fn poll(&self) -> PollEvents {
-        let count = *self.count.lock();
+        let count = self.count.load(Acquire);
         let mut events = PollEvents::empty();
         events.set(PollEvents::IN | PollEvents::RDNORM, count > 0);
         events.set(PollEvents::OUT | PollEvents::WRNORM, count < MAX);

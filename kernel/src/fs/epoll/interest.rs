@@ -1,19 +1,22 @@
 //! One epoll's interest in one open file.
 
-use super::Request;
 use super::ready_list::ReadyList;
+use super::{Request, Style};
 use crate::fs::file::{File, PollEvents};
 use crate::fs::open_file::OpenFile;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use smp::{Observer, SpinLock};
 
 /// Observes the file on behalf of the epoll.
 pub struct Interest {
     this: Weak<Interest>,
     file: Weak<OpenFile>,
-    request: SpinLock<Request>,
+    /// Events in the low half, style in the high one; with `data` changed and read under the lock
+    /// of the epoll's interests. Notifications look at the events alone.
+    wanted: AtomicU64,
+    data: AtomicU64,
     /// A one-shot that was reported.
     disarmed: AtomicBool,
     /// Whether it is on the ready list: set by whoever puts it there.
@@ -28,7 +31,8 @@ impl Interest {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             file: Arc::downgrade(file),
-            request: SpinLock::new(request),
+            wanted: AtomicU64::new(wanted_word(request)),
+            data: AtomicU64::new(request.data),
             disarmed: AtomicBool::new(false),
             queued: AtomicBool::new(false),
             retired: AtomicBool::new(false),
@@ -37,12 +41,21 @@ impl Interest {
     }
 
     pub(super) fn request(&self) -> Request {
-        *self.request.lock()
+        let wanted = self.wanted.load(Ordering::Acquire);
+        Request {
+            events: PollEvents::from_bits_truncate(wanted as u32),
+            style: Style::from_bits_truncate((wanted >> 32) as u32),
+            data: self.data.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) fn set_request(&self, request: Request) {
-        *self.request.lock() = request;
+        self.data.store(request.data, Ordering::Relaxed);
+        self.wanted.store(wanted_word(request), Ordering::Release);
         self.disarmed.store(false, Ordering::Release);
+        // Pairs with the fence of `Observers::notify`: either whoever makes the file ready sees the
+        // new request, or our caller, who looks at the file now, sees that it is ready.
+        fence(Ordering::SeqCst);
     }
 
     pub(super) fn disarm(&self) {
@@ -92,6 +105,10 @@ impl Observer for Interest {
             self.list.push(&this);
         }
     }
+}
+
+fn wanted_word(request: Request) -> u64 {
+    u64::from(request.events.bits()) | u64::from(request.style.bits()) << 32
 }
 
 /// The interests in one open file, which end with it.
