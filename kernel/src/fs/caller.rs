@@ -1,5 +1,6 @@
 //! Who asks for a file operation, and from where in the tree.
 
+use super::context::Places;
 use super::mount::{self, Location};
 use crate::process::credentials::Credentials;
 use alloc::sync::Arc;
@@ -8,8 +9,7 @@ use alloc::sync::Arc;
 #[derive(Clone)]
 pub struct Caller {
     pub credentials: Arc<Credentials>,
-    pub root: Location,
-    pub working_directory: Location,
+    pub places: Arc<Places>,
     pub umask: u16,
 }
 
@@ -20,10 +20,18 @@ impl Caller {
         let context = current.fs();
         Self {
             credentials: current.credentials(),
-            root: context.root(),
-            working_directory: context.working_directory(),
+            places: context.places(),
             umask: context.umask(),
         }
+    }
+
+    /// From here on the root is `base`, or the working directory.
+    pub fn confine(&mut self, base: Option<&Location>) {
+        let working_directory = self.places.working_directory.clone();
+        self.places = Arc::new(Places {
+            root: base.unwrap_or(&working_directory).clone(),
+            working_directory,
+        });
     }
 
     /// The kernel itself: everything is allowed, from the root of the tree.
@@ -31,8 +39,10 @@ impl Caller {
         let root = mount::root();
         Self {
             credentials: Arc::new(Credentials::root()),
-            working_directory: root.clone(),
-            root,
+            places: Arc::new(Places {
+                working_directory: root.clone(),
+                root,
+            }),
             umask: 0,
         }
     }

@@ -1,17 +1,23 @@
 //! A process's view of the file tree: root, working directory, umask (shared on `CLONE_FS`).
 
 use super::mount::Location;
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
-use smp::SpinLock;
+use smp::{Mutex, SpinLock};
 
-struct Places {
-    root: Location,
-    working_directory: Location,
+/// Where paths start.
+#[derive(Clone)]
+pub struct Places {
+    pub root: Location,
+    pub working_directory: Location,
 }
 
 /// Root, working directory and umask.
 pub struct FsContext {
-    places: SpinLock<Places>,
+    /// Replaced as a whole, so that a call takes one reference.
+    places: SpinLock<Arc<Places>>,
+    /// Held while the places are about to change.
+    changing: Mutex<()>,
     umask: AtomicU32,
 }
 
@@ -23,7 +29,8 @@ impl FsContext {
             root,
         };
         Self {
-            places: SpinLock::new(places),
+            places: SpinLock::new(Arc::new(places)),
+            changing: Mutex::new(()),
             umask: AtomicU32::new(0o022),
         }
     }
@@ -36,13 +43,26 @@ impl FsContext {
         self.places.lock().working_directory.clone()
     }
 
-    // What was there before is dropped after the lock is released.
+    pub fn places(&self) -> Arc<Places> {
+        self.places.lock().clone()
+    }
+
     pub fn set_root(&self, root: Location) {
-        let _old = core::mem::replace(&mut self.places.lock().root, root);
+        self.change(|places| places.root = root);
     }
 
     pub fn set_working_directory(&self, directory: Location) {
-        let _old = core::mem::replace(&mut self.places.lock().working_directory, directory);
+        self.change(|places| places.working_directory = directory);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Places)) {
+        let _changing = self.changing.lock();
+        let mut places = Places::clone(&self.places());
+        change(&mut places);
+        let (mut places, mut held) = (Arc::new(places), self.places.lock());
+        core::mem::swap(&mut *held, &mut places);
+        // What was there before is dropped after the lock is released.
+        drop(held);
     }
 
     pub fn umask(&self) -> u16 {
@@ -56,13 +76,9 @@ impl FsContext {
 
     /// A copy for fork(2).
     pub fn duplicate(&self) -> Self {
-        let places = self.places.lock();
-        let copy = Places {
-            root: places.root.clone(),
-            working_directory: places.working_directory.clone(),
-        };
         Self {
-            places: SpinLock::new(copy),
+            places: SpinLock::new(self.places()),
+            changing: Mutex::new(()),
             umask: AtomicU32::new(u32::from(self.umask())),
         }
     }

@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bitflags::bitflags;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use smp::SpinLock;
 
 /// The longest path (PATH_MAX, with its NUL).
@@ -39,8 +39,9 @@ pub struct Mount {
     /// The device or whatever else mount(2) was given as source.
     pub source: String,
     flags: AtomicU32,
-    /// How many mounts are on directories of this one: a walk skips the table when none is.
-    covered: AtomicUsize,
+    /// A bit for each directory of this one that another covers ([`bit`]): a walk looks into the
+    /// table of mounts only where one of them is. Changes with the table.
+    covered: AtomicU64,
 }
 
 impl Mount {
@@ -89,7 +90,7 @@ impl Location {
     /// The root of what is mounted here, or itself.
     pub fn cross(self) -> Location {
         let mut here = self;
-        while here.mount.covered.load(Ordering::Acquire) > 0
+        while here.mount.covered.load(Ordering::Acquire) & bit(here.node.id()) != 0
             && here.node.file_type() == FileType::Directory
         {
             match mounted_on(&here) {
@@ -192,6 +193,21 @@ fn mounted_on(place: &Location) -> Option<Arc<Mount>> {
         .cloned()
 }
 
+/// The bit of a node, which it shares with one in 64 others.
+fn bit(node: NodeId) -> u64 {
+    1 << (node.inode % 64)
+}
+
+/// `changed` has come into the table or left it: sets the bits of the mount it is on anew.
+fn note_covered(mounts: &[Arc<Mount>], changed: &Mount) {
+    let Some(place) = &changed.place else { return };
+    let on_it = mounts.iter().filter_map(|mount| mount.covers);
+    let bits = on_it
+        .filter(|(mount, _)| *mount == place.mount.id)
+        .fold(0, |bits, (_, node)| bits | bit(node));
+    place.mount.covered.store(bits, Ordering::Release);
+}
+
 /// All mounts, for /proc/mounts.
 pub fn all() -> Vec<Arc<Mount>> {
     MOUNTS.lock().clone()
@@ -218,7 +234,7 @@ pub fn detached(
     source: String,
 ) -> Arc<Mount> {
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    let (flags, covered) = (AtomicU32::new(0), AtomicUsize::new(0));
+    let (flags, covered) = (AtomicU32::new(0), AtomicU64::new(0));
     Arc::new(Mount {
         covers: place.as_ref().map(Location::name),
         id,
@@ -244,10 +260,8 @@ pub fn attach(
     }
     let mount = detached(file_system, root, place, source);
     let mut mounts = MOUNTS.lock();
-    if let Some(place) = &mount.place {
-        place.mount.covered.fetch_add(1, Ordering::Release);
-    }
     mounts.push(mount.clone());
+    note_covered(&mounts, &mount);
     drop(mounts);
     Ok(Location {
         node: mount.root.clone(),
@@ -273,9 +287,7 @@ pub fn detach(place: Location, lazy: bool) -> Result<()> {
         .position(|other| Arc::ptr_eq(other, &mount))
         .ok_or(Errno::EINVAL)?;
     let removed = mounts.remove(index);
-    if let Some(place) = &removed.place {
-        place.mount.covered.fetch_sub(1, Ordering::Release);
-    }
+    note_covered(&mounts, &removed);
     drop(mounts);
     Ok(())
 }

@@ -83,7 +83,7 @@ pub fn resolve(
     if path.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
-    let floor = base.unwrap_or(&caller.working_directory);
+    let floor = base.unwrap_or(&caller.places.working_directory);
     let start = rules.root_of(path, caller, floor)?.unwrap_or(floor);
     let walk = Walk {
         caller,
@@ -108,10 +108,10 @@ impl Rules {
         if path.first() != Some(&b'/') {
             return Ok(None);
         }
-        if self.beneath || self.no_crossing && caller.root.mount.id != floor.mount.id {
+        if self.beneath || self.no_crossing && caller.places.root.mount.id != floor.mount.id {
             return Err(Errno::EXDEV);
         }
-        Ok(Some(&caller.root))
+        Ok(Some(&caller.places.root))
     }
 }
 
@@ -235,7 +235,7 @@ impl Walk<'_> {
         if self.rules.beneath && self.here.same(self.floor) {
             return Err(Errno::EXDEV);
         }
-        self.jump(self.here.parent(&self.caller.root).cross())
+        self.jump(self.here.parent(&self.caller.places.root).cross())
     }
 
     /// Goes to a place that no name in a directory led to.

@@ -123,7 +123,7 @@ fn target_at(caller: &Caller, frame: &TrapFrame, first: usize, flags: u32) -> Re
         });
     }
     if dirfd as i32 == AT_FDCWD {
-        return Ok(Target::Place(caller.working_directory.clone()));
+        return Ok(Target::Place(caller.places.working_directory.clone()));
     }
     let file = files().get(dirfd as Fd)?;
     Ok(match file.opened() {

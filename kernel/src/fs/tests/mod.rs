@@ -7,6 +7,7 @@ mod synthetic;
 mod tmpfs;
 
 use super::caller::Caller;
+use super::context::Places;
 use super::mount;
 use super::node::{FileSystem, NewNode};
 use super::open_file::{OpenFile, OpenFlags};
@@ -28,8 +29,10 @@ fn caller() -> Caller {
     let credentials = Arc::new(Credentials::root());
     let caller = Caller {
         credentials,
-        root: root.clone(),
-        working_directory: root,
+        places: Arc::new(Places {
+            root: root.clone(),
+            working_directory: root,
+        }),
         umask: 0o022,
     };
     caller

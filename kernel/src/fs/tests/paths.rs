@@ -13,7 +13,7 @@ fn symlink(caller: &Caller, text: &str, path: &str) {
 }
 
 fn path_of(caller: &Caller, place: &Location) -> String {
-    String::from_utf8(place.path(&caller.root).unwrap()).unwrap()
+    String::from_utf8(place.path(&caller.places.root).unwrap()).unwrap()
 }
 
 fn find(caller: &Caller, path: &str) -> Result<String> {
@@ -176,6 +176,31 @@ fn searching_needs_permission() {
     assert_eq!(find(&user, "/secret/f"), Err(Errno::EACCES));
     assert_eq!(write(&user, "/new", b"").err(), Some(Errno::EACCES));
     assert!(write(&user, "/tmp/new", b"").is_ok());
+}
+
+/// More directories than a mount has bits to tell the covered ones: each is found covered, or not.
+#[test]
+fn every_one_of_many_mounts_is_crossed() {
+    let caller = caller();
+    let paths: Vec<_> = (0..70).map(|index| format!("/m{index}")).collect();
+    let place = |path: &String| caller.find(None, path.as_bytes(), true).unwrap();
+    let is_mount = |path: &String| place(path).is_mount_root();
+    for path in &paths {
+        mkdir(&caller, path).unwrap();
+    }
+    for path in &paths[2..] {
+        let inner = TmpFs::new("tmpfs", CAPACITY, 0o755);
+        mount::attach(inner.clone(), inner.root(), Some(place(path)), "m".into()).unwrap();
+    }
+    assert!(!paths[..2].iter().any(is_mount) && paths[2..].iter().all(is_mount));
+    for path in &paths[2..5] {
+        mount::detach(place(path), false).unwrap();
+    }
+    assert!(!paths[..5].iter().any(is_mount) && paths[5..].iter().all(is_mount));
+    for path in &paths[5..] {
+        mount::detach(place(path), false).unwrap();
+    }
+    assert!(!paths.iter().any(is_mount));
 }
 
 #[test]

@@ -82,9 +82,12 @@ fn names_are_listed_and_cannot_be_changed() {
     assert_eq!(caller.unlink(None, b"/made/count"), Err(Errno::EPERM));
     assert_eq!(read(&caller, "/made/none").err(), Some(Errno::ENOENT));
     let inner = caller.find(None, b"/made/inner", true).unwrap();
-    assert_eq!(inner.path(&caller.root).unwrap(), b"/made/inner");
+    assert_eq!(inner.path(&caller.places.root).unwrap(), b"/made/inner");
     assert_eq!(
-        inner.parent(&caller.root).path(&caller.root).unwrap(),
+        inner
+            .parent(&caller.places.root)
+            .path(&caller.places.root)
+            .unwrap(),
         b"/made"
     );
 }

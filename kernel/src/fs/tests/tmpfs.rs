@@ -156,7 +156,7 @@ fn directories_are_counted_and_removed_only_when_empty() {
             .err(),
         Some(Errno::ENOENT)
     );
-    assert_eq!(inside.path(&caller.root).err(), Some(Errno::ENOENT));
+    assert_eq!(inside.path(&caller.places.root).err(), Some(Errno::ENOENT));
 }
 
 #[test]
@@ -190,13 +190,13 @@ fn rename_moves_directories_but_not_into_themselves() {
     assert_eq!(rename(&caller, "/file", "/d"), Err(Errno::EISDIR));
     rename(&caller, "/d", "/x/full").unwrap();
     let moved = caller.find(None, b"/x/full/e", true).unwrap();
-    assert_eq!(moved.path(&caller.root).unwrap(), b"/x/full/e");
+    assert_eq!(moved.path(&caller.places.root).unwrap(), b"/x/full/e");
     assert_eq!((links(&caller, "/x"), links(&caller, "/x/full")), (3, 3));
     assert_eq!(
         caller
             .find(None, b"/x/full/e/../..", true)
             .unwrap()
-            .path(&caller.root)
+            .path(&caller.places.root)
             .unwrap(),
         b"/x"
     );
@@ -211,13 +211,13 @@ fn exchange_and_keep() {
     assert_eq!(both(RenameMode::KeepTarget), Err(Errno::EEXIST));
     both(RenameMode::Exchange).unwrap();
     let moved = caller.find(None, b"/tmp/f", true).unwrap();
-    assert_eq!(moved.path(&caller.root).unwrap(), b"/tmp/f");
+    assert_eq!(moved.path(&caller.places.root).unwrap(), b"/tmp/f");
     assert_eq!(read(&caller, "/d").unwrap(), b"f");
     assert_eq!(
         caller
             .find(None, b"/tmp/f/..", true)
             .unwrap()
-            .path(&caller.root)
+            .path(&caller.places.root)
             .unwrap(),
         b"/tmp"
     );

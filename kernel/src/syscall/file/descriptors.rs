@@ -48,7 +48,7 @@ fn open(
     // With RESOLVE_IN_ROOT an absolute path, too, starts at the directory.
     let base = base(dirfd, if in_root { b"" } else { path })?;
     if in_root {
-        caller.root = base.clone().unwrap_or(caller.working_directory.clone());
+        caller.confine(base.as_ref());
     }
     let file = caller.open_with(base.as_ref(), path, flags, mode & 0o7777, rules)?;
     files()

@@ -154,7 +154,7 @@ fn readlinkat(frame: &mut TrapFrame) -> Result<usize> {
 
 fn getcwd(frame: &mut TrapFrame) -> Result<usize> {
     let caller = Caller::current();
-    let mut path = caller.working_directory.path(&caller.root)?;
+    let mut path = caller.places.working_directory.path(&caller.places.root)?;
     path.push(0);
     if path.len() > frame.argument(1) {
         return Err(Errno::ERANGE);
