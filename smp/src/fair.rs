@@ -216,6 +216,17 @@ impl FairQueue {
         self.first().0
     }
 
+    /// Puts the running thread behind those that wait and are owed time: its request is due a slice
+    /// from now, after all that were made before, and it is not before the first of them.
+    pub fn step_back(&self, share: &mut Share) {
+        let slice = share.virtual_ns(share::slice_ns(self.len() + 1));
+        let first = match self.first_deadline() {
+            NOBODY => 0,
+            deadline => deadline,
+        };
+        share.step_behind(first.max(self.clock + slice));
+    }
+
     /// Those that wait here and could wait elsewhere, but are not offered.
     pub fn roamers(&self) -> &Roamers {
         &self.roamers
@@ -328,6 +339,7 @@ impl FairQueue {
 
     /// Moves the clock on: by what was served in `run_ns`, a part to each of the runnable by its
     /// weight; and if nobody is owed time then, to whoever will be next.
+    #[inline(always)]
     pub fn advance(&mut self, running: Option<&Share>, run_ns: u64) {
         if let Some(share) = running {
             self.clock += run_ns * UNIT / (self.weight() + share.weight());
@@ -335,12 +347,17 @@ impl FairQueue {
         self.admit();
         let owed = |share| self.is_eligible(share);
         if !running.is_some_and(owed) && self.first_deadline() == NOBODY {
-            let running = running.map_or(NOBODY, |share| share.start);
-            let least = self.least().0.min(running);
-            if least != NOBODY {
-                self.clock = self.clock.max(least);
-                self.admit();
-            }
+            self.catch_up(running.map_or(NOBODY, |share| share.start));
+        }
+    }
+
+    /// Nobody is owed time: moves the clock to whoever will be next, which may be the running
+    /// thread, that started at `running`.
+    fn catch_up(&mut self, running: u64) {
+        let least = self.least().0.min(running);
+        if least != NOBODY {
+            self.clock = self.clock.max(least);
+            self.admit();
         }
     }
 

@@ -77,6 +77,9 @@ impl Share {
 
     /// Real time until the present request is served.
     pub fn left_ns(&self) -> u64 {
+        if self.weight() == UNIT {
+            return self.left();
+        }
         (self.left() * self.weight()).div_ceil(UNIT)
     }
 
@@ -94,7 +97,7 @@ impl Share {
         }
     }
 
-    /// Lets everybody due up to `deadline` go first.
+    /// Lets everybody due by `deadline` go first.
     pub fn step_behind(&mut self, deadline: u64) {
         self.deadline = self.deadline.max(deadline + 1);
     }

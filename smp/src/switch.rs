@@ -13,7 +13,6 @@ use crate::checks::ledger;
 use crate::control_word::NEED;
 use crate::cpu::Tail;
 use crate::held::Held;
-use crate::ordered::NOBODY;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::runtime::Unparked;
@@ -146,16 +145,17 @@ impl<P: Platform> Owner<'_, P> {
             return forced || self.better_waits();
         }
         bump(&self.cpu.stats.yields, 1);
-        let first = self.local.fair.first_deadline();
+        let waits = self.local.waiting() > 0;
+        let fair = &self.local.fair;
         let priority = self.current_body(|body| {
-            if first != NOBODY {
-                body.share.step_behind(first);
+            if waits {
+                fair.step_back(&mut body.share);
             }
             body.goes_last = true;
             body.priority
         });
         match priority {
-            0 => self.local.waiting() > 0,
+            0 => waits,
             _ => self.local.realtime.top() >= priority,
         }
     }

@@ -157,3 +157,27 @@ fn an_idle_thread_gets_what_is_left_and_gives_way_at_once() {
         "share {share}, by weight 3 of 1027"
     );
 }
+
+/// A yield is a place behind all that wait: whoever comes waits for one turn of each at most.
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn those_that_yield_take_turns_with_a_newcomer() {
+    const TURN: u64 = 5 * US;
+    const OTHERS: u64 = 20;
+    let mut machine = Machine::new(1, 1);
+    for _ in 0..OTHERS {
+        let steps = vec![Step::Run(TURN), Step::Yield, Step::Repeat(u64::MAX)];
+        machine.spawn(spec(), steps);
+    }
+    for at in 1..50 {
+        machine.run_until(at * 7 * MS);
+        let newcomer = machine.spawn(
+            spec(),
+            vec![Step::Run(TURN), Step::Sleep(MS), Step::Run(US)],
+        );
+        machine.run_until((at + 1) * 7 * MS - 1);
+        let waited = newcomer.stats_at(machine.now()).wait_ns;
+        let bound = 2 * (OTHERS + 1) * (TURN + US);
+        assert!(waited <= bound, "waited {waited} ns twice, not {bound}");
+    }
+}
