@@ -121,15 +121,13 @@ impl CpuSet {
         CpuSet { words }
     }
 
-    /// From the bytes of a `cpu_set_t`, of any length; CPUs beyond [`MAX_CPUS`] are dropped.
-    pub fn from_bytes(bytes: &[u8]) -> CpuSet {
-        let mut set = CpuSet::EMPTY;
-        for (word, bytes) in set.words.iter_mut().zip(bytes.chunks(8)) {
-            let mut whole = [0; 8];
-            whole[..bytes.len()].copy_from_slice(bytes);
-            *word = u64::from_le_bytes(whole);
-        }
-        set
+    /// To be filled with the bytes of a `cpu_set_t`, of any length; CPUs beyond [`MAX_CPUS`] have
+    /// no place.
+    pub fn as_mut_bytes(&mut self) -> &mut [u8] {
+        const { assert!(cfg!(target_endian = "little"), "the bytes in order") };
+        let words = self.words.as_mut_ptr();
+        // SAFETY: these very words, borrowed as long as the result; any bytes make words.
+        unsafe { core::slice::from_raw_parts_mut(words.cast(), MAX_CPUS / 8) }
     }
 
     /// As the bytes of a `cpu_set_t`.
@@ -380,8 +378,12 @@ mod tests {
         let set = list("0,9,1023");
         let bytes = set.to_bytes();
         assert_eq!((bytes[0], bytes[1], bytes[127]), (1, 2, 0x80));
-        assert_eq!(CpuSet::from_bytes(&bytes), set);
-        assert_eq!(CpuSet::from_bytes(&bytes[..2]), list("0,9"));
+        let read = |length: usize| {
+            let mut set = CpuSet::EMPTY;
+            set.as_mut_bytes()[..length].copy_from_slice(&bytes[..length]);
+            set
+        };
+        assert_eq!((read(128), read(2)), (set, list("0,9")));
     }
 
     #[test]

@@ -160,6 +160,12 @@ impl Process {
         self.memory.lock().clone()
     }
 
+    /// What tells its address space from others, and nothing else; 0 once the process has exited.
+    pub fn memory_name(&self) -> usize {
+        let name = |memory: &Arc<AddressSpace>| Arc::as_ptr(memory).addr();
+        self.memory.lock().as_ref().map_or(0, name)
+    }
+
     pub(super) fn set_memory(
         &self,
         memory: Option<Arc<AddressSpace>>,

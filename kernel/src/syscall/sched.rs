@@ -79,17 +79,14 @@ fn limit_allows(task: &Task, nice: i8) -> bool {
     20 - i64::from(nice) <= task.process().rlimit(Resource::Nice).min(40) as i64
 }
 
-/// Bytes of a mask that are looked at: longer ones are cut, as the rest names no CPU.
-const MASK_LIMIT: usize = percpu::MAX_CPUS / 8;
-
 fn sched_setaffinity(registers: &mut TrapFrame) -> Result<usize> {
-    let mut mask = [0; MASK_LIMIT];
-    let bytes = &mut mask[..registers.argument(1).min(MASK_LIMIT)];
-    copy_in(registers.argument(2), bytes)?;
+    let mut set = CpuSet::EMPTY;
+    // Of a longer mask the rest names no CPU.
+    let length = registers.argument(1).min(percpu::MAX_CPUS / 8);
+    copy_in(registers.argument(2), &mut set.as_mut_bytes()[..length])?;
     // No thread has a negative number: here, unlike elsewhere, that is nothing special.
     let task = named(registers.argument(0)).map_err(|_| Errno::ESRCH)?;
     check_owner(&current(), &task)?;
-    let set = CpuSet::from_bytes(bytes);
     let done = task.thread().set_affinity(&set);
     done.map(|()| 0).map_err(|_| Errno::EINVAL)
 }

@@ -28,11 +28,14 @@ pub fn key(address: usize, shared: bool) -> Result<Key> {
     if address >= USER_END {
         return Err(Errno::EFAULT);
     }
-    let memory = current().memory();
-    if shared && let Some(physical) = memory.shared_word(address).map_err(|_| Errno::EFAULT)? {
-        return Ok(Key::Shared(physical.0));
+    let current = current();
+    if shared {
+        let found = current.memory().shared_word(address);
+        if let Some(physical) = found.map_err(|_| Errno::EFAULT)? {
+            return Ok(Key::Shared(physical.0));
+        }
     }
-    Ok(Key::Private(Arc::as_ptr(&memory).addr(), address))
+    Ok(Key::Private(current.process().memory_name(), address))
 }
 
 /// What ends a wait besides a wake.

@@ -5,12 +5,11 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use smp::{SpinLock, ThreadRef};
 
 /// What a futex is: a word of one address space, or of shared memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     /// Address space (by identity) and address.
     Private(usize, usize),
@@ -50,26 +49,16 @@ pub enum Withdrawn {
     TooLate,
 }
 
-/// FNV-1a: the keys are addresses, not adversaries' strings.
-#[derive(Default)]
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-}
-
-/// Spread evenly in all low bits.
+/// Spread evenly in all low bits. A multiplication for each word: the keys are addresses, not
+/// adversaries' strings. (The factor is 2^64 divided by the golden ratio, as Knuth has it.)
 pub fn hash(key: &Key) -> usize {
-    let hash = BuildHasherDefault::<Fnv>::default().hash_one(key);
-    (hash ^ hash >> 32) as usize
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (space, address) = match *key {
+        Key::Private(space, address) => (space as u64, address as u64),
+        Key::Shared(address) => (0, address),
+    };
+    let mixed = (space.wrapping_mul(FACTOR) ^ address).wrapping_mul(FACTOR);
+    (mixed >> 32) as usize
 }
 
 fn bucket_of(key: &Key) -> usize {
