@@ -10,7 +10,7 @@ use crate::trace;
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering::Relaxed;
 use mm::kernel_space::Stack;
-use percpu::{CpuId, preempt};
+use percpu::{CpuId, IrqGuard, preempt};
 use smp::{Doorway, KernelStack, Platform, Scheduler, SpawnError, Thread, Topology};
 use spin::Once;
 
@@ -105,7 +105,8 @@ impl Platform for Hardware {
 
     #[inline(always)]
     fn set_need_resched(&self, needed: bool) {
-        let masked = percpu::irq::mask();
+        // SAFETY: masked, as for most methods here.
+        let masked = unsafe { IrqGuard::assume() };
         if needed {
             preempt::request(&masked)
         } else {
@@ -115,7 +116,9 @@ impl Platform for Hardware {
 
     #[inline(always)]
     fn is_preemptible(&self) -> bool {
-        preempt::count(&percpu::irq::mask()) == 0
+        // SAFETY: masked, as for most methods here.
+        let masked = unsafe { IrqGuard::assume() };
+        preempt::count(&masked) == 0
     }
 
     fn before_switch(&self, _prev: &Thread, next: &Thread) {
@@ -129,8 +132,8 @@ impl Platform for Hardware {
     }
 
     #[inline(always)]
-    fn trace(&self, event: trace::Event) {
-        trace::record(event);
+    fn trace(&self, event: trace::Event, now_ns: u64) {
+        trace::record_at(event, now_ns);
     }
 
     #[inline(always)]

@@ -13,6 +13,7 @@ use core::ptr;
 use percpu::{CpuId, CpuSet};
 
 use crate::control_word::{NEED, WORK};
+use crate::cpu_mask::CpuMask;
 use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
@@ -103,9 +104,7 @@ impl<P: Platform> Owner<'_, P> {
     /// Asks those that hold threads of at least `priority` for this CPU to hand them on.
     fn ask_holders(&mut self, priority: u32) {
         let (sched, id) = (self.sched, self.id);
-        let ring = sched.map.clusters_from(id);
-        let holders = ring.flat_map(|c| sched.map.members(c, sched.holding.word(c), id));
-        for holder in holders.filter(|&cpu| cpu != id).take(MAX_LOOKS) {
+        for holder in sched.others_in(&sched.holding, id).take(MAX_LOOKS) {
             let holding = &sched.cpus[holder.index()].shared.holding;
             let urgent = holding.priority.load(Ordering::Relaxed) >= priority;
             if urgent && holding.to.lock().contains(id) {
@@ -132,9 +131,7 @@ impl<P: Platform> Owner<'_, P> {
 
     fn ask_for_posted(&mut self) {
         let (sched, id) = (self.sched, self.id);
-        let ring = sched.map.clusters_from(id);
-        let posted = ring.flat_map(|c| sched.map.members(c, sched.posted.word(c), id));
-        for holder in posted.filter(|&cpu| cpu != id).take(MAX_LOOKS) {
+        for holder in sched.others_in(&sched.posted, id).take(MAX_LOOKS) {
             self.ring(holder, WORK | NEED);
         }
     }
@@ -227,6 +224,19 @@ impl<P: Platform> Scheduler<P> {
         };
         let least = others.min_by_key(|&cpu| running(cpu))?;
         (self.running_priority(least) < u32::from(priority)).then_some(least)
+    }
+
+    /// The members of `mask` but `here`, the nearest first.
+    fn others_in<'a>(
+        &'a self,
+        mask: &'a CpuMask,
+        here: CpuId,
+    ) -> impl Iterator<Item = CpuId> + use<'a, P> {
+        let clusters = self.map.clusters_from(here);
+        let found = clusters.map(|cluster| (cluster, mask.word(cluster)));
+        let some = found.filter(|&(_, word)| word != 0);
+        let members = some.flat_map(move |(cluster, word)| self.map.members(cluster, word, here));
+        members.filter(move |&cpu| cpu != here)
     }
 
     fn anybody_idle(&self) -> bool {

@@ -5,7 +5,7 @@
 //! thread that is, for whoever finds its name in a contended lock; null on the stack of a CPU's
 //! idle thread. On the host, and in models, a name is an address.
 
-pub(crate) use imp::{adopt_stack, owner_of, token};
+pub(crate) use imp::{adopt_stack, on_this_stack, owner_of, token};
 
 /// Kernel stacks lie in blocks of this size, so aligned, and end with them.
 pub const STACK_BLOCK: usize = 1 << 16;
@@ -28,6 +28,13 @@ mod imp {
     /// Where the stack that `token` names says whose it is.
     fn note(token: usize) -> *const AtomicPtr<Thread> {
         ptr::with_exposed_provenance(token + STACK_BLOCK - STACK_TOP_RESERVED)
+    }
+
+    /// The calling thread, if it has [adopted](adopt_stack) its stack.
+    #[inline(always)]
+    pub(crate) fn on_this_stack() -> Option<ThreadRef> {
+        // SAFETY: it runs.
+        unsafe { owner_of(token()) }
     }
 
     /// The calling thread runs on its stack for the first time.
@@ -61,6 +68,10 @@ mod imp {
 
     pub(crate) fn adopt_stack(_thread: &ThreadRef) {}
 
+    pub(crate) fn on_this_stack() -> Option<ThreadRef> {
+        None
+    }
+
     /// # Safety
     /// The thread named is alive, and stays so until this returns.
     pub(crate) unsafe fn owner_of(token: usize) -> Option<ThreadRef> {
@@ -74,4 +85,8 @@ mod imp {
     pub(crate) use crate::parker::{owner_of, token};
 
     pub(crate) fn adopt_stack(_thread: &crate::ThreadRef) {}
+
+    pub(crate) fn on_this_stack() -> Option<crate::ThreadRef> {
+        None
+    }
 }

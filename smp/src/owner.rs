@@ -57,6 +57,15 @@ impl<P: Platform> Owner<'_, P> {
         self.now_ns = now_ns;
     }
 
+    /// Something happened, at the time of this action.
+    #[inline(always)]
+    pub fn trace(&mut self, event: Event) {
+        if self.sched.platform.is_tracing(event.kind()) {
+            let now = self.now();
+            self.sched.platform.trace(event, now);
+        }
+    }
+
     pub fn current(&self) -> &Thread {
         // SAFETY: the current thread of a CPU is alive until its tail has run elsewhere.
         unsafe { &*self.local.current }
@@ -92,7 +101,7 @@ impl<P: Platform> Owner<'_, P> {
                     target: cpu.into(),
                     bits,
                 };
-                self.sched.platform.trace(event);
+                self.trace(event);
                 self.race_point(RacePoint::Requested);
                 self.sched.platform.send_reschedule(cpu);
             }

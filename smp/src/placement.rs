@@ -41,10 +41,11 @@ impl<P: Platform> Owner<'_, P> {
             self.ring(target, WORK);
             target = self.sched.place(&thread, last, false);
         }
-        self.sched.platform.trace(Event::Wake {
+        let event = Event::Wake {
             tid: thread.tid(),
             target: target.into(),
-        });
+        };
+        self.trace(event);
         if target == self.id {
             self.arrive(thread);
         } else {
@@ -105,8 +106,12 @@ impl<P: Platform> Scheduler<P> {
 
     /// Claims the thread's last CPU if that is idle, else an idle one, nearest cluster first.
     fn claim_nearest(&self, thread: &Thread, last: CpuId) -> Option<CpuId> {
-        if self.may_use(thread, last) && self.idle.remove(&self.map, last) {
+        let usable = self.may_use(thread, last);
+        if usable && self.idle.remove(&self.map, last) {
             return Some(last);
+        }
+        if usable && thread.is_pinned() {
+            return None; // There is no other.
         }
         let affinity = thread.is_restricted().then(|| thread.affinity());
         self.probed(self.idle.lines_above());
@@ -124,9 +129,10 @@ impl<P: Platform> Scheduler<P> {
     ) -> Option<CpuId> {
         self.probed(1);
         let mut idle = self.idle.search(cluster) & self.online.word(cluster);
-        if idle != 0
-            && let Some(set) = affinity
-        {
+        if idle == 0 {
+            return None;
+        }
+        if let Some(set) = affinity {
             idle &= self.map.word_of(cluster, set);
         }
         let Place { cluster: own, bit } = self.map.place(last);

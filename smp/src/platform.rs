@@ -88,12 +88,12 @@ pub trait Platform: Send + Sync + 'static {
     /// other CPU runs or can pick either of them until the tail has run.
     unsafe fn switch(&self, prev: &Thread, next: &Thread);
 
-    /// Something happened on the calling CPU. Must be cheap: it is called on every switch.
+    /// Something happened on the calling CPU, when the clock showed `now_ns`, a moment ago (an
+    /// action of the scheduler reads it once). Must be cheap: it is called on every switch.
     #[inline(always)]
-    fn trace(&self, _event: Event) {}
+    fn trace(&self, _event: Event, _now_ns: u64) {}
 
-    /// Whether [`trace`](Self::trace) keeps events of this kind: asked before one that is dear to
-    /// make.
+    /// Whether [`trace`](Self::trace) keeps events of this kind: asked first.
     #[inline(always)]
     fn is_tracing(&self, _kind: Kind) -> bool {
         false

@@ -20,6 +20,7 @@ use crate::cpu::Cpu;
 use crate::cpu_mask::CpuMask;
 use crate::fair_server::RealtimeLimit;
 use crate::held::Held;
+use crate::identity;
 use crate::inbox::{Inbox, ReadyLink};
 use crate::offline::OfflineError;
 use crate::owner::Owner;
@@ -104,7 +105,7 @@ impl<P: Platform> Scheduler<P> {
     pub fn thread_main(&self) -> ! {
         self.finish_switch();
         let thread = self.current();
-        crate::identity::adopt_stack(&thread);
+        identity::adopt_stack(&thread);
         // SAFETY: the launch data belongs to the thread itself while it lives.
         let entry = thread
             .launch
@@ -204,7 +205,7 @@ impl<P: Platform> Scheduler<P> {
         if self.platform.is_tracing(kind) {
             let event = event();
             let were_unmasked = self.platform.irq_save();
-            self.platform.trace(event);
+            self.platform.trace(event, self.platform.now_ns());
             self.platform.irq_restore(were_unmasked);
         }
     }
@@ -245,6 +246,9 @@ impl<P: Platform> Scheduler<P> {
 
 impl<P: Platform> Runtime for Scheduler<P> {
     fn current(&self) -> ThreadRef {
+        if let Some(current) = identity::on_this_stack() {
+            return current;
+        }
         let were_unmasked = self.platform.irq_save();
         // SAFETY: the current thread is alive, and counted by the registry or as idle.
         let current = self.with_owner(|owner| unsafe { ThreadRef::share(owner.local.current) });
@@ -435,7 +439,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
     fn on_reschedule_ipi(&self) {
         self.with_owner(|owner| {
             bump(&owner.cpu.stats.ipis_received, 1);
-            owner.sched.platform.trace(Event::IpiReceived);
+            owner.trace(Event::IpiReceived);
             if owner.local.is_idle() {
                 return; // The idle loop looks by itself.
             }
@@ -467,7 +471,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
     fn cpu_online(&self, cpu: CpuId) {
         debug_assert_eq!(cpu, self.platform.cpu(), "a CPU announces itself");
         self.come_back();
-        self.platform.trace(Event::CpuOnline { cpu: cpu.into() });
+        self.trace_if(Kind::CpuOnline, || Event::CpuOnline { cpu: cpu.into() });
     }
 
     fn begin_offline(&self, cpu: CpuId) -> Result<(), OfflineError> {

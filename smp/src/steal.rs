@@ -37,6 +37,9 @@ impl<P: Platform> Owner<'_, P> {
             }
             sched.probed(1);
             let overloaded = sched.overloaded.search(cluster);
+            if overloaded == 0 {
+                continue;
+            }
             for victim in sched.map.members(cluster, overloaded, self.id) {
                 if victim == self.id || sched.idle.contains(&sched.map, victim) {
                     continue;
@@ -78,7 +81,7 @@ impl<P: Platform> Owner<'_, P> {
                 thread.body(|body| body.stolen = true);
                 bump(&self.cpu.stats.steals, 1);
                 let (tid, victim) = (thread.tid(), victim.into());
-                self.sched.platform.trace(Event::Steal { tid, victim });
+                self.trace(Event::Steal { tid, victim });
                 self.arrive(thread);
             }
         }

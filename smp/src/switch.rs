@@ -196,12 +196,13 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// For the trace and the ledger; the former thread is still current.
-    fn note_switch(&self, next: *const Thread, reason: Reason) {
+    fn note_switch(&mut self, next: *const Thread, reason: Reason) {
         // SAFETY: picked, hence alive until its own tail; or the idle thread.
         let next = unsafe { &*next };
         let (from, to) = (self.current().tid(), next.tid());
         let left = reason.left();
-        self.sched.platform.trace(Event::Switch { from, to, left });
+        let event = Event::Switch { from, to, left };
+        self.trace(event);
         if to != 0 {
             ledger::run(next, self.id);
         }
@@ -276,9 +277,9 @@ impl<P: Platform> Owner<'_, P> {
         bump(&self.cpu.stats.wait_ns, waited);
         if let Some(from) = moved {
             let (tid, from) = (self.current().tid(), from.into());
-            self.sched.platform.trace(Event::Migrate { tid, from });
             bump(&counters.migrations, 1);
             bump(&self.cpu.stats.migrations, 1);
+            self.trace(Event::Migrate { tid, from });
         }
         self.check_placement(waited_here, now);
     }

@@ -38,6 +38,10 @@ pub fn ticks() -> u64 {
     now_ns()
 }
 
+pub fn ticks_at(now_ns: u64) -> u64 {
+    now_ns
+}
+
 pub fn ticks_to_ns(ticks: u64) -> u64 {
     ticks
 }

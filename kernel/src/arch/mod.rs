@@ -26,7 +26,7 @@ pub use aarch64::{
     exception::enter_user_mode,
     random::random_word,
     stack::{owner, owner_of, set_owner},
-    timer::{frequency as ticks_per_second, now_ns, ns_per_tick, ticks, ticks_to_ns},
+    timer::{frequency as ticks_per_second, now_ns, ns_per_tick, ticks, ticks_at, ticks_to_ns},
     user_state::{FpState, UserState},
     usercopy, vdso,
 };
@@ -36,6 +36,6 @@ pub mod host;
 #[cfg(not(target_os = "none"))]
 pub use host::{
     Features, FpState, UserState, end, enter_user_mode, features, interrupt_cpu, now_ns,
-    ns_per_tick, owner, random_word, request_barrier, ticks, ticks_per_second, ticks_to_ns,
-    usercopy, vdso,
+    ns_per_tick, owner, random_word, request_barrier, ticks, ticks_at, ticks_per_second,
+    ticks_to_ns, usercopy, vdso,
 };

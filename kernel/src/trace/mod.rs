@@ -64,7 +64,13 @@ pub fn record(event: Event) {
     }
 }
 
-/// The same with IRQs in any state.
+/// Keeps an event of this CPU, of the time `now_ns`. IRQs masked.
+#[inline(always)]
+pub fn record_at(event: Event, now_ns: u64) {
+    keep(event.at(arch::ticks_at(now_ns)));
+}
+
+/// The same as `record` with IRQs in any state.
 pub fn record_unmasked(event: Event) {
     let _masked = percpu::irq::mask();
     record(event);

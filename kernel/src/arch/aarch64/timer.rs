@@ -62,6 +62,14 @@ pub fn ticks_to_ns(ticks: u64) -> u64 {
     ((u128::from(ticks) * u128::from(NS_PER_TICK.load(Ordering::Relaxed))) >> 32) as u64
 }
 
+/// The value of the counter that [`now_ns`] made `now_ns` of: rounded to the nearest.
+#[inline]
+pub fn ticks_at(now_ns: u64) -> u64 {
+    const HALF: u128 = 1 << 63;
+    let product = u128::from(now_ns) * u128::from(TICKS_PER_NS.load(Ordering::Relaxed));
+    ((product + HALF) >> 64) as u64
+}
+
 /// Raises this CPU's timer interrupt at `deadline_ns` (monotonic), at once if it has passed;
 /// `None` disarms.
 pub fn set_deadline(deadline_ns: Option<u64>) {
