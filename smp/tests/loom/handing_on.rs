@@ -1,6 +1,6 @@
 //! Threads that only their CPU can hand on, against CPUs that go idle or become less urgent.
 
-use smp::{CpuId, CpuSet, Phase, Policy, Runtime, ThreadRef, ThreadSpec};
+use smp::{CpuId, CpuSet, Params, Phase, Policy, Runtime, ThreadRef, ThreadSpec};
 
 use crate::harness::model;
 use crate::machine::Machine;
@@ -8,7 +8,9 @@ use crate::machine::Machine;
 const LOST: &str = "lost";
 const BREACH: &str = "breach";
 
-model!(priority_meets_push within 2,
+// A switch has a full fence of its own (`switch_fence`); a drop without a switch has not.
+model!(priority_meets_push within 2, hold_fence: LOST, no_pull: LOST);
+model!(lowering_meets_push within 2,
     hold_fence: LOST, drop_fence: LOST, no_pull: LOST);
 model!(restricted_meets_idle within 2,
     hold_fence: LOST, idle_fence: LOST, idle_asks_nobody: LOST);
@@ -42,11 +44,7 @@ pub fn running(machine: &Machine, on: &str, policy: Policy) -> ThreadRef {
 /// A real-time thread is queued where it must wait while another CPU drops below its priority.
 fn priority_meets_push() {
     let machine = Machine::new(2);
-    let moving = create(&machine, "0-1", Policy::Fifo(40));
-    machine.0.start(&moving);
-    machine.0.idle_look();
-    assert_eq!(machine.0.begin_park(None), None);
-    running(&machine, "0", Policy::Fifo(50));
+    let moving = sleeper_beside_urgent(&machine);
     machine.become_cpu(1);
     running(&machine, "1", Policy::Normal);
     running(&machine, "1", Policy::Fifo(60));
@@ -54,12 +52,40 @@ fn priority_meets_push() {
     let drops = machine.on(1, |m| assert_eq!(m.0.begin_park(None), None));
     machine.0.unpark(&moving);
     drops.join().unwrap();
+    assert_moves(&machine, &moving);
+}
+
+/// The same when what runs there is made less urgent.
+fn lowering_meets_push() {
+    let machine = Machine::new(2);
+    let moving = sleeper_beside_urgent(&machine);
+    machine.become_cpu(1);
+    let other = running(&machine, "1", Policy::Fifo(60));
+    machine.become_cpu(0);
+    let lower = |params| Params {
+        policy: Policy::Fifo(10),
+        ..params
+    };
+    let drops = machine.on(1, move |m| m.0.change_params(&other, &lower));
+    machine.0.unpark(&moving);
+    drops.join().unwrap();
+    assert_moves(&machine, &moving);
+}
+
+/// A real-time thread that sleeps, on CPU 0, where by now a more urgent one runs.
+fn sleeper_beside_urgent(machine: &Machine) -> ThreadRef {
+    let moving = create(machine, "0-1", Policy::Fifo(40));
+    machine.0.start(&moving);
+    machine.0.idle_look();
+    assert_eq!(machine.0.begin_park(None), None);
+    running(machine, "0", Policy::Fifo(50));
+    moving
+}
+
+fn assert_moves(machine: &Machine, moving: &ThreadRef) {
     machine.rest();
-    assert_eq!(
-        machine.runs_on(&moving),
-        Some(1),
-        "lost: an urgent thread waits"
-    );
+    let on = machine.runs_on(moving);
+    assert_eq!(on, Some(1), "lost: an urgent thread waits");
 }
 
 /// A restricted thread is queued where it must wait while a CPU that it may use goes idle.
