@@ -64,7 +64,7 @@ test: image build/bench/initramfs.cpio
 	@KERNEL_ELF=$(KERNEL_ELF) $(LAUNCH) test $(if $(ONLY),--only '$(ONLY)')
 
 # The scheduler's acceptance metrics, beside their targets and Linux. COUNT: one, kernel, four, wall,
-# crowd, storm; BENCHFLAGS: --record, --ours.
+# crowd, and the long storm; BENCHFLAGS: --record, --ours.
 bench-sched: build/Image build/bench/initramfs.cpio
 	@$(LAUNCH) bench-sched $(addprefix --,$(COUNT)) $(BENCHFLAGS)
 

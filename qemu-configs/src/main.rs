@@ -32,7 +32,8 @@ usage: launch COMMAND [OPTIONS]
   machines   list the machines
   bench      against Linux             [ROW...] (--one --four --wall --boot --ours --default-linux
                                         --twice --record)
-  bench-sched  the scheduler's metrics (--one --four --crowd)
+  bench-sched  the scheduler's metrics (--one --kernel --four --wall --crowd --storm
+                                        --ours --record)
   budget     lower budget.toml to today's costs (--reason TEXT raises)
   profile    instructions by function  (--elf KERNEL ROW --four --all)
   chaos      a storm on a disturbed scheduler, per CPU count   (--cpus N,N.. --secs S --seed N

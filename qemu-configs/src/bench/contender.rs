@@ -7,13 +7,10 @@ use crate::Result;
 use crate::test::guest::{Guest, Variant};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub const INITRD: &str = "build/bench/initramfs.cpio";
 pub const LINUX: &str = "build/linux";
-
-/// A boot that takes longer is ended. On a quiet computer none takes a tenth of it.
-const LIMIT: Duration = Duration::from_secs(900);
 
 /// A fair opponent: nothing that protects Linux from attacks Weft does not defend against.
 const TUNED: &str = "nokaslr kpti=off mitigations=off init_on_alloc=0 audit=0 \
@@ -131,7 +128,7 @@ impl Contender {
             Ok(guest) => guest,
             Err(why) => return (Figures::new(), Err(why)),
         };
-        guest.end_by = Some(Instant::now() + LIMIT);
+        guest.end_by = Some(Instant::now() + setting.limit());
         let end = guest.wait_for_end();
         (figures::read(&guest.serial), end)
     }

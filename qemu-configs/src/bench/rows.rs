@@ -3,6 +3,7 @@
 use crate::{Result, read_file};
 use serde::Deserialize;
 use std::path::Path;
+use std::time::Duration;
 
 /// The machines that a row can be measured on.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +71,7 @@ const SWITCHES: u32 = 10_000_000;
 impl Setting {
     /// Those of `make bench`, in the order of the page.
     pub const BENCH: [Self; 4] = [Self::One, Self::Four, Self::Wall, Self::Boot];
-    /// Those of `make bench-sched`.
+    /// Those of `make bench-sched`; the last one takes long, and runs only when it is named.
     pub const SCHED: [Self; 6] = [
         Self::One,
         Self::Kernel,
@@ -79,6 +80,16 @@ impl Setting {
         Self::Crowd,
         Self::Storm,
     ];
+
+    pub fn takes_long(self) -> bool {
+        self == Self::Storm
+    }
+
+    /// A boot that takes longer is ended. On a quiet computer none takes half of it.
+    pub fn limit(self) -> Duration {
+        let minutes = if self.takes_long() { 60 } else { 15 };
+        Duration::from_secs(minutes * 60)
+    }
 
     pub fn machine(self) -> &'static str {
         match self {

@@ -63,7 +63,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
         options.settings.push(setting);
     }
     if options.settings.is_empty() {
-        options.settings = Setting::SCHED.into();
+        let usual = Setting::SCHED.into_iter();
+        options.settings = usual.filter(|setting| !setting.takes_long()).collect();
     }
     Ok(options)
 }
