@@ -25,6 +25,10 @@ type Chunk = [AtomicPtr<Thread>; CHUNK];
 /// Numbers handed out when none is asked for start here: 1 is for whoever insists on it.
 const FIRST_TID: u32 = 2;
 
+/// Where numbers go round while most below are free, so that the table stays small: 256 KiB. Linux
+/// has its `pid_max` for that.
+const ROUND: u32 = 1 << 15;
+
 pub(crate) struct Registry {
     threads: Lock<Threads>,
     table: Box<[AtomicPtr<Chunk>]>,
@@ -38,13 +42,11 @@ struct Threads {
 
 impl Threads {
     fn free_tid(&mut self) -> Option<u32> {
-        for _ in FIRST_TID..TID_LIMIT {
+        let roomy = self.by_tid.len() < ROUND as usize / 2;
+        let end = if roomy { ROUND } else { TID_LIMIT };
+        for _ in FIRST_TID..end {
             let tid = self.next_tid;
-            self.next_tid = if tid + 1 == TID_LIMIT {
-                FIRST_TID
-            } else {
-                tid + 1
-            };
+            self.next_tid = if tid + 1 >= end { FIRST_TID } else { tid + 1 };
             if !self.by_tid.contains_key(&tid) {
                 return Some(tid);
             }
@@ -164,5 +166,21 @@ impl Drop for Registry {
                 drop(unsafe { Box::from_raw(entries) });
             }
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_round_before_the_table_is_large() {
+        let registry = Registry::new();
+        let mut threads = registry.threads.lock();
+        let numbers: Vec<u32> = (0..100_000).filter_map(|_| threads.free_tid()).collect();
+        assert_eq!(numbers.len(), 100_000);
+        assert!(numbers.iter().all(|tid| (FIRST_TID..ROUND).contains(tid)));
+        let soonest = numbers.iter().skip(1).position(|tid| *tid == numbers[0]);
+        assert_eq!(soonest, Some((ROUND - FIRST_TID) as usize - 1));
     }
 }

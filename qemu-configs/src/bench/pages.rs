@@ -54,20 +54,24 @@ fn section(setting: Setting, run: &Run, lines: &[Line], plot: &str) -> String {
     text + &reasons(lines)
 }
 
-/// Why rows are lost or above their target.
+/// Why rows are lost or above their target: each reason once, with its rows.
 fn reasons(lines: &[Line]) -> String {
-    let reason = |line: &Line| {
-        Some(format!(
-            "- *{}*: {}\n",
-            line.cells[0],
-            line.reason.as_ref()?
-        ))
-    };
-    let reasons: String = lines.iter().filter_map(reason).collect();
-    match reasons.is_empty() {
-        true => reasons,
-        false => format!("\nWhy, as `make profile` shows it:\n\n{reasons}"),
+    let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        let Some(reason) = &line.reason else { continue };
+        match found.iter_mut().find(|(text, _)| text == reason) {
+            Some((_, titles)) => titles.push(&line.cells[0]),
+            None => found.push((reason, vec![&line.cells[0]])),
+        }
     }
+    if found.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nWhy, as `make profile` shows it:\n\n".to_string();
+    for (reason, titles) in found {
+        text += &format!("- *{}*: {reason}\n", titles.join("; "));
+    }
+    text
 }
 
 /// `30 of 52 rows won with their target, 14 won, 8 lost.`

@@ -34,22 +34,39 @@ pub struct Row {
     pub target: Option<f64>,
     pub on: Vec<Setting>,
     /// Why the target is missed or the row lost, as a profile shows it.
+    #[serde(skip)]
     pub reason: Option<String>,
+}
+
+/// What several rows have in common.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    rows: Vec<String>,
+    text: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     row: Vec<Row>,
+    reason: Vec<Reason>,
 }
 
 /// The rows whose name starts with one of the words, or all.
 pub fn load(words: &[String]) -> Result<Vec<Row>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench.toml");
     let text = String::from_utf8(read_file(&path)?).map_err(|error| error.to_string())?;
-    let mut rows = toml::from_str::<File>(&text)
-        .map_err(|error| format!("{}: {error}", path.display()))?
-        .row;
+    let file: File =
+        toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut rows = file.row;
+    for Reason { rows: names, text } in file.reason {
+        for name in names {
+            let row = rows.iter_mut().find(|row| row.name == name);
+            let row = row.ok_or(format!("a reason names {name}, which is no row"))?;
+            row.reason = Some(text.clone());
+        }
+    }
     rows.retain(|row| words.is_empty() || words.iter().any(|word| row.name.starts_with(word)));
     match rows.is_empty() {
         true => Err(format!("no row is called {}", words.join(" or "))),

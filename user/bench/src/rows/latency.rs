@@ -7,6 +7,8 @@ use crate::peer::Peer;
 use crate::word::Word;
 use crate::{clock, window};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -119,14 +121,22 @@ fn fifo_lateness(rounds: usize) -> Outcome {
     let set =
         unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &priority) };
     nix::errno::Errno::result(set)?;
-    let nap = Duration::from_micros(50);
-    let late = |_| {
-        let due = clock::now() + nap.as_nanos() as u64;
-        thread::sleep(nap);
-        clock::now().saturating_sub(due) as f64
-    };
-    let lateness = window::around(|| (0..rounds).map(late).collect());
+    let late = |_| nap_until(now()? + Duration::from_micros(50));
+    let lateness: Result<_, Trouble> = window::around(|| (0..rounds).map(late).collect());
+    let lateness = lateness?;
     Ok(percentiles("", lateness))
+}
+
+/// Nanoseconds between a point in time and the moment when its sleeper knows that it has come.
+fn nap_until(due: Duration) -> Result<f64, Trouble> {
+    let absolute = ClockNanosleepFlags::TIMER_ABSTIME;
+    clock_nanosleep(ClockId::CLOCK_MONOTONIC, absolute, &TimeSpec::from(due))?;
+    Ok((now()?.saturating_sub(due)).as_nanos() as f64)
+}
+
+/// The clock that points in time are told by.
+fn now() -> Result<Duration, Trouble> {
+    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.into())
 }
 
 /// A process that computes until it is killed.
