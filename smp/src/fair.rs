@@ -218,6 +218,7 @@ impl FairQueue {
 
     /// Puts the running thread behind those that wait and are owed time: its request is due a slice
     /// from now, after all that were made before, and it is not before the first of them.
+    #[inline(always)]
     pub fn step_back(&self, share: &mut Share) {
         let slice = share.virtual_ns(share::slice_ns(self.len() + 1));
         let first = match self.first_deadline() {

@@ -37,6 +37,7 @@ impl Line {
         self.weight
     }
 
+    #[inline(always)]
     pub fn insert(&mut self, thread: UnsafeRef<Thread>, clock: u64) {
         let (eligible, weight) = body_of(&thread, |body| {
             body.share.eligible = body.share.start <= clock;
@@ -79,6 +80,7 @@ impl Line {
     }
 
     /// The first of the eligible; if nobody is, the one that will be next.
+    #[inline(always)]
     pub fn take_first(&mut self) -> Option<UnsafeRef<Thread>> {
         let first = self.eligible.take_first();
         let first = first.or_else(|| self.later.take_first())?;

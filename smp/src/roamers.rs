@@ -30,12 +30,17 @@ impl Roamers {
     }
 
     /// A thread is queued.
+    #[inline]
     pub fn add(&mut self, thread: &Thread, body: &mut Body) {
         if thread.is_pinned() || self.alone {
             return;
         }
         body.roams = true;
         self.count += 1;
+        self.extend(thread);
+    }
+
+    fn extend(&mut self, thread: &Thread) {
         self.to = self.to.union(&thread.affinity());
     }
 

@@ -18,7 +18,14 @@ use crate::{body::Body, control_word};
 
 impl<P: Platform> Owner<'_, P> {
     /// Serves what others asked for: threads sent here, changed parameters.
+    #[inline(always)]
     pub fn serve_requests(&mut self) {
+        if self.cpu.shared.control.is_requested() {
+            self.serve_until_none();
+        }
+    }
+
+    fn serve_until_none(&mut self) {
         while self.cpu.shared.control.is_requested() {
             // Before the drains: a sender that comes later asks anew.
             let early = mutate("drain_before_clear", false, true);
