@@ -15,6 +15,7 @@ mod setup;
 mod ssh;
 mod storms;
 mod terminal;
+mod trace;
 
 use crate::Result;
 use report::Report;

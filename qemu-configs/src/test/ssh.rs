@@ -511,6 +511,8 @@ fn schedtrace(system: &mut System) -> Outcome {
             format!("{sign} is missing in {text:.1000}"),
         )?;
     }
+    let whole = text.find("{\"displayTimeUnit").ok_or("no trace")?;
+    super::trace::check(&text[whole..])?;
     let script = "schedtrace record -o /tmp/t & until grep -q 1 /proc/weft/tracing; do :; done; \
                   schedtrace stop; wait; cat /proc/weft/tracing";
     let text = system.text(script)?;
