@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
@@ -116,12 +117,13 @@ fn bound_thread_goes_on() -> Outcome {
     Ok(())
 }
 
-/// Threads that compute with floating point, sleep and talk through a pipe, as CPUs come and go.
+/// Threads that compute with floating point, sleep, talk through a pipe and wait for timers, as CPUs
+/// come and go.
 fn nothing_stops() -> Outcome {
     let cpus = switchable();
     let _restore = Restore(cpus.clone());
     let stop = Arc::new(AtomicBool::new(false));
-    let bodies: [fn(usize) -> bool; 3] = [sums, naps, pipes];
+    let bodies: [fn(usize) -> bool; 4] = [sums, naps, pipes, timers];
     let count = bodies.len() * (cpus.len() + 1);
     let rounds: Arc<Vec<AtomicUsize>> = Arc::new((0..count).map(|_| AtomicUsize::new(0)).collect());
     let spawn = |index: usize| {
@@ -169,6 +171,31 @@ fn naps(index: usize) -> bool {
     let start = std::time::Instant::now();
     std::thread::sleep(nap);
     start.elapsed() >= nap
+}
+
+/// Long enough that a CPU may go meanwhile, with the timer.
+fn timers(_index: usize) -> bool {
+    let spec = libc::itimerspec {
+        it_interval: libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        },
+        it_value: libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 5_000_000,
+        },
+    };
+    // SAFETY: takes numbers.
+    let timer = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, 0) };
+    if timer < 0 {
+        return false;
+    }
+    // SAFETY: a descriptor that was just made.
+    let timer = unsafe { std::os::fd::OwnedFd::from_raw_fd(timer) };
+    // SAFETY: the structure is read only, and the old one is not asked for.
+    let armed =
+        unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &spec, std::ptr::null_mut()) } == 0;
+    armed && nix::unistd::read(&timer, &mut [0; 8]) == Ok(8)
 }
 
 fn pipes(_index: usize) -> bool {

@@ -342,9 +342,29 @@ fn stay_on(cpu: usize) -> Result<(), Errno> {
     nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set)
 }
 
+/// Real time without a limit as long as this lives: no owner gets to run because a hog must pause.
+struct Unlimited(String);
+
+impl Unlimited {
+    const PATH: &str = "/proc/sys/kernel/sched_rt_runtime_us";
+
+    fn new() -> Result<Self, Failure> {
+        let before = std::fs::read_to_string(Self::PATH)?;
+        std::fs::write(Self::PATH, "-1\n")?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Unlimited {
+    fn drop(&mut self) {
+        let _ = std::fs::write(Self::PATH, &self.0);
+    }
+}
+
 /// One CPU: an ordinary owner, a real-time hog, a more urgent waiter. The waiter is served while
 /// the hog still spins.
 fn hog_does_not_hold_up() -> Outcome {
+    let _unlimited = Unlimited::new()?;
     let word = Arc::new(Word::new(0));
     let [held, ready, served] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
     let (owned, holds) = (word.clone(), held.clone());

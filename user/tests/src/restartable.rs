@@ -21,6 +21,8 @@ pub const TESTS: &[Test] = &[
     ("rseq.wrong_signature_kills", section::wrong_signature_kills),
     ("membarrier.commands", commands),
     ("membarrier.orders", orders),
+    #[cfg(target_arch = "aarch64")]
+    ("membarrier.restarts_sections", section::membarrier_restarts),
 ];
 
 const SIGNATURE: u32 = 0xd428_bc00;
@@ -249,6 +251,39 @@ mod section {
         Ok(())
     }
 
+    /// membarrier restarts the sections of whoever runs. Nothing else ends this one: its thread has
+    /// a CPU of its own, if there are two.
+    pub fn membarrier_restarts() -> Outcome {
+        membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ, 0)?;
+        let shared = Arc::new((AtomicU32::new(0), AtomicBool::new(false)));
+        let (counted, cpus) = (shared.clone(), allowed()?);
+        let other = cpus[cpus.len() - 1];
+        let runner = std::thread::spawn(move || -> Result<(), Errno> {
+            let area = Area::default();
+            stay_on(other)?;
+            area.register()?;
+            while !counted.1.load(SeqCst) {
+                spin(&area, true);
+                counted.0.fetch_add(1, SeqCst);
+            }
+            area.unregister()
+        });
+        stay_on(cpus[0])?;
+        let (restarts, stop) = &*shared;
+        for round in 1..=20 {
+            // It may have been between two sections, or not begun.
+            while restarts.load(SeqCst) < round {
+                membarrier(PRIVATE_EXPEDITED_RSEQ, 0)?;
+            }
+        }
+        stop.store(true, SeqCst);
+        while !runner.is_finished() {
+            membarrier(PRIVATE_EXPEDITED_RSEQ, 0)?;
+        }
+        runner.join().map_err(|_| Failure("it panicked".into()))??;
+        Ok(())
+    }
+
     pub fn wrong_signature_kills() -> Outcome {
         let forked = child(|| {
             let area = Area::default();
@@ -283,6 +318,10 @@ const PRIVATE_EXPEDITED: i32 = 8;
 const REGISTER_PRIVATE_EXPEDITED: i32 = 16;
 const SYNC_CORE: i32 = 32;
 const REGISTER_SYNC_CORE: i32 = 64;
+#[cfg(target_arch = "aarch64")]
+const PRIVATE_EXPEDITED_RSEQ: i32 = 128;
+#[cfg(target_arch = "aarch64")]
+const REGISTER_PRIVATE_EXPEDITED_RSEQ: i32 = 256;
 
 fn commands() -> Outcome {
     let supported = membarrier(0, 0)? as i32;
