@@ -46,10 +46,13 @@ impl<P: Platform> Scheduler<P> {
         let affinity = thread.is_restricted().then(|| thread.affinity());
         for suits in [true, false] {
             for &cluster in order {
-                if demand.fits(self.map.capacity(cluster)) == suits
-                    && let Some(cpu) = self.claim_in(cluster, affinity.as_ref(), last)
-                {
-                    return Some(cpu);
+                if demand.fits(self.map.capacity(cluster)) != suits {
+                    continue;
+                }
+                self.probed(1);
+                let claimed = self.claim_in(cluster, affinity.as_ref(), last);
+                if claimed.is_some() {
+                    return claimed;
                 }
             }
         }

@@ -33,7 +33,7 @@ pub enum RacePoint {
     Claimed,
     /// Surplus is on the shelf; no idle CPU was told.
     Offered,
-    /// The idle bit is set; the second look has not been taken.
+    /// The idle bit is set; the CPU has not looked for surplus.
     Idling,
     /// Nothing was found; the CPU is not asleep yet.
     FallingAsleep,

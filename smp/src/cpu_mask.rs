@@ -9,6 +9,8 @@
 //! scheduler, at its tick at the latest (loom: `an_unlucky_search_is_mended`).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::array;
 
 use percpu::CpuId;
 
@@ -17,30 +19,58 @@ use crate::topology::{Map, Place};
 
 /// So many clusters are looked at one by one.
 const FEW: usize = 4;
+/// Words in a cache line.
+const LINE: usize = 16;
 
 /// One bit per CPU.
 pub(crate) struct CpuMask {
-    clusters: Box<[Word]>,
-    /// Empty if there are few clusters.
-    above: Box<[Word]>,
+    words: Arc<Words>,
+    /// Which of the masks that share the words.
+    index: usize,
 }
 
-/// A line of its own: neighbours write it often, others hardly.
-#[repr(align(128))]
-struct Word(AtomicU64);
+/// The words of masks that are searched together: those of one cluster share a cache line.
+struct Words {
+    clusters: Box<[Line]>,
+    /// Empty if there are few clusters.
+    above: Box<[Line]>,
+    masks: usize,
+}
 
-fn words(count: usize) -> Box<[Word]> {
-    (0..count).map(|_| Word(AtomicU64::new(0))).collect()
+/// A cache line: neighbours write it often, others hardly.
+#[repr(align(128))]
+struct Line([AtomicU64; LINE]);
+
+fn lines(count: usize) -> Box<[Line]> {
+    let line = || Line(array::from_fn(|_| AtomicU64::new(0)));
+    (0..count).map(|_| line()).collect()
+}
+
+impl Words {
+    fn new(map: &Map, masks: usize) -> Self {
+        let count = map.cluster_count();
+        let above = if count > FEW { count.div_ceil(64) } else { 0 };
+        Self {
+            clusters: lines(count),
+            above: lines((above * masks).div_ceil(LINE)),
+            masks,
+        }
+    }
 }
 
 impl CpuMask {
     pub fn new(map: &Map) -> Self {
-        let count = map.cluster_count();
-        let above = if count > FEW { count.div_ceil(64) } else { 0 };
-        Self {
-            clusters: words(count),
-            above: words(above),
-        }
+        let [mask] = Self::together(map);
+        mask
+    }
+
+    /// Masks that are searched together.
+    pub fn together<const N: usize>(map: &Map) -> [Self; N] {
+        let words = Arc::new(Words::new(map, N));
+        array::from_fn(|index| Self {
+            words: words.clone(),
+            index,
+        })
     }
 
     fn bit(map: &Map, cpu: CpuId) -> (usize, u64) {
@@ -48,28 +78,39 @@ impl CpuMask {
         (cluster, 1 << bit)
     }
 
+    /// The word above of 64 clusters and the bit of one.
+    #[inline]
+    fn above(&self, cluster: usize) -> Option<(&AtomicU64, u64)> {
+        let Words { above, masks, .. } = &*self.words;
+        let word = cluster / 64 * masks + self.index;
+        let line = above.get(word / LINE)?;
+        Some((&line.0[word % LINE], 1 << (cluster % 64)))
+    }
+
     /// Whether it is worth looking for members in a cluster.
     #[inline]
     pub fn may_have(&self, cluster: usize) -> bool {
-        let above = self.above.get(cluster / 64);
-        above.is_none_or(|word| word.0.load(Ordering::Acquire) >> (cluster % 64) & 1 != 0)
+        let above = self.above(cluster);
+        above.is_none_or(|(word, bit)| word.load(Ordering::Acquire) & bit != 0)
     }
 
-    /// Cache lines read to ask [`Self::may_have`] of every cluster.
+    /// Cache lines read to ask [`Self::may_have`] of every cluster, for all masks together.
     pub fn lines_above(&self) -> u64 {
-        self.above.len() as u64
+        self.words.above.len() as u64
     }
 
     /// The members in a cluster that may have some.
     pub fn search(&self, cluster: usize) -> u64 {
         match self.word(cluster) {
-            0 if !self.above.is_empty() => self.forget(cluster),
+            0 => self.forget(cluster),
             members => members,
         }
     }
 
     fn forget(&self, cluster: usize) -> u64 {
-        let (above, bit) = (&self.above[cluster / 64].0, 1 << (cluster % 64));
+        let Some((above, bit)) = self.above(cluster) else {
+            return 0;
+        };
         if above.load(Ordering::Relaxed) & bit == 0 {
             return 0;
         }
@@ -88,8 +129,13 @@ impl CpuMask {
         members
     }
 
+    #[inline]
+    fn members(&self, cluster: usize) -> &AtomicU64 {
+        &self.words.clusters[cluster].0[self.index]
+    }
+
     pub fn word(&self, cluster: usize) -> u64 {
-        self.clusters[cluster].0.load(Ordering::Acquire)
+        self.members(cluster).load(Ordering::Acquire)
     }
 
     pub fn contains(&self, map: &Map, cpu: CpuId) -> bool {
@@ -100,17 +146,17 @@ impl CpuMask {
     /// Adds a CPU; writes only if that changes anything.
     pub fn insert(&self, map: &Map, cpu: CpuId) {
         let (cluster, bit) = Self::bit(map, cpu);
-        if self.clusters[cluster].0.load(Ordering::Relaxed) & bit == 0 {
-            self.clusters[cluster].0.fetch_or(bit, Ordering::AcqRel);
+        let members = self.members(cluster);
+        if members.load(Ordering::Relaxed) & bit == 0 {
+            members.fetch_or(bit, Ordering::AcqRel);
         }
-        if let Some(above) = self.above.get(cluster / 64) {
-            let bit = 1 << (cluster % 64);
+        if let Some((above, bit)) = self.above(cluster) {
             // Pairs with the fence of `forget`.
             if mutate("insert_fence", true, false) {
                 fence(Ordering::SeqCst);
             }
-            if above.0.load(Ordering::Relaxed) & bit == 0 {
-                above.0.fetch_or(bit, Ordering::AcqRel);
+            if above.load(Ordering::Relaxed) & bit == 0 {
+                above.fetch_or(bit, Ordering::AcqRel);
             }
         }
     }
@@ -118,8 +164,9 @@ impl CpuMask {
     /// Removes a CPU; says whether this call did it. Of two that claim an idle CPU one wins.
     pub fn remove(&self, map: &Map, cpu: CpuId) -> bool {
         let (cluster, bit) = Self::bit(map, cpu);
-        self.clusters[cluster].0.load(Ordering::Relaxed) & bit != 0
-            && self.clusters[cluster].0.fetch_and(!bit, Ordering::AcqRel) & bit != 0
+        let members = self.members(cluster);
+        members.load(Ordering::Relaxed) & bit != 0
+            && members.fetch_and(!bit, Ordering::AcqRel) & bit != 0
     }
 
     /// `cpu` has published offers and shows itself: either this sees that a thief hid it, or the
@@ -166,7 +213,7 @@ mod tests {
         assert!(candidate() && mask.search(cluster) == 0);
         assert!(!candidate());
         mask.insert(&map, far);
-        assert!(candidate() && mask.lines_above() == 2);
+        assert!(candidate() && mask.lines_above() == 1);
     }
 
     #[test]

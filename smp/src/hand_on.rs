@@ -105,6 +105,7 @@ impl<P: Platform> Owner<'_, P> {
     fn ask_holders(&mut self, priority: u32) {
         let (sched, id) = (self.sched, self.id);
         for holder in sched.others_in(&sched.holding, id).take(MAX_LOOKS) {
+            sched.probed(1);
             let holding = &sched.cpus[holder.index()].shared.holding;
             let urgent = holding.priority.load(Ordering::Relaxed) >= priority;
             if urgent && holding.to.lock().contains(id) {
@@ -226,22 +227,34 @@ impl<P: Platform> Scheduler<P> {
         (self.running_priority(least) < u32::from(priority)).then_some(least)
     }
 
-    /// The members of `mask` but `here`, the nearest first.
+    fn anybody_idle(&self) -> bool {
+        self.probed(self.idle.lines_above());
+        let mut clusters = self.map.clusters_from(CpuId::new(0));
+        clusters.any(|cluster| {
+            let candidate = self.idle.may_have(cluster);
+            self.probed(u64::from(candidate));
+            candidate && self.idle.search(cluster) != 0
+        })
+    }
+
+    /// The members of `mask` but `here`, the nearest first. The mask is searched after
+    /// `overloaded` and with it: its first lines are here already.
     fn others_in<'a>(
         &'a self,
         mask: &'a CpuMask,
         here: CpuId,
     ) -> impl Iterator<Item = CpuId> + use<'a, P> {
         let clusters = self.map.clusters_from(here);
-        let found = clusters.map(|cluster| (cluster, mask.word(cluster)));
-        let some = found.filter(|&(_, word)| word != 0);
-        let members = some.flat_map(move |(cluster, word)| self.map.members(cluster, word, here));
+        let found = clusters.filter_map(move |cluster| {
+            let candidate = mask.may_have(cluster);
+            let word = if candidate { mask.search(cluster) } else { 0 };
+            (word != 0).then_some((cluster, word))
+        });
+        let members = found.flat_map(move |(cluster, word)| {
+            self.probed(mask.lines_above().min(1));
+            self.map.members(cluster, word, here)
+        });
         members.filter(move |&cpu| cpu != here)
-    }
-
-    fn anybody_idle(&self) -> bool {
-        let mut clusters = self.map.clusters_from(CpuId::new(0));
-        clusters.any(|cluster| self.idle.word(cluster) != 0)
     }
 
     /// Whether a CPU other than `here` that the thread may use is idle.
@@ -250,6 +263,10 @@ impl<P: Platform> Scheduler<P> {
         let idle = |cpu| cpu != here && self.idle.contains(&self.map, cpu);
         let mut clusters = self.map.clusters_from(here);
         clusters.any(|cluster| {
+            if !self.idle.may_have(cluster) {
+                return false;
+            }
+            self.probed(1);
             let word = self.idle.word(cluster) & self.map.word_of(cluster, &affinity);
             let mut members = self.map.members(cluster, word, here);
             members.any(idle)

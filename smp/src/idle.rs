@@ -6,6 +6,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::chaos::RacePoint;
+use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
@@ -33,7 +34,7 @@ impl<P: Platform> Scheduler<P> {
         self.reschedule(Reason::Idle);
     }
 
-    /// Commits to waiting for an interrupt; false: look again. IRQs masked.
+    /// Commits to waiting for an interrupt, right after a look; false: look again. IRQs masked.
     #[must_use = "do not wait after false"]
     pub fn begin_wait(&self) -> bool {
         self.with_owner(|owner| owner.prepare_sleep())
@@ -49,24 +50,48 @@ impl<P: Platform> Scheduler<P> {
 }
 
 impl<P: Platform> Owner<'_, P> {
+    /// Searches elsewhere for the next thread, once in each idle period: the CPU counts as idle
+    /// before it looks, so that whoever has surplus later tells it.
+    pub fn look_elsewhere(&mut self) -> Option<Held> {
+        let sched = self.sched;
+        if sched.cpus.len() == 1 || sched.idle.contains(&sched.map, self.id) {
+            return None;
+        }
+        let early = mutate("look_before_idle", false, true);
+        if early && let Some(next) = self.steal_next() {
+            return Some(next);
+        }
+        sched.idle.insert(&sched.map, self.id);
+        self.race_point(RacePoint::Idling);
+        // Pairs with the fence of `share_surplus`: either the owner of surplus sees this idle
+        // bit, or this CPU sees the offer now.
+        if mutate("idle_fence", true, false) {
+            fence(Ordering::SeqCst);
+        }
+        if !early && let Some(next) = self.steal_next() {
+            sched.idle.remove(&sched.map, self.id);
+            return Some(next);
+        }
+        self.ask_when_idle();
+        None
+    }
+
+    fn steal_next(&mut self) -> Option<Held> {
+        while self.steal() {
+            // What was stolen may have had to go on elsewhere.
+            let next = self.pick();
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    }
+
     /// Commits to waiting, unless there is something to do after all.
     pub fn prepare_sleep(&mut self) -> bool {
         let requested = self.cpu.shared.control.is_requested();
         if self.local.waiting() > 0 || requested || self.local.leaving {
             return false;
-        }
-        if self.sched.cpus.len() > 1 {
-            self.sched.idle.insert(&self.sched.map, self.id);
-            self.race_point(RacePoint::Idling);
-            // Pairs with the fence of `share_surplus`: either the owner of surplus sees this idle
-            // bit, or this CPU sees the offer now.
-            if mutate("idle_fence", true, false) {
-                fence(Ordering::SeqCst);
-            }
-            if mutate("no_second_look", true, false) && self.steal() {
-                return false;
-            }
-            self.ask_when_idle();
         }
         self.program_timer_exactly();
         if self.poll() {

@@ -1,5 +1,5 @@
-//! Where a thread that became ready goes: its last CPU if idle, an idle one near it, any idle
-//! one, else the last.
+//! Where a thread that became ready goes: to its waker's CPU or its last if idle, an idle one near
+//! that, any idle one, else the last.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -21,6 +21,19 @@ use crate::trace::Event;
 const MAX_COMPARED: usize = 16;
 
 impl<P: Platform> Owner<'_, P> {
+    /// Claims this CPU for a thread that last was on its memory node, if it is idle: that takes
+    /// no search and no interrupt.
+    fn claim_here(&self, thread: &Thread, last: CpuId) -> bool {
+        let Scheduler { map, idle, .. } = self.sched;
+        let near = !map.is_remote(self.id, map.place(last).cluster);
+        let free = self.local.is_idle() && self.local.waiting() == 0;
+        if !free || !near || !self.sched.is_plain() || !self.sched.may_use(thread, self.id) {
+            return false;
+        }
+        self.sched.probed(1);
+        idle.remove(map, self.id)
+    }
+
     /// Sends a READY thread, detached from any clock, to the CPU it should run on. `urgency` is
     /// NEED when it may go before what runs there, else 0. Says whether that is this CPU.
     pub fn dispatch(&mut self, thread: Held, urgency: u32) -> bool {
@@ -29,7 +42,10 @@ impl<P: Platform> Owner<'_, P> {
             settle(&thread); // Its policy decides where it goes.
         }
         let last = before.home();
-        let mut target = self.sched.place(&thread, last, urgency == 0);
+        let mut target = match self.claim_here(&thread, last) {
+            true => self.id,
+            false => self.sched.place(&thread, last, urgency == 0),
+        };
         self.race_point(RacePoint::Placed);
         // Whoever changes the parameters now sees the new home, or this sees the change.
         while thread.state.set_home(target).control() {
@@ -107,6 +123,7 @@ impl<P: Platform> Scheduler<P> {
     /// Claims the thread's last CPU if that is idle, else an idle one, nearest cluster first.
     fn claim_nearest(&self, thread: &Thread, last: CpuId) -> Option<CpuId> {
         let usable = self.may_use(thread, last);
+        self.probed(1);
         if usable && self.idle.remove(&self.map, last) {
             return Some(last);
         }
@@ -114,10 +131,17 @@ impl<P: Platform> Scheduler<P> {
             return None; // There is no other.
         }
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        self.probed(self.idle.lines_above());
-        let clusters = self.map.clusters_from(last);
-        let mut clusters = clusters.filter(|&cluster| self.idle.may_have(cluster));
-        clusters.find_map(|cluster| self.claim_in(cluster, affinity.as_ref(), last))
+        let mut clusters = self.map.clusters_from(last);
+        // Its own cluster's line is here already.
+        let own = clusters.next()?;
+        self.claim_in(own, affinity.as_ref(), last).or_else(|| {
+            self.probed(self.idle.lines_above());
+            let mut clusters = clusters.filter(|&cluster| self.idle.may_have(cluster));
+            clusters.find_map(|cluster| {
+                self.probed(1);
+                self.claim_in(cluster, affinity.as_ref(), last)
+            })
+        })
     }
 
     /// Claims an idle CPU of the cluster, `last` if it can be.
@@ -127,7 +151,6 @@ impl<P: Platform> Scheduler<P> {
         affinity: Option<&CpuSet>,
         last: CpuId,
     ) -> Option<CpuId> {
-        self.probed(1);
         let mut idle = self.idle.search(cluster) & self.online.word(cluster);
         if idle == 0 {
             return None;

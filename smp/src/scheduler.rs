@@ -72,16 +72,18 @@ impl<P: Platform> Scheduler<P> {
     /// A scheduler for the platform's CPUs, all offline. Allocates.
     pub fn new(platform: P) -> Self {
         let map = Map::new(&platform.topology());
+        // An idle CPU asks these three, one after the other.
+        let [overloaded, holding, posted] = CpuMask::together(&map);
         Self {
             cpus: (0..map.cpu_count())
                 .map(|cpu| Cpu::new(CpuId::new(cpu), map.cpu_count() == 1))
                 .collect(),
             online: CpuMask::new(&map),
             idle: CpuMask::new(&map),
-            overloaded: CpuMask::new(&map),
-            holding: CpuMask::new(&map),
+            overloaded,
+            holding,
             realtime_limit: RealtimeLimit::new(),
-            posted: CpuMask::new(&map),
+            posted,
             registry: Registry::new(),
             graveyard: Inbox::new(),
             reaper: spin::Once::new(),

@@ -40,19 +40,21 @@ impl<P: Platform> Owner<'_, P> {
             if overloaded == 0 {
                 continue;
             }
-            for victim in sched.map.members(cluster, overloaded, self.id) {
-                if victim == self.id || sched.idle.contains(&sched.map, victim) {
+            sched.probed(1);
+            let busy = overloaded & !sched.idle.word(cluster);
+            for victim in sched.map.members(cluster, busy, self.id) {
+                if victim == self.id {
                     continue;
                 }
                 if probes == MAX_PROBES {
                     return false;
                 }
                 probes += 1;
+                sched.probed(1);
                 let shelf = &sched.cpus[victim.index()].shared.shelf;
                 if sched.map.is_remote(self.id, cluster) && shelf.count() < REMOTE_SURPLUS {
                     continue;
                 }
-                sched.probed(1);
                 if self.rob(victim) {
                     return true;
                 }
@@ -63,6 +65,7 @@ impl<P: Platform> Owner<'_, P> {
 
     fn rob(&mut self, victim: CpuId) -> bool {
         let shared = &self.sched.cpus[victim.index()].shared;
+        self.sched.probed(1);
         let rich = shared.hints.nr_ready.load(Relaxed) >= RICH;
         let wanted = if rich { 2 } else { 1 };
         let mut taken = 0;

@@ -128,7 +128,7 @@ impl<P: Platform> Owner<'_, P> {
             self.leave();
             return None;
         }
-        let next = match self.pick_or_steal(stays) {
+        let next = match self.pick_or_look(stays) {
             Some(next) => next.into_raw(),
             None if stays || reason == Reason::Idle => {
                 self.leave();
@@ -160,12 +160,12 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
-    fn pick_or_steal(&mut self, stays: bool) -> Option<Held> {
+    fn pick_or_look(&mut self, stays: bool) -> Option<Held> {
         let picked = self.pick();
         if picked.is_some() || stays || self.local.leaving {
             return picked;
         }
-        self.steal().then(|| self.pick()).flatten()
+        self.look_elsewhere()
     }
 
     /// Makes `next` current and notes what the tail must do for the thread that was.

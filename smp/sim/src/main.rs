@@ -1,6 +1,6 @@
 //! `make sim`: the scheduler beside others on virtual machines, as tables and pictures.
 //!
-//! usage: sim [--seeds N] [--cpus N,N,...] [--out FOLDER]
+//! usage: sim [--seeds N] [--cpus N,N,...] [--out FOLDER] [--goals]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ struct Options {
     seeds: u64,
     sizes: Vec<usize>,
     out: PathBuf,
+    /// Only what the goals are about.
+    goals: bool,
 }
 
 fn main() -> ExitCode {
@@ -33,9 +35,14 @@ fn options() -> Result<Options, Box<dyn Error>> {
         seeds: 10,
         sizes: vec![4, 16, 64, 256, 1024],
         out: "build/simulation".into(),
+        goals: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
+        if name == "--goals" {
+            options.goals = true;
+            continue;
+        }
         let value = arguments
             .next()
             .ok_or(format!("{name}: a value is missing"))?;
@@ -46,7 +53,11 @@ fn options() -> Result<Options, Box<dyn Error>> {
                 options.sizes = sizes?;
             }
             "--out" => options.out = value.into(),
-            _ => return Err("usage: sim [--seeds N] [--cpus N,N,...] [--out FOLDER]".into()),
+            _ => {
+                return Err(
+                    "usage: sim [--seeds N] [--cpus N,N,...] [--out FOLDER] [--goals]".into(),
+                );
+            }
         }
     }
     let in_range = |cpus: &usize| (2..=percpu_limit()).contains(cpus);
@@ -63,7 +74,10 @@ fn percpu_limit() -> usize {
 fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&options.out)?;
     let started = Instant::now();
-    let cases = matrix::cases(&options.sizes);
+    let cases = match options.goals {
+        true => matrix::goals(),
+        false => matrix::cases(&options.sizes),
+    };
     let progress = |job: usize, jobs: usize| {
         if job.is_multiple_of((jobs / 20).max(1)) {
             let seconds = started.elapsed().as_secs();
@@ -77,6 +91,10 @@ fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
         sizes: options.sizes.clone(),
         seeds: options.seeds,
     };
+    print!("{}", results.goal_table());
+    if options.goals {
+        return Ok(());
+    }
     let text = format!(
         "# Simulation: the figures\n\nWritten by `make sim`, {} seeds; ± is half of the 95 % confidence \
          interval over them.\n`docs/simulation.md` says what they mean.\n\n{}",
@@ -86,7 +104,6 @@ fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
     std::fs::write(options.out.join("results.md"), text)?;
     results.pictures(&options.out)?;
     step(&options.out, matrix::typical(&options.sizes))?;
-    print!("{}", results.goal_table());
     let (runs, seconds) = (
         results.samples.len() as u64 * results.seeds,
         started.elapsed().as_secs(),

@@ -10,6 +10,22 @@ pub const NODES: [u32; 3] = [2, 4, 8];
 /// A broadcast to more CPUs than this costs the host more than it teaches.
 const BROADCAST_CPUS: usize = 16;
 
+/// Where the goals are set: CPUs and load in percent.
+pub const GOALS: [(usize, u32); 2] = [(64, 85), (1024, 95)];
+
+/// What the goals compare.
+pub fn goals() -> Vec<Case> {
+    let policies = [Kind::Weft, Kind::Central];
+    let cases = GOALS.iter().flat_map(|&(cpus, load)| {
+        policies.map(|policy| Case {
+            load: Load::Exponential(load),
+            cpus,
+            policy,
+        })
+    });
+    cases.collect()
+}
+
 /// Every case for machines of these sizes.
 pub fn cases(sizes: &[usize]) -> Vec<Case> {
     let mut cases = Vec::new();

@@ -46,7 +46,7 @@ impl Results {
 
     fn goals(&self) -> Vec<Goal> {
         let mut goals = Vec::new();
-        for (cpus, percent, limit) in [(64, 85, 3.0), (1024, 95, 4.0)] {
+        for ((cpus, percent), limit) in matrix::GOALS.into_iter().zip([3.0, 4.0]) {
             let load = Load::Exponential(percent);
             let mut add = |text: &str, reached, limit| {
                 let text = format!("{text}, {cpus} CPUs, load 0.{percent}");

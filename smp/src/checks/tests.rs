@@ -117,7 +117,8 @@ fn a_thread_on_a_forbidden_cpu_is_found() {
 /// CPU 1 sleeps; CPU 0 runs one thread while another waits for `wait_ns`.
 fn wait_beside_a_sleeper(is_findable: bool, wait_ns: u64) {
     let bench = bench();
-    assert!(bench.on(1).begin_wait());
+    bench.on(1).idle_look();
+    assert!(bench.begin_wait());
     if !is_findable {
         // The fault: it sleeps, and nobody can know.
         bench.idle.remove(&bench.map, CpuId::new(1));

@@ -146,10 +146,15 @@ impl Machine {
     /// A thread that runs on the calling CPU, which was idle.
     pub fn running(&self, only_on: Option<usize>) -> ThreadRef {
         let thread = self.create(only_on);
-        self.0.start(&thread);
-        self.0.idle_look();
-        assert_eq!(self.0.current(), thread);
+        self.run(&thread);
         thread
+    }
+
+    /// Starts `thread` on the calling CPU, which was idle.
+    pub fn run(&self, thread: &ThreadRef) {
+        self.0.start(thread);
+        self.0.idle_look();
+        assert_eq!(self.0.current(), *thread);
     }
 
     /// A thread that sleeps; it last ran on the calling CPU, which was idle and is again.

@@ -1,7 +1,7 @@
 //! The scheduler's protocols, each between two or three CPUs that run the real code.
 
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use smp::{CpuId, CpuSet, Phase, Runtime};
+use smp::{CpuId, CpuSet, Phase, Runtime, ThreadSpec};
 use std::sync::Arc;
 
 use crate::harness::model;
@@ -10,22 +10,24 @@ use crate::machine::Machine;
 const RACE: &str = "Causality violation";
 const LOST: &str = "lost";
 const BREACH: &str = "breach";
-/// The online checker is the first to notice.
-const TOKEN: &str = "scheduler check Token";
 
 model!(inbox_delivers within 2,
     inbox_push_relaxed: LOST, inbox_drain_relaxed: LOST, drain_before_clear: LOST);
 model!(idle_meets_wake within 3,
     sleep_by_store: LOST);
 model!(surplus_meets_idle within 3,
-    surplus_fence: LOST, idle_fence: LOST, no_second_look: LOST);
+    surplus_fence: LOST, idle_fence: LOST, look_before_idle: LOST);
 model!(park_meets_wake within 3,
-    tail_relaxed: RACE, wake_relaxed: RACE, tail_before_save: RACE);
+    wake_relaxed: RACE);
+model!(parked_runs_elsewhere within 3,
+    tail_relaxed: RACE, tail_before_save: RACE);
 model!(token_survives_preemption within 2,
     token_dropped_when_ready: LOST, token_relaxed: LOST, token_not_rewritten: LOST);
 model!(preempted_runs_elsewhere within 3, tail_before_save: RACE);
 model!(shelf_is_claimed_once within 2,
-    claim_by_store: TOKEN, claim_relaxed: RACE, publish_relaxed: RACE);
+    claim_by_store: RACE);
+model!(slot_brings_the_thread within 3,
+    claim_relaxed: RACE, publish_relaxed: RACE);
 model!(hiding_meets_offer within 3,
     hide_for_good: LOST, hide_fence: LOST, show_fence: LOST);
 model!(affinity_meets_steal within 3,
@@ -107,6 +109,26 @@ fn park_meets_wake() {
     assert!(machine.runs_on(&thread).is_some(), "lost: a wake");
 }
 
+/// The same with a CPU that has another thread to run: the woken one runs elsewhere, maybe before
+/// its registers are saved.
+fn parked_runs_elsewhere() {
+    let machine = Machine::new(3);
+    let thread = machine.running(None);
+    machine.0.start(&machine.create(Some(0)));
+    machine.become_cpu(1);
+    machine.idle();
+    machine.become_cpu(0);
+    let woken = thread.clone();
+    let waker = machine.on(2, move |m| {
+        m.0.unpark(&woken);
+        m.serve(1);
+    });
+    let _ = machine.0.begin_park(None);
+    waker.join().unwrap();
+    machine.rest();
+    assert!(machine.runs_on(&thread).is_some(), "lost: a wake");
+}
+
 /// A thread that looks for two conditions, is preempted and parks until both are true, and two
 /// wakers that each make one true. The conditions are relaxed: only the token brings them across.
 fn token_survives_preemption() {
@@ -179,8 +201,7 @@ fn hiding_meets_offer() {
     }
 }
 
-/// Surplus published while two thieves look, and claimed by its owner too. There is other surplus
-/// already, so that the slot alone brings the thread across.
+/// Surplus that two thieves look at, and that its owner takes back too.
 fn shelf_is_claimed_once() {
     let machine = Machine::new(3);
     let second = machine.blocked(None);
@@ -202,6 +223,28 @@ fn shelf_is_claimed_once() {
         assert_eq!(runs, 1, "lost, or runs twice");
     }
     assert_eq!(hog.phase(), Phase::Blocked);
+}
+
+/// A thief that looks already when surplus is published: its fence and the bit in the mask came
+/// before, so that the slot alone brings the thread across. That is urgent: the thief takes it
+/// rather than the other surplus, which the bit is about.
+fn slot_brings_the_thread() {
+    let machine = Machine::new(2);
+    let spec = ThreadSpec::new("urgent", || {}).nice(-20);
+    let urgent = machine.0.create(spec).unwrap();
+    machine.run(&urgent);
+    assert_eq!(machine.0.begin_park(None), None);
+    let patient = machine.blocked(None);
+    let _hog = machine.running(Some(0));
+    machine.0.unpark(&patient);
+    let woken = urgent.clone();
+    let owner = machine.on(0, move |m| m.0.unpark(&woken));
+    machine.become_cpu(1);
+    machine.idle();
+    owner.join().unwrap();
+    machine.rest();
+    let runs = [urgent, patient].map(|thread| machine.runs_on(&thread));
+    assert!(runs.contains(&Some(1)), "lost: a CPU is idle");
 }
 
 fn only(cpu: usize) -> CpuSet {
