@@ -7,12 +7,13 @@
 //! * [`policy`]: what a scheduler is to the machine; the real one and its rivals;
 //! * [`workload`]: what threads do and what comes from outside;
 //! * [`machine`]: CPUs that run threads under a policy, and what is measured meanwhile;
-//! * [`experiment`], [`plot`]: many machines, bands over seeds, pictures.
+//! * [`experiment`], [`plot`], [`report`], [`gallery`]: many machines, bands over seeds, pictures.
 #![cfg(not(loom))]
 
 pub mod calendar;
 pub mod costs;
 pub mod experiment;
+pub mod gallery;
 pub mod hardware;
 pub mod histogram;
 pub mod machine;

@@ -103,6 +103,7 @@ fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
     );
     std::fs::write(options.out.join("results.md"), text)?;
     results.pictures(&options.out)?;
+    results.gallery(&options.out)?;
     step(&options.out, matrix::typical(&options.sizes))?;
     let (runs, seconds) = (
         results.samples.len() as u64 * results.seeds,

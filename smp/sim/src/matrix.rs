@@ -6,6 +6,9 @@ use crate::policy::Kind;
 pub const LOADS: [u32; 5] = [50, 70, 85, 95, 99];
 pub const PINNED: [u32; 5] = [10, 30, 50, 70, 90];
 pub const NODES: [u32; 3] = [2, 4, 8];
+pub const LITTLE: [u32; 4] = [50, 70, 85, 95];
+/// Hogs for every two CPUs.
+pub const HOGS: [u32; 5] = [3, 4, 5, 6, 7];
 
 /// A broadcast to more CPUs than this costs the host more than it teaches.
 const BROADCAST_CPUS: usize = 16;
@@ -53,13 +56,13 @@ pub fn cases(sizes: &[usize]) -> Vec<Case> {
     {
         add(Load::Nodes(nodes), typical, &Kind::ALL);
     }
-    for load in [50, 85] {
+    for load in LITTLE {
         add(Load::BigLittle(load), typical, &Kind::ALL);
     }
     for pairs in [1, 4] {
         add(Load::Messages(pairs), typical.min(16), &Kind::ALL);
     }
-    for hogs in [3, 4] {
+    for hogs in HOGS {
         add(Load::Hogs(hogs), 4, &Kind::ALL);
     }
     for &cpus in sizes.iter().filter(|&&cpus| cpus <= 64) {

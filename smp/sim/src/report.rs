@@ -199,7 +199,9 @@ impl Results {
             )
         });
         text += &self.table("Moves to another node per wake, load 0.85", &nodes);
-        let little = [50, 85].map(|load| {
+        let nodes = nodes.map(|(name, load, cpus, _)| (name, load, cpus, Metric::DelayP999));
+        text += &self.table("Memory nodes: delay p99.9 in us, load 0.85", &nodes);
+        let little = matrix::LITTLE.map(|load| {
             by(
                 &format!("0.{load}"),
                 Load::BigLittle(load),
@@ -239,8 +241,14 @@ impl Results {
             &format!("Messages (per us and CPU) and interrupts (per wake), {small} CPUs"),
             &messages,
         );
-        let jain = [(3, "6 hogs"), (4, "8 hogs")]
-            .map(|(hogs, name)| by(name, Load::Hogs(hogs), 4, Metric::Jain));
+        let jain = matrix::HOGS.map(|hogs| {
+            by(
+                &format!("{} hogs", 2 * hogs),
+                Load::Hogs(hogs),
+                4,
+                Metric::Jain,
+            )
+        });
         text += &self.table("Fairness: Jain's index after 1 s on 4 CPUs", &jain);
         let urgent: Vec<_> = self
             .sizes
@@ -331,7 +339,7 @@ impl Results {
         plot::panels(&folder.join("workloads.svg"), &panels)
     }
 
-    fn panel(
+    pub(crate) fn panel(
         &self,
         title: &str,
         x_label: &'static str,
