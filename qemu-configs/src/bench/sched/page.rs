@@ -69,7 +69,7 @@ pub fn write(results: &Results, metrics: &[Metric]) -> Result<()> {
     let missed = metrics
         .iter()
         .zip(&measured)
-        .filter(|(_, measured)| !measured.met);
+        .filter(|(_, measured)| !measured.met && measured.ours.is_some());
     page += &list(
         "Why a target is missed",
         missed.map(|(metric, _)| metric),
@@ -79,10 +79,9 @@ pub fn write(results: &Results, metrics: &[Metric]) -> Result<()> {
 }
 
 fn row(metric: &Metric, measured: &Measured) -> String {
-    let verdict = if measured.met {
-        "met"
-    } else {
-        "🔴 **MISSED**"
+    let verdict = match verdict(measured) {
+        "MISSED" => "🔴 **MISSED**",
+        other => other,
     };
     format!(
         "| {} | {} | {} {} | {} | {} | {} | `{}` | {verdict} |\n",
@@ -121,7 +120,11 @@ fn list<'a>(
 }
 
 fn verdict(measured: &Measured) -> &'static str {
-    if measured.met { "met" } else { "MISSED" }
+    match measured {
+        Measured { met: true, .. } => "met",
+        Measured { ours: None, .. } => "not measured",
+        _ => "MISSED",
+    }
 }
 
 fn number(value: Option<f64>) -> String {
