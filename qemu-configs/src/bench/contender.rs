@@ -111,7 +111,8 @@ impl Contender {
             } else {
                 measured + 1
             };
-            let missing = |row: &&str| (row.to_string(), Entry::missing(&why));
+            let short = why.split(';').next().unwrap_or_default(); // without the serial line
+            let missing = |row: &&str| (row.to_string(), Entry::missing(short));
             figures.extend(left[measured..given_up].iter().map(missing));
             left = &left[given_up..];
             if left.is_empty() {
