@@ -15,7 +15,7 @@ usage: cpuctl               show the CPUs
        cpuctl on LIST       bring them back";
 
 fn main() -> ExitCode {
-    arguments::run("cpuctl", || {
+    arguments::run_tool("cpuctl", || {
         let words: Vec<String> = std::env::args().skip(1).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {

@@ -23,7 +23,7 @@ pub struct Options {
 }
 
 fn main() -> ExitCode {
-    arguments::run("cpustat", || {
+    arguments::run_tool("cpustat", || {
         let options = parse()?;
         match options.json || options.plain || !std::io::stdout().is_terminal() {
             true => plain::run(&options)?,

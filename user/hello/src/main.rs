@@ -1,5 +1,6 @@
 //! `hello COUNT DELAY_MS`: a line, a pause, a line: the smallest program that sleeps.
 
+use std::io::Write;
 use std::time::Duration;
 
 fn main() {
@@ -13,7 +14,13 @@ fn main() {
         [count, delay_ms, ..] => (count, delay_ms),
     };
     for round in 1..=count {
-        println!("hello {round}/{count} from process {}", std::process::id());
+        let line = format!(
+            "hello {round}/{count} from process {}\n",
+            std::process::id()
+        );
+        if std::io::stdout().write_all(line.as_bytes()).is_err() {
+            return; // nobody reads on
+        }
         if round < count {
             std::thread::sleep(Duration::from_millis(delay_ms));
         }

@@ -5,7 +5,7 @@ use common::{arguments, threads};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    arguments::run("kthreads", || {
+    arguments::run_tool("kthreads", || {
         let wanted: Vec<String> = std::env::args().skip(1).collect();
         if wanted.iter().any(|word| word.starts_with('-')) {
             return Err("usage: kthreads [NAME|TID...]".into());

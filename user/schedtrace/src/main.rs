@@ -22,7 +22,7 @@ usage: schedtrace record [-o FILE] [--syscalls] [-s SECONDS | COMMAND...]
   export   a file for ui.perfetto.dev or chrome://tracing";
 
 fn main() -> ExitCode {
-    arguments::run("schedtrace", || {
+    arguments::run_tool("schedtrace", || {
         let mut parser = lexopt::Parser::from_env();
         let word = parser.value().map_err(|_| USAGE)?;
         match word.to_string_lossy().as_ref() {

@@ -33,7 +33,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    arguments::run("stress", || {
+    arguments::run_tool("stress", || {
         let options = parse()?;
         if let Some(threads) = options.storm {
             return Ok(storm::run(&storm::Plan {

@@ -21,7 +21,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    arguments::run("taskset", || {
+    arguments::run_tool("taskset", || {
         let options = parse()?;
         match options.process {
             true => on_process(&options).map(|()| ExitCode::SUCCESS),
