@@ -42,25 +42,25 @@ impl Costs {
         refill_ns: [0; 3],
     };
 
-    /// From exact instruction counts on four CPUs, `make bench COUNT=one`:
+    /// From exact instruction counts, `make bench COUNT='one four'`:
     ///
     /// | row | instructions | gives |
     /// |---|---|---|
-    /// | `null-syscall` | 373 | a trap and return |
-    /// | `yield-switch` | 1,668 | switch = 1,668 - 373 |
-    /// | `futex-same` | 5,642 | wake = 5,642 / 2 - 2 x 373 - switch, the futex's own part in it |
-    /// | `nanosleep` | 2,448 | interrupt = 2,448 - wake - switch |
-    /// | `futex-wake` | 4,592 | send + latency = 4,592 - 373 - wake - interrupt - switch = 1,771 |
+    /// | `null-syscall` | 153 | a trap and return |
+    /// | `yield-switch` | 1,154 | switch = 1,154 - 153 |
+    /// | `futex-same` | 4,152 | wake = 4,152 / 2 - 2 x 153 - switch, the futex's own part in it |
+    /// | `nanosleep` | 2,496 | interrupt = 2,496 - wake - switch, the sleep's own part in it |
+    /// | `futex-wake` | 4,528 | send + latency = 4,528 - 153 - wake - interrupt - switch = 1,879 |
     ///
-    /// How 1,771 divides is an estimate, as are timer and claim (read off the code). Counting
+    /// How 1,879 divides is an estimate, as are timer and claim (read off the code). Counting
     /// instructions cannot see caches: probe, lock and refill are assumptions, of the size found
     /// on servers.
     pub const MEASURED: Self = Self {
-        interrupt_ns: 373,
-        wake_ns: 780,
-        switch_ns: 1_295,
+        interrupt_ns: 726,
+        wake_ns: 769,
+        switch_ns: 1_001,
         send_ns: 150,
-        latency_ns: 1_621,
+        latency_ns: 1_729,
         timer_ns: 60,
         probe_ns: 60,
         claim_ns: 200,
