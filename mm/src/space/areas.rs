@@ -64,17 +64,35 @@ impl Areas {
 
     /// As [`Self::prepare`] for taking `range` out, which needs nothing if no area is cut.
     pub fn prepare_take(&mut self, range: &Range<usize>) -> Result<(), OutOfMemory> {
-        let inside = |at: usize| self.find(at).is_some_and(|(start, _)| start < at);
-        match inside(range.start) || inside(range.end) {
-            true => self.prepare(),
-            false => Ok(()),
+        self.check_room(usize::from(self.splits_area(range)))?;
+        match self.cuts(range) {
+            0 => Ok(()),
+            _ => self.prepare(),
         }
+    }
+
+    /// Whether there may be `more` areas: Linux's rule, by which a change that cuts counts before
+    /// anything is joined.
+    pub fn check_room(&self, more: usize) -> Result<(), OutOfMemory> {
+        match self.len() + more <= MAX_AREAS {
+            true => Ok(()),
+            false => Err(OutOfMemory),
+        }
+    }
+
+    /// How many areas are cut in two when those of `range` are changed: none, one or two.
+    pub fn cuts(&self, range: &Range<usize>) -> usize {
+        usize::from(self.is_inside(range.start)) + usize::from(self.is_inside(range.end))
     }
 
     /// Whether taking `range` out would cut one area in two.
     pub fn splits_area(&self, range: &Range<usize>) -> bool {
         let around = self.find(range.start);
         around.is_some_and(|(start, area)| start < range.start && range.end < area.end)
+    }
+
+    fn is_inside(&self, at: usize) -> bool {
+        self.find(at).is_some_and(|(start, _)| start < at)
     }
 
     /// The area that holds `address`, and its start.

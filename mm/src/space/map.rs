@@ -1,14 +1,13 @@
 //! mmap and munmap.
 
 use super::area::Area;
-use super::areas::{MAX_AREAS, Removed, is_data};
+use super::areas::{Removed, is_data};
 use super::gather::Gather;
 use super::types::{Access, Backing, Locking, MapFlags, MapRequest, Placement, SpaceError};
 use super::{AddressSpace, Map};
 use crate::addr::{PAGE_SIZE, USER_START, page_down, page_up, user_pages};
 use crate::page_table::Entry;
 use crate::page_table::{Hole, free_tables, load, store, visit_pages};
-use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 impl AddressSpace {
@@ -62,9 +61,6 @@ impl AddressSpace {
     pub fn unmap(&self, start: usize, length: usize) -> Result<(), SpaceError> {
         let range = user_pages(start, length).ok_or(SpaceError::Invalid)?;
         let mut map = self.map.write();
-        if map.areas.len() >= MAX_AREAS && map.areas.splits_area(&range) {
-            return Err(SpaceError::NoMemory);
-        }
         map.areas.prepare_take(&range)?;
         let mut removed = Removed::default();
         self.remove(&mut map, range, &mut removed);
@@ -113,7 +109,7 @@ impl AddressSpace {
         let total = map.areas.pages * PAGE_SIZE + length - replaced;
         let data = || map.areas.data_pages() * PAGE_SIZE + length;
         let fits = total <= limits.address_space
-            && map.areas.len() < MAX_AREAS
+            && map.areas.check_room(1).is_ok()
             && (limits.data == usize::MAX || !is_data(area) || data() <= limits.data);
         if fits {
             Ok(())
@@ -153,28 +149,28 @@ impl AddressSpace {
     }
 
     /// Faults in what is mapped in `range`, writable private areas for writing.
-    pub(super) fn populate_mapped(&self, range: Range<usize>) -> Result<(), super::Fault> {
-        let parts: Vec<_> = {
-            let map = self.map.read();
-            let wanted = |area: &Area| match area.allows(Access::Write) && !area.is_shared() {
-                true => Some(Access::Write),
-                false => [Access::Read, Access::Execute]
-                    .into_iter()
-                    .find(|&access| area.allows(access)),
-            };
-            map.areas
-                .overlapping(range.clone())
-                .filter_map(|(start, area)| {
-                    Some((
-                        start.max(range.start)..area.end.min(range.end),
-                        wanted(area)?,
-                    ))
-                })
-                .collect()
+    pub(super) fn populate_mapped(&self, mut range: Range<usize>) -> Result<(), super::Fault> {
+        // Area by area, each as it is when its turn comes: faulting takes the map's lock.
+        while let Some((part, access)) = self.next_to_populate(range.clone()) {
+            range.start = part.end;
+            if let Some(access) = access {
+                self.populate(part.start, part.len(), access)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first part of `range` that is mapped, and how to touch it, if that is allowed at all.
+    fn next_to_populate(&self, range: Range<usize>) -> Option<(Range<usize>, Option<Access>)> {
+        let map = self.map.read();
+        let (start, area) = map.areas.overlapping(range.clone()).next()?;
+        let access = match area.allows(Access::Write) && !area.is_shared() {
+            true => Some(Access::Write),
+            false => [Access::Read, Access::Execute]
+                .into_iter()
+                .find(|&access| area.allows(access)),
         };
-        parts
-            .into_iter()
-            .try_for_each(|(part, access)| self.populate(part.start, part.len(), access))
+        Some((start.max(range.start)..area.end.min(range.end), access))
     }
 }
 

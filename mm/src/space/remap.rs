@@ -10,6 +10,10 @@ use crate::addr::{PAGE_SIZE, USER_START, page_up, user_pages};
 use crate::page_table::{Entry, Hole, free_tables, load, store, visit_pages};
 use core::ops::{ControlFlow, Range};
 
+/// Areas that a move may add: two ends where it leaves, one where it arrives. Linux asks for them
+/// whether or not they are needed.
+const MOVED: usize = 3;
+
 impl AddressSpace {
     /// Resizes the mapping at `start` from `old_length` to `new_length` bytes; returns where it
     /// is now. `old_length` 0 (a second mapping of shared pages) is not offered.
@@ -25,6 +29,8 @@ impl AddressSpace {
             .filter(|&length| length > 0)
             .ok_or(SpaceError::Invalid)?;
         let mut map = self.map.write();
+        let shrinks = length <= old.len() && !matches!(to, RemapTo::Fixed(_));
+        map.areas.check_room(if shrinks { 1 } else { MOVED })?;
         map.areas.prepare()?;
         map.generation += 1;
         let mut removed = Removed::default();
