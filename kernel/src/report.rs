@@ -57,7 +57,7 @@ pub fn threads() {
     print(format_args!(
         "\n  tid.gen  cpu  phase    class           run ms  wait ms  switches  moved  stack  name\n"
     ));
-    smp::threads().iter().for_each(line);
+    smp::threads().for_each(|thread| line(&thread));
 }
 
 fn line(thread: &ThreadRef) {
@@ -83,15 +83,14 @@ fn line(thread: &ThreadRef) {
 /// The threads of that name, or the one of that number, and where each waits.
 pub fn threads_named(wanted: &str) {
     let is_wanted =
-        |thread: &&ThreadRef| thread.name() == wanted || wanted.parse() == Ok(thread.tid());
-    let all = smp::threads();
-    let mut found = all.iter().filter(is_wanted).peekable();
+        |thread: &ThreadRef| thread.name() == wanted || wanted.parse() == Ok(thread.tid());
+    let mut found = smp::threads().filter(is_wanted).peekable();
     if found.peek().is_none() {
         return print(format_args!("\nno thread {wanted}\n"));
     }
     print(format_args!("\n"));
     for thread in found {
-        line(thread);
+        line(&thread);
         print(format_args!("  affinity {}\n", thread.affinity()));
         if matches!(thread.phase(), Phase::Blocked | Phase::Ready) {
             stack::of_switched_out(thread.context().load(Ordering::Relaxed), |address| {

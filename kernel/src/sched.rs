@@ -5,7 +5,7 @@ use crate::arch::aarch64::{cpu, gic, stack, timer};
 use crate::hotplug;
 use crate::irq::sgi;
 use crate::machine;
-use crate::process;
+use crate::process::{self, backlog::Counted};
 use crate::trace;
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering::Relaxed;
@@ -15,6 +15,12 @@ use smp::{Doorway, KernelStack, Platform, Scheduler, SpawnError, Thread, Topolog
 use spin::Once;
 
 struct Hardware;
+
+/// What a thread owns of memory, for as long as it is not reaped.
+struct OwnedStack {
+    stack: Stack,
+    _counted: Counted,
+}
 
 static SCHEDULER: Once<Scheduler<Hardware>> = Once::new();
 
@@ -147,7 +153,7 @@ impl Platform for Hardware {
     }
 
     fn stack_used(&self, stack: &KernelStack) -> Option<usize> {
-        Some(stack.owner.downcast_ref::<Stack>()?.used())
+        Some(stack.owner.downcast_ref::<OwnedStack>()?.stack.used())
     }
 
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
@@ -156,7 +162,10 @@ impl Platform for Hardware {
         // SAFETY: the stack is fresh, mapped and larger than the prepared frame.
         let initial_sp = unsafe { stack::prepare(top, thread_main) };
         Ok(KernelStack {
-            owner: Box::new(stack),
+            owner: Box::new(OwnedStack {
+                stack,
+                _counted: Counted::new(),
+            }),
             initial_sp,
         })
     }

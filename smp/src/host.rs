@@ -1,6 +1,5 @@
 //! The runtime of host tests: every thread is a std thread, and blocking really blocks.
 
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -249,8 +248,12 @@ impl Runtime for HostRuntime {
 
     fn announce(&self, _thread: &ThreadRef) {}
 
-    fn threads(&self) -> Vec<ThreadRef> {
-        table().values().map(|entry| entry.thread.clone()).collect()
+    fn thread_from(&self, tid: u32) -> Option<ThreadRef> {
+        let table = table();
+        table
+            .range(tid..)
+            .next()
+            .map(|(_, entry)| entry.thread.clone())
     }
 
     fn find_thread(&self, tid: u32) -> Option<ThreadRef> {

@@ -108,7 +108,7 @@ pub use runtime::{
     Runtime, Unparked, begin_offline, cpu_online, cpu_stats, create, current, current_id, discard,
     exit, find_thread, finish_offline, install_runtime, now_ns, on_reschedule_ipi, on_timer,
     online_cpus, park, power_saving, preempt_if_needed, realtime_limit, run_idle, set_power_saving,
-    spawn, start, threads, yield_now,
+    spawn, start, threads, threads_from, yield_now,
 };
 pub use scheduler::Scheduler;
 pub use spec::{AffinityError, Policy, SpawnError, ThreadSpec};

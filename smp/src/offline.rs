@@ -81,9 +81,8 @@ impl<P: Platform> Scheduler<P> {
         if !self.unbound.swap(false, Relaxed) {
             return;
         }
-        let threads = self.registry.all();
-        let unbound = threads.iter().filter(|thread| thread.take_unbound());
-        unbound.for_each(|thread| self.platform.affinity_lifted(thread));
+        let unbound = self.threads().filter(|thread| thread.take_unbound());
+        unbound.for_each(|thread| self.platform.affinity_lifted(&thread));
     }
 }
 

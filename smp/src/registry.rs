@@ -7,7 +7,6 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ptr;
 // Entries are written before the first token of a thread is published and cleared after its last
 // was claimed: the tokens' own Release and Acquire order them.
@@ -128,15 +127,15 @@ impl Registry {
         self.threads.lock().by_tid.get(&tid).cloned()
     }
 
-    pub fn all(&self) -> Vec<ThreadRef> {
-        let expected = {
-            let _irqs = irqs_off();
-            self.threads.lock().by_tid.len()
-        };
-        let mut all = Vec::with_capacity(expected + 16);
+    /// The first thread of number `tid` or above.
+    pub fn from(&self, tid: u32) -> Option<ThreadRef> {
         let _irqs = irqs_off();
-        all.extend(self.threads.lock().by_tid.values().cloned());
-        all
+        let threads = self.threads.lock();
+        threads
+            .by_tid
+            .range(tid..)
+            .next()
+            .map(|(_, thread)| thread.clone())
     }
 
     /// Calls `look` while the thread cannot be reaped; `None` if it was. IRQs are masked.

@@ -3,8 +3,6 @@
 //! [`Runtime`] is object-safe and installed once. Free functions forward to it. On the host,
 //! before (or without) an installation, they are backed by std threads.
 
-use alloc::vec::Vec;
-
 use percpu::{CpuId, CpuSet};
 
 use crate::account::TimeClass;
@@ -62,8 +60,15 @@ pub trait Runtime: Sync {
     fn announce(&self, thread: &ThreadRef);
     /// How much of each CPU real-time threads may have. Any context.
     fn realtime_limit(&self) -> &RealtimeLimit;
-    /// All threads that are not yet reaped, idle threads left out.
-    fn threads(&self) -> Vec<ThreadRef>;
+    /// The first thread of number `tid` or above that is not yet reaped, idle threads left out.
+    fn thread_from(&self, tid: u32) -> Option<ThreadRef>;
+    /// All of them, by number.
+    fn threads(&self) -> impl Iterator<Item = ThreadRef>
+    where
+        Self: Sized,
+    {
+        walk(self, 0)
+    }
     /// How much of the thread's kernel stack has been used at most, in bytes; `None` when that
     /// cannot be told, or the thread is gone. Looks at each word: for people.
     fn stack_used(&self, _thread: &ThreadRef) -> Option<usize> {
@@ -184,8 +189,23 @@ pub fn realtime_limit() -> &'static RealtimeLimit {
     runtime().realtime_limit()
 }
 
-pub fn threads() -> Vec<ThreadRef> {
-    runtime().threads()
+/// All threads that are not yet reaped, idle threads left out, by number: each as it is when the
+/// walk comes to it.
+pub fn threads() -> impl Iterator<Item = ThreadRef> {
+    threads_from(0)
+}
+
+/// As [`threads`], those from number `tid` on.
+pub fn threads_from(tid: u32) -> impl Iterator<Item = ThreadRef> {
+    walk(runtime(), tid)
+}
+
+fn walk(runtime: &(impl Runtime + ?Sized), mut from: u32) -> impl Iterator<Item = ThreadRef> {
+    core::iter::from_fn(move || {
+        let thread = runtime.thread_from(from)?;
+        from = thread.tid() + 1;
+        Some(thread)
+    })
 }
 
 pub fn find_thread(tid: u32) -> Option<ThreadRef> {

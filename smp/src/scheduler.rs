@@ -6,7 +6,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{
     AtomicBool,
     Ordering::{AcqRel, Relaxed},
@@ -386,8 +385,8 @@ impl<P: Platform> Runtime for Scheduler<P> {
         &self.realtime_limit
     }
 
-    fn threads(&self) -> Vec<ThreadRef> {
-        self.registry.all()
+    fn thread_from(&self, tid: u32) -> Option<ThreadRef> {
+        self.registry.from(tid)
     }
 
     fn stack_used(&self, thread: &ThreadRef) -> Option<usize> {

@@ -3,15 +3,16 @@
 use super::caller::Caller;
 use super::device::{self, Device};
 use super::file::{File, IoMode, PollEvents};
-use super::node::{DeviceNumber, FileSystem, FileType, NewNode};
+use super::node::{DeviceNumber, FileSystem, FileType, NewNode, Visit};
 use super::open_file::OpenFlags;
-use super::synthetic::{Child, Directory, FIRST_COOKIE, Made, SyntheticFs};
+use super::synthetic::{
+    Directory, FIRST_COOKIE, Made, SyntheticFs, Visitor, visit_all, visit_numbers,
+};
 use crate::error::{Errno, Result};
 use crate::tty;
 use crate::user_memory::{Sink, Source};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::any::Any;
 
 /// `DEVPTS_SUPER_MAGIC` of statfs(2).
@@ -201,22 +202,12 @@ pub fn devpts() -> Arc<dyn FileSystem> {
 struct Slaves;
 
 impl Directory for Slaves {
-    fn list(&self) -> Vec<Child> {
-        let child = |name: &[u8], cookie| Child {
-            name: name.to_vec(),
-            file_type: FileType::CharDevice,
-            cookie,
-        };
-        let slaves = tty::pty::indices().into_iter();
-        let slaves = slaves.map(|index| {
-            child(
-                index.to_string().as_bytes(),
-                FIRST_COOKIE + 1 + u64::from(index),
-            )
-        });
-        core::iter::once(child(b"ptmx", FIRST_COOKIE))
-            .chain(slaves)
-            .collect()
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        let kind = FileType::CharDevice;
+        if visit_all(FIRST_COOKIE, [("ptmx", kind)], from, visitor) == Visit::Continue {
+            visit_numbers(tty::pty::indices(), kind, FIRST_COOKIE + 1, from, visitor);
+        }
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
@@ -224,7 +215,7 @@ impl Directory for Slaves {
             return Some(Made::device(PTMX, 0o666));
         }
         let index: u32 = core::str::from_utf8(name).ok()?.parse().ok()?;
-        let known = index.to_string().as_bytes() == name && tty::pty::indices().contains(&index);
+        let known = index.to_string().as_bytes() == name && tty::pty::exists(index);
         known.then(|| Made::device(tty::pty::device(index), 0o620).owned_by(0, TTY_GROUP))
     }
 }

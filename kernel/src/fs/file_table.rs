@@ -183,12 +183,15 @@ impl FileTable {
         })
     }
 
-    /// The open descriptors, ascending (/proc/<pid>/fd).
-    pub fn descriptors(&self) -> Result<Vec<Fd>> {
-        self.with_room_for_all(|slots, mut open| {
-            let used = slots.used().iter().enumerate();
-            open.extend(used.filter_map(|(fd, slot)| slot.as_ref().map(|_| fd as Fd)));
-            open
+    /// The open descriptors from `first` on, ascending (/proc/<pid>/fd): each as the table is when
+    /// the walk comes to it.
+    pub fn descriptors(&self, first: Fd) -> impl Iterator<Item = Fd> {
+        let mut from = first as usize;
+        core::iter::from_fn(move || {
+            let slots = self.slots.lock();
+            let open = slots.used().get(from..)?.iter().position(Option::is_some)?;
+            from += open + 1;
+            Some((from - 1) as Fd)
         })
     }
 

@@ -1,42 +1,89 @@
 //! Nodes that exist only while somebody looks: what procfs, sysfs and devpts are made of.
 //!
 //! A [`Directory`] lists and finds its children when asked; a [`Made`] says what a child is. A
-//! node's number is a hash of its path, so it is the same each time it is looked up.
+//! node's number is a hash of its path, so it is the same each time it is looked up. What programs
+//! can make long is neither listed nor written in one piece: [`Directory::visit`], [`Made::pieces`].
 
-use super::device;
-use super::file::{File, IoMode};
-use super::node::{
-    AttributeChange, DeviceNumber, Entry, FileSystem, FileType, Link, Metadata, Node, NodeId,
-    Space, Visit,
-};
-use super::open_file::OpenFlags;
-use crate::error::{Errno, Result};
-use crate::fs::clock;
-use crate::user_memory::{Sink, Source};
+mod file;
+mod node;
+mod text;
+
+pub use node::{SyntheticFs, SyntheticNode};
+pub use text::Text;
+
+use super::node::{DeviceNumber, FileType, Link, Visit};
+use crate::error::Result;
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::sync::{Arc, Weak};
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::any::Any;
-use smp::Mutex;
+use text::MakePiece;
 
 /// The first cookie of a listing that is not `.` or `..`.
 pub const FIRST_COOKIE: u64 = 2;
-/// The longest text that one write may carry.
-const MAX_WRITE: usize = 4096;
 
 /// One name in a listing.
-pub struct Child {
-    pub name: Vec<u8>,
+#[derive(Clone, Copy)]
+pub struct Child<'a> {
+    pub name: &'a [u8],
     pub file_type: FileType,
     /// Its place in the listing, ascending and from [`FIRST_COOKIE`] on; keeps to the name.
     pub cookie: u64,
 }
 
+/// Is shown one child after the other, until it has enough.
+pub type Visitor<'a> = dyn FnMut(Child<'_>) -> Visit + 'a;
+
 /// A directory whose entries are made up when asked for.
 pub trait Directory: Send + Sync {
-    fn list(&self) -> Vec<Child>;
+    /// Shows the children from place `from` on. Allocates nothing that grows with their number.
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()>;
     fn find(&self, name: &[u8]) -> Option<Made>;
+}
+
+/// Shows what is in a short list, from place `from` on, numbered in its order; whether there is
+/// room for more.
+pub fn visit_all(
+    first: u64,
+    children: impl IntoIterator<Item = (impl AsRef<[u8]>, FileType)>,
+    from: u64,
+    visitor: &mut Visitor<'_>,
+) -> Visit {
+    let numbered = (first..)
+        .zip(children)
+        .filter(|(cookie, _)| *cookie >= from);
+    for (cookie, (name, file_type)) in numbered {
+        let child = Child {
+            name: name.as_ref(),
+            file_type,
+            cookie,
+        };
+        if visitor(child) == Visit::Full {
+            return Visit::Full;
+        }
+    }
+    Visit::Continue
+}
+
+/// Shows children whose names are numbers, ascending and from place `from` on.
+pub fn visit_numbers(
+    numbers: impl Iterator<Item = u32>,
+    file_type: FileType,
+    first: u64,
+    from: u64,
+    visitor: &mut Visitor<'_>,
+) -> Visit {
+    for number in numbers {
+        let (cookie, name) = (first + u64::from(number), number.to_string());
+        let child = Child {
+            name: name.as_bytes(),
+            file_type,
+            cookie,
+        };
+        if cookie >= from && visitor(child) == Visit::Full {
+            return Visit::Full;
+        }
+    }
+    Visit::Continue
 }
 
 type ReadText = Box<dyn Fn() -> Result<Vec<u8>> + Send + Sync>;
@@ -46,7 +93,7 @@ type FollowLink = Box<dyn Fn() -> Result<Link> + Send + Sync>;
 /// What a node is.
 pub enum Content {
     Directory(Box<dyn Directory>),
-    Text(ReadText, Option<WriteText>),
+    Text(Box<MakePiece>, Option<WriteText>),
     /// Where it leads, and what readlink(2) tells.
     Link(FollowLink, ReadText),
     Device(DeviceNumber),
@@ -80,7 +127,18 @@ impl Made {
     }
 
     pub fn bytes(read: impl Fn() -> Result<Vec<u8>> + Send + Sync + 'static) -> Self {
-        Self::new(Content::Text(Box::new(read), None), 0o444)
+        Self::pieces(move |_, text| {
+            *text = read()?.into();
+            Ok(None)
+        })
+    }
+
+    /// A file whose length is the programs' choice: `make` writes from a place on until the text
+    /// is full, and says where it goes on. The first place is 0.
+    pub fn pieces(
+        make: impl Fn(u64, &mut Text) -> Result<Option<u64>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(Content::Text(Box::new(make), None), 0o444)
     }
 
     /// A symbolic link with this text.
@@ -123,7 +181,7 @@ impl Made {
         self
     }
 
-    fn file_type(&self) -> FileType {
+    pub fn file_type(&self) -> FileType {
         match self.content {
             Content::Directory(_) => FileType::Directory,
             Content::Text(..) => FileType::Regular,
@@ -139,16 +197,24 @@ type Row = (&'static str, fn() -> Made);
 /// A directory with fixed names.
 pub struct Table(pub &'static [Row]);
 
+impl Table {
+    /// As [`Directory::visit`]; whether there is room for more.
+    pub fn show(&self, from: u64, visitor: &mut Visitor<'_>) -> Visit {
+        let children = self.0.iter();
+        let children = children.map(|(name, make)| (name, make().file_type()));
+        visit_all(FIRST_COOKIE, children, from, visitor)
+    }
+
+    /// The place behind its last name.
+    pub fn next_cookie(&self) -> u64 {
+        FIRST_COOKIE + self.0.len() as u64
+    }
+}
+
 impl Directory for Table {
-    fn list(&self) -> Vec<Child> {
-        let numbered = (FIRST_COOKIE..).zip(self.0);
-        numbered
-            .map(|(cookie, (name, make))| Child {
-                name: name.as_bytes().to_vec(),
-                file_type: make().file_type(),
-                cookie,
-            })
-            .collect()
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        self.show(from, visitor);
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
@@ -156,274 +222,5 @@ impl Directory for Table {
             .iter()
             .find(|(known, _)| known.as_bytes() == name)
             .map(|(_, make)| make())
-    }
-}
-
-/// One synthetic file system.
-pub struct SyntheticFs {
-    name: &'static str,
-    magic: u64,
-    root: Arc<SyntheticNode>,
-}
-
-impl SyntheticFs {
-    pub fn new(name: &'static str, magic: u64, root: impl Directory + 'static) -> Arc<Self> {
-        let root = SyntheticNode::new(super::tmpfs::new_device(), 1, Made::directory(root), None);
-        Arc::new(Self { name, magic, root })
-    }
-}
-
-impl FileSystem for SyntheticFs {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn root(&self) -> Arc<dyn Node> {
-        self.root.clone()
-    }
-
-    fn space(&self) -> Space {
-        Space {
-            magic: self.magic,
-            block_size: 4096,
-            ..Space::default()
-        }
-    }
-}
-
-/// A node, for as long as somebody holds it.
-pub struct SyntheticNode {
-    device: u64,
-    number: u64,
-    made: Made,
-    /// Where it was looked up; `None` for the root.
-    place: Option<(Arc<SyntheticNode>, Vec<u8>)>,
-    itself: Weak<SyntheticNode>,
-}
-
-impl SyntheticNode {
-    fn new(
-        device: u64,
-        number: u64,
-        made: Made,
-        place: Option<(Arc<SyntheticNode>, Vec<u8>)>,
-    ) -> Arc<Self> {
-        Arc::new_cyclic(|itself| Self {
-            device,
-            number,
-            made,
-            place,
-            itself: itself.clone(),
-        })
-    }
-
-    fn itself(&self) -> Arc<SyntheticNode> {
-        self.itself
-            .upgrade()
-            .expect("a node in use has a reference")
-    }
-
-    /// FNV-1a over the parent's number and the name.
-    fn child_number(&self, name: &[u8]) -> u64 {
-        let seed = 0xcbf2_9ce4_8422_2325 ^ self.number;
-        name.iter().fold(seed, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        }) >> 1
-    }
-
-    fn directory(&self) -> Result<&dyn Directory> {
-        match &self.made.content {
-            Content::Directory(directory) => Ok(&**directory),
-            _ => Err(Errno::ENOTDIR),
-        }
-    }
-}
-
-impl Node for SyntheticNode {
-    fn id(&self) -> NodeId {
-        NodeId {
-            device: self.device,
-            inode: self.number,
-        }
-    }
-
-    fn file_type(&self) -> FileType {
-        self.made.file_type()
-    }
-
-    fn metadata(&self) -> Metadata {
-        let now = clock::now();
-        let device = match self.made.content {
-            Content::Device(number) => number,
-            _ => DeviceNumber::default(),
-        };
-        Metadata {
-            id: self.id(),
-            file_type: self.file_type(),
-            permissions: self.made.permissions,
-            links: if self.file_type() == FileType::Directory {
-                2
-            } else {
-                1
-            },
-            uid: self.made.uid,
-            gid: self.made.gid,
-            device,
-            size: 0,
-            blocks: 0,
-            block_size: 1024,
-            accessed: now,
-            modified: now,
-            changed: now,
-            born: now,
-        }
-    }
-
-    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Node>> {
-        let made = self.directory()?.find(name).ok_or(Errno::ENOENT)?;
-        let node = SyntheticNode::new(
-            self.device,
-            self.child_number(name),
-            made,
-            Some((self.itself(), name.to_vec())),
-        );
-        Ok(node)
-    }
-
-    fn parent(&self) -> Option<Arc<dyn Node>> {
-        let (parent, _) = self.place.clone()?;
-        Some(parent)
-    }
-
-    fn name(&self) -> Option<Vec<u8>> {
-        self.place.as_ref().map(|(_, name)| name.clone())
-    }
-
-    fn readdir(&self, from: u64, visit: &mut dyn FnMut(Entry<'_>) -> Visit) -> Result<()> {
-        let directory = self.directory()?;
-        let above = self
-            .place
-            .as_ref()
-            .map_or(self.number, |(parent, _)| parent.number);
-        let dots: [(&[u8], u64); 2] = [(b".", self.number), (b"..", above)];
-        for (index, (name, inode)) in (0u64..).zip(dots) {
-            let entry = Entry {
-                name,
-                inode,
-                file_type: FileType::Directory,
-                next: index + 1,
-            };
-            if from <= index && visit(entry) == Visit::Full {
-                return Ok(());
-            }
-        }
-        for child in directory.list().iter().filter(|child| child.cookie >= from) {
-            let inode = self.child_number(&child.name);
-            let entry = Entry {
-                name: &child.name,
-                inode,
-                file_type: child.file_type,
-                next: child.cookie + 1,
-            };
-            if visit(entry) == Visit::Full {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn readlink(&self) -> Result<Vec<u8>> {
-        match &self.made.content {
-            Content::Link(_, text) => text(),
-            _ => Err(Errno::EINVAL),
-        }
-    }
-
-    fn follow(&self) -> Result<Link> {
-        match &self.made.content {
-            Content::Link(follow, _) => follow(),
-            _ => Err(Errno::EINVAL),
-        }
-    }
-
-    fn set_attributes(&self, change: &AttributeChange) -> Result<()> {
-        // `touch` on a writable setting is fine; owners and permissions are the kernel's.
-        let times_only =
-            change.permissions.is_none() && change.uid.is_none() && change.gid.is_none();
-        if times_only {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        }
-    }
-
-    fn truncate(&self, _size: u64) -> Result<()> {
-        match &self.made.content {
-            // `echo value >setting` opens with O_TRUNC.
-            Content::Text(_, Some(_)) => Ok(()),
-            _ => Err(Errno::EINVAL),
-        }
-    }
-
-    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>> {
-        match &self.made.content {
-            Content::Device(number) => device::open(*number, flags),
-            Content::Link(..) => Err(Errno::ELOOP),
-            _ => Ok(Arc::new(SyntheticFile {
-                node: self,
-                text: Mutex::new(None),
-            })),
-        }
-    }
-
-    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-}
-
-/// An open synthetic file: the text as it was when reading began.
-struct SyntheticFile {
-    node: Arc<SyntheticNode>,
-    text: Mutex<Option<Vec<u8>>>,
-}
-
-impl File for SyntheticFile {
-    fn read(&self, offset: u64, sink: &mut Sink<'_>, _mode: IoMode) -> Result<usize> {
-        let Content::Text(read, _) = &self.node.made.content else {
-            return Err(Errno::EISDIR);
-        };
-        let mut text = self.text.lock();
-        if offset == 0 || text.is_none() {
-            *text = Some(read()?);
-        }
-        let bytes = text.as_deref().unwrap_or_default();
-        let start = usize::try_from(offset).map_or(bytes.len(), |offset| offset.min(bytes.len()));
-        sink.put(&bytes[start..])
-    }
-
-    fn write(&self, _offset: u64, source: &mut Source<'_>, _mode: IoMode) -> Result<usize> {
-        let Content::Text(_, Some(write)) = &self.node.made.content else {
-            return Err(Errno::EINVAL);
-        };
-        let mut bytes = alloc::vec![0; source.remaining().min(MAX_WRITE)];
-        let count = source.take(&mut bytes)?;
-        write(&bytes[..count])?;
-        Ok(count)
-    }
-
-    fn node(&self) -> Option<Arc<dyn Node>> {
-        Some(self.node.clone())
-    }
-
-    fn seekable(&self) -> bool {
-        true
-    }
-
-    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-
-    fn describe(&self) -> String {
-        String::from("synthetic")
     }
 }

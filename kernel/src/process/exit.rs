@@ -171,19 +171,14 @@ struct Mourners {
     reaper: Option<Arc<Process>>,
     /// Groups that are now orphaned and have stopped members.
     hung_up: Vec<u32>,
-    /// Children that asked to be told of their parent's end (PR_SET_PDEATHSIG).
-    bereaved: Vec<(Arc<Process>, u8)>,
     /// Nobody waits for this process: gone at once.
     reaped: Option<(table::Entry, Option<Arc<Task>>)>,
 }
 
 fn become_zombie(process: &Arc<Process>, zombie: Zombie) {
+    tell_bereaved(process.pid());
     let mourners = table::with(|tree| bury(tree, process.pid(), zombie));
     process.exit_observers.notify(READABLE);
-    for (child, signal) in &mourners.bereaved {
-        let _ = Signal::new((*signal).into())
-            .and_then(|signal| send::send_to_process(child, SigInfo::kernel(signal)));
-    }
     for group in &mourners.hung_up {
         let _ = send::send_to_group(*group, SigInfo::kernel(Signal::HUP));
         let _ = send::send_to_group(*group, SigInfo::kernel(Signal::CONT));
@@ -206,9 +201,8 @@ fn become_zombie(process: &Arc<Process>, zombie: Zombie) {
 fn bury(tree: &mut Tree, pid: u32, zombie: Zombie) -> Mourners {
     let reaper = tree.reaper_of(pid);
     let hung_up = newly_orphaned_groups(tree, pid);
-    let bereaved = bereaved_children(tree, pid);
-    let zombies = tree.adopt_children(pid, reaper);
-    let reaper = (!zombies.is_empty())
+    let reaper = tree
+        .adopt_children(pid, reaper)
         .then(|| tree.entry(reaper).map(|entry| entry.process.clone()))
         .flatten();
     let mut mourners = Mourners {
@@ -217,7 +211,6 @@ fn bury(tree: &mut Tree, pid: u32, zombie: Zombie) -> Mourners {
         uid: 0,
         reaper,
         hung_up,
-        bereaved,
         reaped: None,
     };
     let Some(entry) = tree.entry_mut(pid) else {
@@ -238,14 +231,18 @@ fn bury(tree: &mut Tree, pid: u32, zombie: Zombie) -> Mourners {
     mourners
 }
 
-fn bereaved_children(tree: &Tree, pid: u32) -> Vec<(Arc<Process>, u8)> {
-    let children = tree.entry(pid).map_or(&[][..], |entry| &entry.children);
-    let told = children
-        .iter()
-        .filter_map(|child| tree.entry(*child))
-        .filter(|child| child.parent_death_signal != 0);
-    told.map(|child| (child.process.clone(), child.parent_death_signal))
-        .collect()
+/// Children that asked for it learn of their parent's end (PR_SET_PDEATHSIG).
+fn tell_bereaved(parent: u32) {
+    let mut from = 0;
+    let next = |tree: &mut table::Tree, from| {
+        let child = tree.bereaved_child(parent, from)?;
+        Some((child.process.clone(), child.parent_death_signal))
+    };
+    while let Some((child, signal)) = table::with(|tree| next(tree, from)) {
+        let _ = Signal::new(signal.into())
+            .and_then(|signal| send::send_to_process(&child, SigInfo::kernel(signal)));
+        from = child.pid() + 1;
+    }
 }
 
 /// POSIX: a parent that ignores `SIGCHLD`, or asked with `SA_NOCLDWAIT`, leaves no zombies.

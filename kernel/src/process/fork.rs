@@ -5,11 +5,12 @@ use super::signal::{AltStack, TaskSignals};
 use super::table::{self, Entry};
 use super::task::{Attention, Start, Task, TaskParts};
 use super::thread_group::{Process, RunState};
-use super::{Capabilities, Current, Resource, current, pidfd, rseq};
+use super::{Capabilities, Current, Resource, backlog, current, pidfd, rseq};
 use crate::arch::{TrapFrame, UserState};
 use crate::error::{Errno, Result};
 use crate::user_memory::UserPtr;
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use bitflags::bitflags;
 use core::sync::atomic::Ordering;
@@ -72,6 +73,9 @@ impl CloneArgs {
 pub fn clone(registers: &TrapFrame, args: &CloneArgs) -> Result<u32> {
     args.check()?;
     let current = current();
+    if args.flags.contains(CloneFlags::PARENT) && current.pid() == table::INIT {
+        return Err(Errno::EINVAL); // nobody would wait for it
+    }
     check_limit(&current)?;
     let thread = create_thread(&current)?;
     let tid = thread.id().tid;
@@ -97,6 +101,7 @@ fn check_limit(current: &Current) -> Result<()> {
     if table::is_full() {
         return Err(Errno::EAGAIN);
     }
+    backlog::wait_for_reaper();
     if mm::frame::is_scarce() {
         return Err(Errno::ENOMEM);
     }
@@ -274,25 +279,19 @@ fn join_tree(current: &Current, args: &CloneArgs, task: &Arc<Task>) -> Result<()
         if matches!(state.run_state, RunState::Stopped(_)) {
             task.raise(Attention::STOP);
         }
+        state.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         state.threads.push(task.clone());
         drop(state);
         tree.insert_task(task.clone());
         if !args.flags.contains(CloneFlags::THREAD) {
             let parent = tree.entry(current.pid()).ok_or(Errno::ESRCH)?;
-            let sibling = args.flags.contains(CloneFlags::PARENT);
-            let parent_pid = if sibling {
-                parent.parent
-            } else {
-                current.pid()
+            // A sibling's end is told as the caller's is: not by a signal of the caller's choice.
+            let (parent_pid, exit_signal) = match args.flags.contains(CloneFlags::PARENT) {
+                true => (parent.parent, parent.exit_signal),
+                false => (current.pid(), args.exit_signal),
             };
             let (group, session) = (parent.group, parent.session.clone());
-            tree.insert(new_entry(
-                task,
-                parent_pid,
-                group,
-                session,
-                args.exit_signal,
-            ));
+            tree.insert(new_entry(task, parent_pid, group, session, exit_signal));
         }
         Ok(())
     })
@@ -310,7 +309,7 @@ pub(super) fn new_entry(
         number: task.thread().clone(),
         leader: task.thread().clone(),
         parent,
-        children: alloc::vec::Vec::new(),
+        children: BTreeSet::new(),
         group,
         session,
         uid: task.credentials().uid,

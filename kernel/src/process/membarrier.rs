@@ -59,9 +59,13 @@ pub fn in_process(current: &Current) {
 
 /// The CPUs that run the process's threads.
 fn running(process: &Process) -> CpuSet {
-    let threads = process.threads();
-    let running = threads.iter().map(|task| task.thread().running_on());
-    running.flatten().collect()
+    let mut running = CpuSet::EMPTY;
+    process.each_thread(|task| {
+        if let Some(cpu) = task.thread().running_on() {
+            running.insert(cpu);
+        }
+    });
+    running
 }
 
 /// Interrupts the CPUs and waits until each has answered or gone offline.

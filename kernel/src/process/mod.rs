@@ -5,6 +5,7 @@
 //! [`exit`] and [`wait`] end them; [`signal`] interrupts them, [`futex`] lets them wait for each
 //! other.
 
+pub mod backlog;
 pub mod credentials;
 pub mod exec;
 pub mod exit;
@@ -35,7 +36,7 @@ pub(crate) use running::{adopt, before_switch, interrupted, is_undisturbed, load
 pub(crate) use running::{attention_of_current, make_ready_for_user};
 pub use session::{ControllingTerminal, Session};
 pub use signal::{SigInfo, Signal, SignalSet};
-pub use table::{process as process_by_pid, processes, task as task_by_tid};
+pub use table::{process as process_by_pid, processes, processes_from, task as task_by_tid};
 pub(crate) use task::Attention;
 pub use task::Task;
 pub use thread_group::{CpuTimes, Image, Process};

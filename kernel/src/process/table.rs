@@ -5,14 +5,14 @@
 //! be taken for its predecessor. Outside the lock processes are named by `Arc`.
 
 use super::session::Session;
+use super::signal::Signal;
 use super::status::ExitStatus;
 use super::task::Task;
 use super::thread_group::{CpuTimes, Process};
 use crate::error::{Errno, Result};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use smp::{SpinLock, ThreadRef};
 
@@ -59,7 +59,7 @@ pub(super) struct Entry {
     /// The thread whose tid is the pid: another than `number` after a thread's execve.
     pub leader: ThreadRef,
     pub parent: u32,
-    pub children: Vec<u32>,
+    pub children: BTreeSet<u32>,
     pub group: u32,
     pub session: Arc<Session>,
     /// Who it acts for, for wait and procfs after its death.
@@ -84,7 +84,7 @@ pub(super) struct Zombie {
 
 /// A process group. Its number stays taken while it has members.
 struct Group {
-    members: Vec<u32>,
+    members: BTreeSet<u32>,
     session: u32,
     _number: ThreadRef,
 }
@@ -146,7 +146,7 @@ impl Tree {
         let pid = entry.process.pid();
         entry.process.set_parent(entry.parent);
         if let Some(parent) = self.entries.get_mut(&entry.parent) {
-            parent.children.push(pid);
+            parent.children.insert(pid);
         }
         self.join_group(pid, entry.group, entry.session.id(), &entry.number);
         self.entries.insert(pid, entry);
@@ -156,35 +156,60 @@ impl Tree {
     pub fn remove(&mut self, pid: u32) -> Option<(Entry, Option<Arc<Task>>)> {
         let entry = self.entries.remove(&pid)?;
         if let Some(parent) = self.entries.get_mut(&entry.parent) {
-            parent.children.retain(|&child| child != pid);
+            parent.children.remove(&pid);
         }
         self.leave_group(pid, entry.group);
         Some((entry, self.remove_task(pid)))
     }
 
-    /// Gives all children of `pid` to `new_parent`; returns those that are zombies already.
-    pub fn adopt_children(&mut self, pid: u32, new_parent: u32) -> Vec<u32> {
+    /// A new program runs as `pid`: it did not choose what its children send it, and its parent is
+    /// told of it as of any child.
+    pub fn has_execed(&mut self, pid: u32) {
         let Some(entry) = self.entries.get_mut(&pid) else {
-            return Vec::new();
+            return;
         };
+        entry.has_execed = true;
+        entry.exit_signal = Signal::CHLD.number();
         let children = core::mem::take(&mut entry.children);
+        for child in &children {
+            if let Some(entry) = self.entries.get_mut(child) {
+                entry.exit_signal = Signal::CHLD.number();
+            }
+        }
+        if let Some(entry) = self.entries.get_mut(&pid) {
+            entry.children = children;
+        }
+    }
+
+    /// Gives all children of `pid` to `new_parent`, which did not choose their exit signals and so
+    /// gets `SIGCHLD`; whether there are zombies among them.
+    pub fn adopt_children(&mut self, pid: u32, new_parent: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(&pid) else {
+            return false;
+        };
+        let mut children = core::mem::take(&mut entry.children);
+        let mut any_zombie = false;
         for child in &children {
             if let Some(entry) = self.entries.get_mut(child) {
                 entry.parent = new_parent;
                 entry.process.set_parent(new_parent);
+                entry.exit_signal = Signal::CHLD.number();
+                any_zombie |= entry.zombie.is_some();
             }
         }
         if let Some(parent) = self.entries.get_mut(&new_parent) {
-            parent.children.extend_from_slice(&children);
+            parent.children.append(&mut children);
         }
-        children
-            .into_iter()
-            .filter(|child| {
-                self.entries
-                    .get(child)
-                    .is_some_and(|entry| entry.zombie.is_some())
-            })
-            .collect()
+        any_zombie
+    }
+
+    /// The first child of `pid` from number `from` on that wants a signal when its parent ends.
+    pub fn bereaved_child(&self, pid: u32, from: u32) -> Option<&Entry> {
+        let mut children = self.entry(pid)?.children.range(from..);
+        children.find_map(|child| {
+            let entry = self.entry(*child)?;
+            (entry.parent_death_signal != 0).then_some(entry)
+        })
     }
 
     /// Who gets the orphans of `pid`: the nearest subreaper above it, or init.
@@ -210,16 +235,16 @@ impl Tree {
             .map_or(own, |entry| &entry.number)
             .clone();
         let group = self.groups.entry(group).or_insert(Group {
-            members: Vec::new(),
+            members: BTreeSet::new(),
             session,
             _number: number,
         });
-        group.members.push(pid);
+        group.members.insert(pid);
     }
 
     fn leave_group(&mut self, pid: u32, group: u32) {
         if let Some(found) = self.groups.get_mut(&group) {
-            found.members.retain(|&member| member != pid);
+            found.members.remove(&pid);
             if found.members.is_empty() {
                 self.groups.remove(&group);
             }
@@ -244,11 +269,13 @@ impl Tree {
     }
 
     pub fn group_members(&self, group: u32) -> impl Iterator<Item = &Entry> {
-        let members = self
-            .groups
-            .get(&group)
-            .map_or(&[][..], |group| &group.members);
-        members.iter().filter_map(|pid| self.entries.get(pid))
+        self.group_members_from(group, 0)
+    }
+
+    fn group_members_from(&self, group: u32, from: u32) -> impl Iterator<Item = &Entry> {
+        let group = self.groups.get(&group).into_iter();
+        let members = group.flat_map(move |group| group.members.range(from..));
+        members.filter_map(|pid| self.entries.get(pid))
     }
 
     /// Whether no living member of `group` but `without` has a parent in another group of the
@@ -278,13 +305,33 @@ pub fn task(tid: u32) -> Result<Arc<Task>> {
     with(|tree| tree.tasks.get(&tid).cloned()).ok_or(Errno::ESRCH)
 }
 
-/// All processes, zombies included, by pid.
-pub fn processes() -> Vec<Arc<Process>> {
-    with(|tree| {
-        tree.entries
-            .values()
-            .map(|entry| entry.process.clone())
-            .collect()
+/// All processes, zombies included, by pid: each as it is when the walk comes to it, so that the
+/// tree is never locked for long and nothing is allocated.
+pub fn processes() -> impl Iterator<Item = Arc<Process>> {
+    processes_from(0)
+}
+
+/// As [`processes`], those from number `pid` on.
+pub fn processes_from(pid: u32) -> impl Iterator<Item = Arc<Process>> {
+    by_pid(pid, |tree, from| {
+        tree.entries.range(from..).next().map(|(_, entry)| entry)
+    })
+}
+
+/// How many processes there are.
+pub fn count() -> usize {
+    with(|tree| tree.entries.len())
+}
+
+/// Walks from pid to pid; `next` finds the first entry from a number on.
+fn by_pid(
+    mut from: u32,
+    next: impl Fn(&Tree, u32) -> Option<&Entry>,
+) -> impl Iterator<Item = Arc<Process>> {
+    core::iter::from_fn(move || {
+        let process = with(|tree| next(tree, from).map(|entry| entry.process.clone()))?;
+        from = process.pid() + 1;
+        Some(process)
     })
 }
 
@@ -299,12 +346,10 @@ pub(super) fn find_process(mut matches: impl FnMut(&Arc<Process>) -> bool) -> Op
     })
 }
 
-/// The living members of a process group.
-pub fn group(group: u32) -> Vec<Arc<Process>> {
-    with(|tree| {
-        tree.group_members(group)
-            .map(|entry| entry.process.clone())
-            .collect()
+/// The members of a process group, as [`processes`].
+pub fn group(group: u32) -> impl Iterator<Item = Arc<Process>> {
+    by_pid(0, move |tree, from| {
+        tree.group_members_from(group, from).next()
     })
 }
 

@@ -6,6 +6,7 @@ use super::signal::{Actions, Pending, Signal};
 use super::status::ExitStatus;
 use super::table;
 use super::task::{Attention, Task};
+use crate::error::{Errno, Result};
 use crate::fs::OpenFile;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -208,8 +209,22 @@ impl Process {
     }
 
     /// The threads that have not exited.
-    pub fn threads(&self) -> Vec<Arc<Task>> {
-        self.state.lock().threads.clone()
+    pub fn threads(&self) -> Result<Vec<Arc<Task>>> {
+        let state = self.state.lock();
+        let mut threads = Vec::new();
+        let room = threads.try_reserve_exact(state.threads.len());
+        room.map_err(|_| Errno::ENOMEM)?;
+        threads.extend_from_slice(&state.threads);
+        Ok(threads)
+    }
+
+    pub fn thread_count(&self) -> usize {
+        self.state.lock().threads.len()
+    }
+
+    /// Looks at each thread with the process locked.
+    pub fn each_thread(&self, look: impl FnMut(&Arc<Task>)) {
+        self.state.lock().threads.iter().for_each(look);
     }
 
     /// Some thread that has not exited: the leader while it lives.

@@ -18,7 +18,7 @@ fn frames_in_use() -> usize {
 fn wait_for_reaper() -> Outcome {
     const LIMIT_NS: u64 = 30_000_000_000;
     let is_at_it = || {
-        smp::threads().iter().any(|thread| match thread.phase() {
+        smp::threads().any(|thread| match thread.phase() {
             Phase::Dead => true,
             phase => phase != Phase::Blocked && thread.name() == "reaper",
         })

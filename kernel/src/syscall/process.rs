@@ -178,7 +178,7 @@ fn run(
     let mut arguments = read_strings(arguments, &mut room)?;
     let environment = read_strings(environment, &mut room)?;
     if arguments.count == 0 {
-        arguments.push(b""); // as Linux since 5.18
+        arguments.push(b"")?; // as Linux since 5.18
     }
     exec::execute(
         registers,
@@ -212,11 +212,7 @@ fn read_strings(address: usize, room: &mut usize) -> Result<Strings> {
             })?;
         let used = string.len() + 1 + size_of::<usize>();
         *room = room.checked_sub(used).ok_or(Errno::E2BIG)?;
-        strings
-            .bytes
-            .try_reserve(string.len() + 1)
-            .map_err(|_| Errno::ENOMEM)?;
-        strings.push(&string);
+        strings.push(&string)?;
     }
 }
 

@@ -202,18 +202,15 @@ fn kill(registers: &mut TrapFrame) -> Result<usize> {
     let pid = registers.argument(0) as i32;
     let signal = signal_or_probe(registers.argument(1))?;
     match pid {
-        0 => send_to_all(
-            table::group(current().process().group_id()).into_iter(),
-            signal,
-        ),
+        0 => send_to_all(table::group(current().process().group_id()), signal),
         -1 => {
             let own = current().pid();
             let others =
                 |process: &Arc<Process>| process.pid() != own && process.pid() != table::INIT;
-            send_to_all(processes().into_iter().filter(others), signal)
+            send_to_all(processes().filter(others), signal)
         }
         i32::MIN => Err(Errno::ESRCH),
-        pid if pid < 0 => send_to_all(table::group(pid.unsigned_abs()).into_iter(), signal),
+        pid if pid < 0 => send_to_all(table::group(pid.unsigned_abs()), signal),
         pid => send_checked(&process_by_pid(pid as u32)?, signal).map(|()| 0),
     }
 }

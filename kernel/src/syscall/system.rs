@@ -6,7 +6,7 @@ use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::power::{self, End};
 use crate::process::rlimits::Limit;
-use crate::process::{Capabilities, CpuTimes, Resource, current, process_by_pid, processes, table};
+use crate::process::{Capabilities, CpuTimes, Resource, Task, current, process_by_pid, table};
 use crate::user_memory::{UserPtr, plain, read_c_bytes};
 use crate::{random, time};
 use alloc::string::String;
@@ -142,7 +142,7 @@ fn sysinfo(registers: &mut TrapFrame) -> Result<usize> {
         buffer_ram: 0,
         total_swap: 0,
         free_swap: 0,
-        processes: processes().len() as u16,
+        processes: table::count() as u16,
         pad: 0,
         pad_high: 0,
         total_high: 0,
@@ -197,34 +197,32 @@ fn getrusage(registers: &mut TrapFrame) -> Result<usize> {
     let current = current();
     let process = current.process();
     let peak_pages = current.memory().usage().peak_resident_pages;
-    let switches = |tasks: &[Arc<crate::process::Task>]| {
-        tasks
-            .iter()
-            .map(|task| task.thread().stats())
-            .fold((0, 0), |sum, stats| {
-                (sum.0 + stats.voluntary, sum.1 + stats.involuntary)
-            })
+    let mut switches = (0, 0);
+    let mut count = |task: &Arc<Task>| {
+        let stats = task.thread().stats();
+        switches.0 += stats.voluntary;
+        switches.1 += stats.involuntary;
     };
-    let own = core::slice::from_ref(current.task());
-    let (times, (voluntary, involuntary)) = match registers.argument(0) as i32 {
-        RUSAGE_SELF => (process.cpu_times(), switches(&process.threads())),
-        RUSAGE_CHILDREN => (process.children_times(), (0, 0)),
+    let times = match registers.argument(0) as i32 {
+        RUSAGE_SELF => {
+            process.each_thread(count);
+            process.cpu_times()
+        }
+        RUSAGE_CHILDREN => process.children_times(),
         RUSAGE_THREAD => {
+            count(current.task());
             let stats = current.thread().stats();
-            (
-                CpuTimes {
-                    user_ns: stats.user_ns,
-                    system_ns: stats.system_ns(),
-                },
-                switches(own),
-            )
+            CpuTimes {
+                user_ns: stats.user_ns,
+                system_ns: stats.system_ns(),
+            }
         }
         _ => return Err(Errno::EINVAL),
     };
     let usage = ResourceUsage {
         peak_resident_kib: (peak_pages * mm::PAGE_SIZE / 1024) as i64,
-        voluntary: voluntary as i64,
-        involuntary: involuntary as i64,
+        voluntary: switches.0 as i64,
+        involuntary: switches.1 as i64,
         ..ResourceUsage::of_times(times)
     };
     UserPtr::new(registers.argument(1)).write(usage)?;

@@ -17,7 +17,6 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::ioctl::{FIONREAD, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCSPTLCK};
@@ -121,8 +120,17 @@ pub fn open_slave(index: u32, no_controlling: bool) -> Result<Arc<dyn File>> {
 }
 
 /// The pseudo-terminals that exist, for listing `/dev/pts`.
-pub fn indices() -> Vec<u32> {
-    PAIRS.lock().keys().copied().collect()
+pub fn indices() -> impl Iterator<Item = u32> {
+    let mut from = 0;
+    core::iter::from_fn(move || {
+        let (&index, _) = PAIRS.lock().range(from..).next()?;
+        from = index + 1;
+        Some(index)
+    })
+}
+
+pub fn exists(index: u32) -> bool {
+    PAIRS.lock().contains_key(&index)
 }
 
 /// The device number of `/dev/pts/<index>`.

@@ -6,25 +6,29 @@ use super::areas::is_data;
 use super::types::{AreaInfo, Backing, MapFlags, Usage};
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE};
 use crate::page_table::{load, visit_last_tables, visit_pages};
-use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 use core::sync::atomic::Ordering::Relaxed;
 
 impl AddressSpace {
-    /// The lines of /proc/<pid>/maps, in order of address.
-    pub fn areas(&self) -> Vec<AreaInfo> {
-        let map = self.map.read();
-        let areas: Vec<_> = map
-            .areas
-            .iter()
-            .map(|(start, area)| (start, area.clone(), self.resident_in(&map, start..area.end)))
-            .collect();
-        drop(map);
+    /// The first area that ends after `address`: a line of /proc/<pid>/maps.
+    pub fn area_from(&self, address: usize) -> Option<AreaInfo> {
+        let (start, area, pages) = {
+            let map = self.map.read();
+            let (start, area) = map.areas.overlapping(address..crate::USER_END).next()?;
+            (start, area.clone(), self.resident_in(&map, start..area.end))
+        };
         // Without the lock: naming a file may look at its directory.
-        areas
-            .into_iter()
-            .map(|(start, area, pages)| describe(start, area, pages))
-            .collect()
+        Some(describe(start, area, pages))
+    }
+
+    /// All areas, in order of address, each as it is when the walk comes to it.
+    pub fn areas(&self) -> impl Iterator<Item = AreaInfo> {
+        let mut from = 0;
+        core::iter::from_fn(move || {
+            let area = self.area_from(from)?;
+            from = area.range.end;
+            Some(area)
+        })
     }
 
     fn resident_in(&self, map: &super::Map, range: Range<usize>) -> usize {

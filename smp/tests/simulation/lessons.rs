@@ -36,8 +36,8 @@ fn dead_threads_are_freed_beside_hogs() {
         .collect();
     machine.run_until(1000 * MS);
     assert_eq!(machine.finished, 50);
-    let left = machine.sched.threads();
-    assert!(left.iter().all(|thread| !ended.contains(&thread.id())));
+    let mut left = machine.sched.threads();
+    assert!(left.all(|thread| !ended.contains(&thread.id())));
 }
 
 /// Lesson 11. What was meant for a thread that has ended does not reach the one that got its

@@ -456,7 +456,7 @@ impl Machine {
             .map(CpuId::new)
             .collect();
         let wasted = !waiting.is_empty()
-            && self.sched.threads().iter().any(|thread| {
+            && self.sched.threads().any(|thread| {
                 thread.phase() == smp::Phase::Ready && thread.affinity().intersects(&waiting)
             });
         if !wasted {

@@ -98,6 +98,9 @@ impl Epoll {
         {
             return Err(Errno::EINVAL);
         }
+        if mm::frame::is_out() {
+            return Err(Errno::ENOMEM); // one more costs no descriptor, so nothing else limits it
+        }
         let _no_other_nesting = target.as_ref().map(|_| nesting::lock());
         if let Some(target) = &target {
             nesting::allow(self, target)?;

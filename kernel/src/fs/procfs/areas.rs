@@ -2,46 +2,57 @@
 
 use super::subject::Subject;
 use crate::error::Result;
-use alloc::string::String;
-use core::fmt::Write;
+use crate::fs::synthetic::Text;
+use core::fmt::{self, Write};
 use mm::space::{AreaInfo, Label, MapFlags, Prot};
 
-pub fn maps(subject: &Subject) -> Result<String> {
-    write_areas(subject, |_, _| {})
+type Next = Result<Option<u64>>;
+
+/// The lines of the areas from address `from` on, until the text is full.
+pub fn maps(subject: &Subject, from: u64, text: &mut Text) -> Next {
+    write_areas(subject, from, text, |_, _| Ok(()))
 }
 
 /// As maps, with sizes after each line.
-pub fn smaps(subject: &Subject) -> Result<String> {
-    write_areas(subject, |text, area| {
+pub fn smaps(subject: &Subject, from: u64, text: &mut Text) -> Next {
+    write_areas(subject, from, text, |text, area| {
         let size = area.range.len() / 1024;
         let resident = area.resident_pages * (mm::PAGE_SIZE / 1024);
-        let _ = writeln!(
+        writeln!(
             text,
             "Size:           {size:8} kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB"
-        );
-        let _ = writeln!(
+        )?;
+        writeln!(
             text,
             "Rss:            {resident:8} kB\nPss:            {resident:8} kB"
-        );
+        )
     })
 }
 
-fn write_areas(subject: &Subject, more: impl Fn(&mut String, &AreaInfo)) -> Result<String> {
+fn write_areas(
+    subject: &Subject,
+    from: u64,
+    text: &mut Text,
+    more: impl Fn(&mut Text, &AreaInfo) -> fmt::Result,
+) -> Next {
     subject.check_inspect()?;
-    let mut text = String::new();
-    for area in subject
-        .memory()
-        .map(|memory| memory.areas())
-        .unwrap_or_default()
-    {
-        line(&mut text, &area);
-        more(&mut text, &area);
+    let Some(memory) = subject.memory() else {
+        return Ok(None);
+    };
+    let mut from = from as usize;
+    while let Some(area) = memory.area_from(from) {
+        line(text, &area)?;
+        more(text, &area)?;
+        from = area.range.end;
+        if text.is_full() {
+            return Ok(Some(from as u64));
+        }
     }
-    Ok(text)
+    Ok(None)
 }
 
 /// One line as proc_pid_maps(5) has it; the name starts in column 73.
-fn line(text: &mut String, area: &AreaInfo) {
+fn line(text: &mut Text, area: &AreaInfo) -> fmt::Result {
     const NAME_COLUMN: usize = 73;
     let start_of_line = text.len();
     let allowed = |prot, letter| {
@@ -63,16 +74,16 @@ fn line(text: &mut String, area: &AreaInfo) {
     };
     let identity = area.identity.clone().unwrap_or_default();
     let (major, minor) = identity.device;
-    let _ = write!(
+    write!(
         text,
         "{:08x}-{:08x} {r}{w}{x}{shared} ",
         area.range.start, area.range.end
-    );
-    let _ = write!(
+    )?;
+    write!(
         text,
         "{:08x} {major:02x}:{minor:02x} {} ",
         area.offset, identity.inode
-    );
+    )?;
     let name = match area.label {
         Label::Heap => "[heap]",
         Label::Stack => "[stack]",
@@ -82,8 +93,7 @@ fn line(text: &mut String, area: &AreaInfo) {
     };
     if !name.is_empty() {
         let padding = NAME_COLUMN.saturating_sub(text.len() - start_of_line);
-        text.extend(core::iter::repeat_n(' ', padding));
-        text.push_str(name);
+        write!(text, "{:padding$}{name}", "")?;
     }
-    text.push('\n');
+    writeln!(text)
 }

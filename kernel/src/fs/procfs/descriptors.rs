@@ -1,14 +1,13 @@
 //! `/proc/<pid>/fd` and `/proc/<pid>/fdinfo`.
 
+use super::number;
 use super::subject::Subject;
-use super::{number, numbered};
 use crate::error::{Errno, Result};
 use crate::fs::node::{FileType, Link};
-use crate::fs::synthetic::{Child, Directory, Made};
+use crate::fs::synthetic::{Directory, FIRST_COOKIE, Made, Visitor, visit_numbers};
 use crate::fs::{Fd, FileTable, OpenFile, mount};
 use alloc::format;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 fn table(subject: &Subject) -> Result<Arc<FileTable>> {
     subject.check_inspect()?;
@@ -19,11 +18,17 @@ fn table(subject: &Subject) -> Result<Arc<FileTable>> {
         .ok_or(Errno::ENOENT)
 }
 
-fn list(subject: &Subject, file_type: FileType) -> Vec<Child> {
-    let fds = table(subject)
-        .and_then(|table| table.descriptors())
-        .unwrap_or_default();
-    fds.into_iter().map(|fd| numbered(fd, file_type)).collect()
+fn visit(
+    subject: &Subject,
+    file_type: FileType,
+    from: u64,
+    visitor: &mut Visitor<'_>,
+) -> Result<()> {
+    let table = table(subject)?;
+    let first = from.saturating_sub(FIRST_COOKIE);
+    let fds = table.descriptors(Fd::try_from(first).unwrap_or(Fd::MAX));
+    visit_numbers(fds, file_type, FIRST_COOKIE, from, visitor);
+    Ok(())
 }
 
 fn find(subject: &Subject, name: &[u8]) -> Option<(Fd, Arc<OpenFile>)> {
@@ -35,8 +40,8 @@ fn find(subject: &Subject, name: &[u8]) -> Option<(Fd, Arc<OpenFile>)> {
 pub struct Links(pub Subject);
 
 impl Directory for Links {
-    fn list(&self) -> Vec<Child> {
-        list(&self.0, FileType::Symlink)
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        visit(&self.0, FileType::Symlink, from, visitor)
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
@@ -69,8 +74,8 @@ impl Directory for Links {
 pub struct Infos(pub Subject);
 
 impl Directory for Infos {
-    fn list(&self) -> Vec<Child> {
-        list(&self.0, FileType::Regular)
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        visit(&self.0, FileType::Regular, from, visitor)
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {

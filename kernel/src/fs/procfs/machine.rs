@@ -10,7 +10,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
 use percpu::{CpuId, CpuSet};
-use smp::{CpuStats, Phase, ThreadRef};
+use smp::{CpuStats, Phase};
 
 /// The CPUs of the machine, running or not.
 pub fn possible_cpus() -> CpuSet {
@@ -189,9 +189,10 @@ pub fn filesystems() -> Result<String> {
 
 /// Threads that run or could, and all there are.
 pub fn thread_counts() -> (usize, usize) {
-    let threads = smp::threads();
-    let runnable = |thread: &&ThreadRef| matches!(thread.phase(), Phase::Running | Phase::Ready);
-    (threads.iter().filter(runnable).count(), threads.len())
+    smp::threads().fold((0, 0), |(runnable, all), thread| {
+        let is_runnable = matches!(thread.phase(), Phase::Running | Phase::Ready);
+        (runnable + usize::from(is_runnable), all + 1)
+    })
 }
 
 #[cfg(target_os = "none")]

@@ -17,14 +17,13 @@ mod status;
 mod subject;
 mod weft;
 
-use super::node::{FileSystem, FileType};
-use super::synthetic::{Child, Directory, FIRST_COOKIE, Made, SyntheticFs, Table};
-use crate::error::Errno;
+use super::node::{FileSystem, FileType, Visit};
+use super::synthetic::{Directory, Made, SyntheticFs, Table, Visitor, visit_numbers};
+use crate::error::{Errno, Result};
 use crate::process::try_current;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use subject::Subject;
 
 /// `PROC_SUPER_MAGIC` of statfs(2).
@@ -46,7 +45,7 @@ const FIXED: Table = Table(&[
     ("meminfo", || Made::text(machine::meminfo)),
     ("mounts", || Made::link(|| Ok("self/mounts".to_string()))),
     ("net", || Made::directory(network::Network)),
-    ("sched_debug", || Made::text(scheduler::sched_debug)),
+    ("sched_debug", || Made::pieces(scheduler::sched_debug)),
     ("schedstat", || Made::text(scheduler::schedstat)),
     ("self", || Made::link(|| own(|_, pid| pid.to_string()))),
     ("stat", || Made::text(machine::stat)),
@@ -71,31 +70,21 @@ fn own(
 struct Root;
 
 impl Directory for Root {
-    fn list(&self) -> Vec<Child> {
-        let mut children = FIXED.list();
-        debug_assert!(children.len() as u64 + FIRST_COOKIE < FIRST_PROCESS_COOKIE);
-        children.extend(
-            subject::all_pids()
-                .into_iter()
-                .map(|pid| numbered(pid, FileType::Directory)),
-        );
-        children
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        debug_assert!(FIXED.next_cookie() < FIRST_PROCESS_COOKIE);
+        if FIXED.show(from, visitor) == Visit::Continue {
+            let first = from.saturating_sub(FIRST_PROCESS_COOKIE);
+            let pids = subject::pids_from(u32::try_from(first).unwrap_or(u32::MAX));
+            let kind = FileType::Directory;
+            visit_numbers(pids, kind, FIRST_PROCESS_COOKIE, from, visitor);
+        }
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
         FIXED
             .find(name)
             .or_else(|| Some(process::directory(Subject::process(number(name)?)?)))
-    }
-}
-
-/// An entry named by a number.
-fn numbered(number: u32, file_type: FileType) -> Child {
-    let cookie = FIRST_PROCESS_COOKIE + u64::from(number);
-    Child {
-        name: number.to_string().into_bytes(),
-        file_type,
-        cookie,
     }
 }
 

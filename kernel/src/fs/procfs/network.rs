@@ -1,8 +1,8 @@
 //! `/proc/net`: texts that the network publishes.
 
-use crate::error::Errno;
+use crate::error::{Errno, Result};
 use crate::fs::node::FileType;
-use crate::fs::synthetic::{Child, Directory, FIRST_COOKIE, Made};
+use crate::fs::synthetic::{Directory, FIRST_COOKIE, Made, Visitor, visit_all};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -20,14 +20,11 @@ pub fn publish(name: &'static str, report: impl Fn() -> String + Send + Sync + '
 pub struct Network;
 
 impl Directory for Network {
-    fn list(&self) -> Vec<Child> {
-        let reports = REPORTS.lock();
-        let child = |(cookie, (name, _)): (u64, &(&str, Report))| Child {
-            name: name.as_bytes().to_vec(),
-            file_type: FileType::Regular,
-            cookie,
-        };
-        (FIRST_COOKIE..).zip(reports.iter()).map(child).collect()
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        // The visitor may sleep: not with the list locked.
+        let name = |at: usize| Some((REPORTS.lock().get(at)?.0, FileType::Regular));
+        visit_all(FIRST_COOKIE, (0..).map_while(name), from, visitor);
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {

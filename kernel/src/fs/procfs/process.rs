@@ -1,15 +1,15 @@
 //! The files of `/proc/<pid>` and `/proc/<pid>/task/<tid>`.
 
 use super::subject::Subject;
-use super::{areas, descriptors, mounts, number, numbered, stat, status};
+use super::{areas, descriptors, mounts, number, stat, status};
 use crate::error::{Errno, Result};
 use crate::fs::node::{FileType, Link};
-use crate::fs::synthetic::{Child, Content, Directory, FIRST_COOKIE, Made};
+use crate::fs::synthetic::{Directory, FIRST_COOKIE, Made, Visitor, visit_all, visit_numbers};
 use crate::fs::{Location, OpenFile, mount};
+use crate::process::Image;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 type Make = fn(Subject) -> Made;
 
@@ -23,22 +23,26 @@ pub fn directory(subject: Subject) -> Made {
 const NAMES: &[(&str, bool, Make)] = &[
     ("cgroup", true, |_| Made::text(|| Ok("0::/\n".to_string()))),
     ("cmdline", true, |subject| {
-        Made::bytes(move || Ok(image(&subject, |image| image.command_line.clone())))
+        Made::pieces(move |from, text| {
+            image(&subject).map_or(Ok(None), |image| text.push_part(&image.command_line, from))
+        })
     }),
     ("comm", true, comm),
     ("cwd", true, |subject| {
         place_link(subject, working_directory)
     }),
     ("environ", true, |subject| {
-        Made::bytes(move || {
+        Made::pieces(move |from, text| {
             subject.check_inspect()?;
-            Ok(image(&subject, |image| image.environment.clone()))
+            image(&subject).map_or(Ok(None), |image| text.push_part(&image.environment, from))
         })
         .with_permissions(0o400)
     }),
     ("auxv", true, |subject| {
-        Made::bytes(move || Ok(image(&subject, |image| image.auxiliary.clone())))
-            .with_permissions(0o400)
+        Made::pieces(move |from, text| {
+            image(&subject).map_or(Ok(None), |image| text.push_part(&image.auxiliary, from))
+        })
+        .with_permissions(0o400)
     }),
     ("exe", true, exe),
     ("fd", true, |subject| {
@@ -51,7 +55,7 @@ const NAMES: &[(&str, bool, Make)] = &[
         Made::text(move || status::limits(&subject))
     }),
     ("maps", true, |subject| {
-        Made::text(move || areas::maps(&subject))
+        Made::pieces(move |from, text| areas::maps(&subject, from, text))
     }),
     ("mountinfo", true, |subject| {
         Made::text(move || mounts::mountinfo(&subject))
@@ -71,7 +75,7 @@ const NAMES: &[(&str, bool, Make)] = &[
         Made::text(move || status::schedstat(&subject))
     }),
     ("smaps", true, |subject| {
-        Made::text(move || areas::smaps(&subject))
+        Made::pieces(move |from, text| areas::smaps(&subject, from, text))
     }),
     ("stat", true, |subject| {
         Made::text(move || stat::stat(&subject))
@@ -95,25 +99,13 @@ impl Entries {
 }
 
 impl Directory for Entries {
-    fn list(&self) -> Vec<Child> {
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
         let shown = NAMES
             .iter()
             .filter(|(_, in_threads, _)| *in_threads || !self.0.one_thread);
-        (FIRST_COOKIE..)
-            .zip(shown)
-            .map(|(cookie, (name, _, make))| {
-                let file_type = match self.make(*make).content {
-                    Content::Directory(_) => FileType::Directory,
-                    Content::Link(..) => FileType::Symlink,
-                    _ => FileType::Regular,
-                };
-                Child {
-                    name: name.as_bytes().to_vec(),
-                    file_type,
-                    cookie,
-                }
-            })
-            .collect()
+        let children = shown.map(|(name, _, make)| (name, self.make(*make).file_type()));
+        visit_all(FIRST_COOKIE, children, from, visitor);
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
@@ -127,33 +119,29 @@ impl Directory for Entries {
 struct Threads(Subject);
 
 impl Directory for Threads {
-    fn list(&self) -> Vec<Child> {
-        let mut threads = self.0.threads();
-        threads.sort_unstable_by_key(|thread| thread.id);
-        threads
-            .iter()
-            .map(|thread| numbered(thread.id, FileType::Directory))
-            .collect()
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        let mut tids = self.0.tids()?;
+        tids.sort_unstable();
+        visit_numbers(
+            tids.into_iter(),
+            FileType::Directory,
+            FIRST_COOKIE,
+            from,
+            visitor,
+        );
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
         let tid = number(name)?;
-        self.0
-            .threads()
-            .into_iter()
-            .find(|thread| thread.id == tid)
-            .map(directory)
+        self.0.thread(tid).map(directory)
     }
 }
 
-/// Something of the program's image; empty for kernel threads.
-fn image(subject: &Subject, part: impl Fn(&crate::process::Image) -> Vec<u8>) -> Vec<u8> {
-    subject
-        .process
-        .as_ref()
-        .filter(|_| subject.task.is_some())
-        .map(|process| part(&process.image()))
-        .unwrap_or_default()
+/// The program's image; `None` for kernel threads and zombies.
+fn image(subject: &Subject) -> Option<Arc<Image>> {
+    let process = subject.process.as_ref()?;
+    subject.task.is_some().then(|| process.image())
 }
 
 /// The name; a process may change those of its own threads.

@@ -36,7 +36,7 @@ pub fn stat(subject: &Subject) -> Result<String> {
     let children = process
         .map(|process| process.children_times())
         .unwrap_or_default();
-    let threads = process.map_or(1, |process| process.threads().len());
+    let threads = process.map_or(1, |process| process.thread_count());
     let started = process.map_or(0, |process| process.started_ns());
     let usage = subject.usage();
     let (own, scheduled, cpu) = match &subject.thread {

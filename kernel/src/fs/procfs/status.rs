@@ -80,7 +80,7 @@ fn memory(text: &mut String, subject: &Subject) {
     let threads = subject
         .process
         .as_ref()
-        .map_or(1, |process| process.threads().len());
+        .map_or(1, |process| process.thread_count());
     let _ = writeln!(text, "Threads:\t{threads}");
 }
 
@@ -127,7 +127,7 @@ pub fn sched(subject: &Subject) -> Result<String> {
     let threads = subject
         .process
         .as_ref()
-        .map_or(1, |process| process.threads().len());
+        .map_or(1, |process| process.thread_count());
     let mut text = format!(
         "{} ({}, #threads: {threads})\n{}\n",
         subject.name(),

@@ -23,21 +23,17 @@ pub struct Subject {
     pub one_thread: bool,
 }
 
-/// The numbers in /proc: processes and kernel threads.
-pub fn all_pids() -> Vec<u32> {
-    let mut pids: Vec<u32> = process::processes()
-        .iter()
-        .map(|process| process.pid())
-        .collect();
-    pids.extend(
-        smp::threads()
-            .iter()
-            .filter(|thread| is_kernel(thread))
-            .map(|thread| thread.tid()),
-    );
-    pids.sort_unstable();
-    pids.dedup();
-    pids
+/// The numbers in /proc from `first` on: processes and kernel threads, ascending.
+pub fn pids_from(first: u32) -> impl Iterator<Item = u32> {
+    let processes = process::processes_from(first).map(|process| process.pid());
+    let mut processes = processes.peekable();
+    let kernel = smp::threads_from(first).filter(is_kernel);
+    let mut kernel = kernel.map(|thread| thread.tid()).peekable();
+    core::iter::from_fn(move || match (processes.peek(), kernel.peek()) {
+        (Some(process), Some(thread)) if process > thread => kernel.next(),
+        (Some(_), _) => processes.next(),
+        (None, _) => kernel.next(),
+    })
 }
 
 fn is_kernel(thread: &ThreadRef) -> bool {
@@ -68,19 +64,30 @@ impl Subject {
         })
     }
 
-    /// The threads below `task/`.
-    pub fn threads(&self) -> Vec<Subject> {
+    /// The names below `task/`, in no order.
+    pub fn tids(&self) -> Result<Vec<u32>> {
+        let Some(process) = &self.process else {
+            return Ok([self.id].into());
+        };
+        let mut tids = Vec::new();
+        let threads = process.threads()?;
+        let room = tids.try_reserve_exact(threads.len());
+        room.map_err(|_| Errno::ENOMEM)?;
+        tids.extend(threads.iter().map(|task| task.tid()));
+        Ok(tids)
+    }
+
+    /// The thread `tid` below `task/`.
+    pub fn thread(&self, tid: u32) -> Option<Subject> {
         match &self.process {
-            None => [Self {
+            None => (tid == self.id).then(|| Self {
                 one_thread: true,
                 ..self.clone()
-            }]
-            .into(),
-            Some(process) => process
-                .threads()
-                .into_iter()
-                .map(|task| self.of_task(task))
-                .collect(),
+            }),
+            Some(process) => {
+                let task = process::task_by_tid(tid).ok()?;
+                Arc::ptr_eq(task.process(), process).then(|| self.of_task(task))
+            }
         }
     }
 

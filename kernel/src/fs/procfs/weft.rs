@@ -6,7 +6,7 @@
 use super::machine::possible_cpus;
 use super::stat::policy_numbers;
 use crate::error::Result;
-use crate::fs::synthetic::{Made, Table};
+use crate::fs::synthetic::{Made, Table, Text};
 use crate::process::Task;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -15,7 +15,7 @@ use smp::{Phase, Policy, ThreadRef};
 
 pub const ROOT: Table = Table(&[
     ("cpus", || Made::text(cpus)),
-    ("threads", || Made::text(threads)),
+    ("threads", || Made::pieces(threads)),
     ("tracing", || Made::text(tracing)),
 ]);
 
@@ -55,8 +55,15 @@ fn tracing() -> Result<String> {
     Ok(format!("{}\n", u8::from(crate::trace::is_recording())))
 }
 
-fn threads() -> Result<String> {
-    Ok(smp::threads().iter().map(thread).collect())
+/// From thread number `from` on.
+fn threads(from: u64, text: &mut Text) -> Result<Option<u64>> {
+    for each in smp::threads_from(from as u32) {
+        text.write_str(&thread(&each))?;
+        if text.is_full() {
+            return Ok(Some(u64::from(each.tid()) + 1));
+        }
+    }
+    Ok(None)
 }
 
 fn thread(thread: &ThreadRef) -> String {

@@ -2,11 +2,10 @@
 
 use super::topology::Topology;
 use crate::error::{Errno, Result};
-use crate::fs::node::FileType;
-use crate::fs::synthetic::{Child, Directory, FIRST_COOKIE, Made, Table};
+use crate::fs::node::{FileType, Visit};
+use crate::fs::synthetic::{Directory, FIRST_COOKIE, Made, Table, Visitor, visit_all};
 use alloc::format;
 use alloc::string::ToString;
-use alloc::vec::Vec;
 use percpu::{CpuId, CpuSet};
 
 pub fn possible() -> CpuSet {
@@ -31,15 +30,15 @@ const CPU_FILES: Table = Table(&[
 pub struct Cpus;
 
 impl Directory for Cpus {
-    fn list(&self) -> Vec<Child> {
-        let mut children = CPU_FILES.list();
-        let first = FIRST_COOKIE + children.len() as u64;
-        children.extend((first..).zip(possible().iter()).map(|(cookie, cpu)| Child {
-            name: format!("cpu{cpu}").into_bytes(),
-            file_type: FileType::Directory,
-            cookie,
-        }));
-        children
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        if CPU_FILES.show(from, visitor) == Visit::Continue {
+            let possible = possible();
+            let cpus = possible
+                .iter()
+                .map(|cpu| (format!("cpu{cpu}"), FileType::Directory));
+            visit_all(CPU_FILES.next_cookie(), cpus, from, visitor);
+        }
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
@@ -69,13 +68,9 @@ impl Cpu {
 }
 
 impl Directory for Cpu {
-    fn list(&self) -> Vec<Child> {
-        let child = |(cookie, (name, file_type)): (u64, (&str, FileType))| Child {
-            name: name.as_bytes().to_vec(),
-            file_type,
-            cookie,
-        };
-        (FIRST_COOKIE..).zip(Self::names()).map(child).collect()
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        visit_all(FIRST_COOKIE, Self::names(), from, visitor);
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {

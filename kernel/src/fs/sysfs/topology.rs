@@ -1,21 +1,19 @@
 //! Where each CPU is (`cpuN/topology`), and the memory nodes (`/sys/devices/system/node`).
 
 use super::cpu::possible;
-use crate::fs::node::FileType;
-use crate::fs::synthetic::{Child, Directory, FIRST_COOKIE, Made, Table};
+use crate::error::Result;
+use crate::fs::node::{FileType, Visit};
+use crate::fs::synthetic::{Directory, FIRST_COOKIE, Made, Table, Visitor, visit_all};
 use crate::machine::{self, Place};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use percpu::{CpuId, CpuSet};
 
-fn files(names: &[&str]) -> Vec<Child> {
-    let child = |(cookie, name): (u64, &&str)| Child {
-        name: name.as_bytes().to_vec(),
-        file_type: FileType::Regular,
-        cookie,
-    };
-    (FIRST_COOKIE..).zip(names).map(child).collect()
+fn visit_files(names: &[&str], from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+    let files = names.iter().map(|name| (name, FileType::Regular));
+    visit_all(FIRST_COOKIE, files, from, visitor);
+    Ok(())
 }
 
 fn line(text: impl ToString) -> Made {
@@ -66,8 +64,8 @@ const NAMES: &[&str] = &[
 ];
 
 impl Directory for Topology {
-    fn list(&self) -> Vec<Child> {
-        files(NAMES)
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        visit_files(NAMES, from, visitor)
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
@@ -131,15 +129,13 @@ fn list_of(nodes: &[u16]) -> String {
 }
 
 impl Directory for Nodes {
-    fn list(&self) -> Vec<Child> {
-        let mut children = NODE_FILES.list();
-        let first = FIRST_COOKIE + children.len() as u64;
-        children.extend((first..).zip(nodes()).map(|(cookie, node)| Child {
-            name: format!("node{node}").into_bytes(),
-            file_type: FileType::Directory,
-            cookie,
-        }));
-        children
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        if NODE_FILES.show(from, visitor) == Visit::Continue {
+            let name = |node| (format!("node{node}"), FileType::Directory);
+            let nodes = nodes().into_iter().map(name);
+            visit_all(NODE_FILES.next_cookie(), nodes, from, visitor);
+        }
+        Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
@@ -156,8 +152,8 @@ impl Directory for Nodes {
 struct Node(u16);
 
 impl Directory for Node {
-    fn list(&self) -> Vec<Child> {
-        files(&["cpulist", "cpumap", "distance"])
+    fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<()> {
+        visit_files(&["cpulist", "cpumap", "distance"], from, visitor)
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {

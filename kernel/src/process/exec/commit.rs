@@ -4,7 +4,7 @@ use super::Prepared;
 use crate::arch::{FpRegisters, TrapFrame};
 use crate::error::{Errno, Result};
 use crate::fs::OpenFile;
-use crate::process::signal::{AltStack, Signal};
+use crate::process::signal::AltStack;
 use crate::process::{Attention, Credentials, Current, exit, table};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -108,12 +108,7 @@ fn reset_signals(current: &Current) {
     current.signals.lock().alt_stack = AltStack::default();
     let restart = current.restart.lock().take();
     drop(restart);
-    table::with(|tree| {
-        if let Some(entry) = tree.entry_mut(current.pid()) {
-            entry.has_execed = true;
-            entry.exit_signal = Signal::CHLD.number();
-        }
-    });
+    table::with(|tree| tree.has_execed(current.pid()));
 }
 
 /// A table shared with another process (`CLONE_FILES`) is not closed under its feet. After the

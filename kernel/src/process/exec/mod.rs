@@ -110,7 +110,7 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
         &request.path,
         random,
         &vector,
-    );
+    )?;
     load::write_stack(&memory, top.sp, &top.bytes)?;
 
     let entry = interpreter.map_or(main.entry, |interpreter| interpreter.entry);
@@ -144,17 +144,10 @@ fn follow_scripts(request: &mut Request) -> Result<Vec<u8>> {
             return Ok(head);
         };
         let mut arguments = Strings::default();
-        arguments.push(interpreter.path);
-        interpreter
-            .argument
-            .into_iter()
-            .for_each(|argument| arguments.push(argument));
-        arguments.push(&request.path);
-        request
-            .arguments
-            .iter()
-            .skip(1)
-            .for_each(|argument| arguments.push(argument));
+        arguments.push(interpreter.path)?;
+        arguments.extend(interpreter.argument)?;
+        arguments.push(&request.path)?;
+        arguments.extend(request.arguments.iter().skip(1))?;
         request.arguments = arguments;
         request.file = Caller::current().open_program(None, interpreter.path, true)?;
         request.path = interpreter.path.to_vec();

@@ -1,6 +1,7 @@
 //! What a program finds on its stack: argument count, pointers, auxiliary vector, strings
 //! (the System V ABI, and getauxval(3)).
 
+use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
 /// Strings one after the other, each with its NUL.
@@ -11,10 +12,18 @@ pub struct Strings {
 }
 
 impl Strings {
-    pub fn push(&mut self, string: &[u8]) {
+    /// `ENOMEM` if there is no room: programs choose how much there is.
+    pub fn push(&mut self, string: &[u8]) -> Result<()> {
+        let room = self.bytes.try_reserve(string.len() + 1);
+        room.map_err(|_| Errno::ENOMEM)?;
         self.bytes.extend_from_slice(string);
         self.bytes.push(0);
         self.count += 1;
+        Ok(())
+    }
+
+    pub fn extend<'a>(&mut self, strings: impl IntoIterator<Item = &'a [u8]>) -> Result<()> {
+        strings.into_iter().try_for_each(|string| self.push(string))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -25,9 +34,10 @@ impl Strings {
 }
 
 impl<'a> FromIterator<&'a [u8]> for Strings {
+    /// For a few: where running out of memory need not be thought of.
     fn from_iter<I: IntoIterator<Item = &'a [u8]>>(strings: I) -> Self {
         let mut all = Self::default();
-        strings.into_iter().for_each(|string| all.push(string));
+        all.extend(strings).expect("memory for a few strings");
         all
     }
 }
@@ -56,7 +66,7 @@ pub struct StackImage {
 
 const PLATFORM: &[u8] = b"aarch64\0";
 
-/// Lays the stack out below `top` (16-byte aligned).
+/// Lays the stack out below `top` (16-byte aligned); `ENOMEM` if the strings are too much.
 pub fn build(
     top: usize,
     arguments: &Strings,
@@ -64,7 +74,7 @@ pub fn build(
     path: &[u8],
     random: [u8; 16],
     auxiliary: &[(u64, Auxiliary)],
-) -> StackImage {
+) -> Result<StackImage> {
     // From the top: eight zero bytes, the path, environment and argument strings, platform, random.
     let path_at = top - 8 - (path.len() + 1);
     let environment_at = path_at - environment.bytes.len();
@@ -74,7 +84,10 @@ pub fn build(
     let pointers = 1 + arguments.count + 1 + environment.count + 1;
     let sp = (random_at - (pointers + 2 * (auxiliary.len() + 1)) * 8) & !15;
 
-    let mut bytes = Vec::with_capacity(top - sp);
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(top - sp)
+        .map_err(|_| Errno::ENOMEM)?;
     push(&mut bytes, arguments.count as u64);
     push_pointers(&mut bytes, arguments, arguments_at);
     push_pointers(&mut bytes, environment, environment_at);
@@ -106,11 +119,11 @@ pub fn build(
         bytes.extend_from_slice(content);
     }
     bytes.resize(top - sp, 0);
-    StackImage {
+    Ok(StackImage {
         sp,
         bytes,
         auxiliary: vector,
-    }
+    })
 }
 
 /// How much [`build`] needs for these strings, generously.
@@ -158,7 +171,7 @@ mod tests {
                 (25, Auxiliary::Random),
                 (31, Auxiliary::Path),
             ];
-            let image = build(TOP, &arguments, &environment, b"/bin/sh", [7; 16], &vector);
+            let image = build(TOP, &arguments, &environment, b"/bin/sh", [7; 16], &vector).unwrap();
             assert_eq!(image.sp % 16, 0);
             assert_eq!(image.sp + image.bytes.len(), TOP);
             assert_eq!(word(&image, image.sp), 3);
@@ -192,7 +205,8 @@ mod tests {
             b"",
             [0; 16],
             &[],
-        );
+        )
+        .unwrap();
         assert_eq!(
             (
                 word(&image, image.sp),

@@ -25,15 +25,14 @@ pub fn send_to_thread(task: &Arc<Task>, info: SigInfo) -> Result<()> {
     send(task.process(), Some(task), info)
 }
 
-/// Sends to every member of a process group; `ESRCH` if it has none.
+/// Sends to every member of a process group, also when there is no room in one of their queues;
+/// an error only if nobody got it (`ESRCH` if there is nobody).
 pub fn send_to_group(group: u32, info: SigInfo) -> Result<()> {
-    let members = table::group(group);
-    if members.is_empty() {
-        return Err(Errno::ESRCH);
+    let mut result = Err(Errno::ESRCH);
+    for member in table::group(group) {
+        result = result.or(send_to_process(&member, info));
     }
-    members
-        .iter()
-        .try_for_each(|member| send_to_process(member, info))
+    result
 }
 
 /// A fault's signal: cannot be blocked or ignored away (force_sig in Linux).

@@ -13,7 +13,7 @@ fn entry(pid: u32, parent: u32, group: u32, session: &Arc<Session>) -> Entry {
         number: thread.clone(),
         leader: thread,
         parent,
-        children: Vec::new(),
+        children: BTreeSet::new(),
         group,
         session: session.clone(),
         uid: 0,
@@ -55,17 +55,19 @@ fn orphans_go_to_init_or_the_nearest_subreaper() {
     tree.entry_mut(10).unwrap().is_subreaper = true;
     assert_eq!(tree.reaper_of(20), 10);
     tree.entry_mut(30).unwrap().zombie = Some(dead());
-    assert_eq!(
-        tree.adopt_children(20, 10),
-        [30],
-        "zombies to be waited for by their new parent"
-    );
+    tree.entry_mut(30).unwrap().exit_signal = Signal::KILL.number();
+    assert!(tree.adopt_children(20, 10), "a zombie to be waited for");
     assert_eq!(
         tree.entry(30)
             .map(|entry| (entry.parent, entry.process.parent_pid())),
         Some((10, 10))
     );
-    assert_eq!(tree.entry(10).unwrap().children, [20, 21, 30]);
+    let signal = tree.entry(30).unwrap().exit_signal;
+    assert_eq!(signal, Signal::CHLD.number(), "10 did not ask to be killed");
+    assert_eq!(
+        tree.entry(10).unwrap().children,
+        BTreeSet::from([20, 21, 30])
+    );
     tree.entry_mut(10).unwrap().zombie = Some(dead());
     assert_eq!(tree.reaper_of(20), INIT, "the dead adopt nobody");
 }

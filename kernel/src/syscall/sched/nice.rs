@@ -8,27 +8,31 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use linux_raw_sys::general::{PRIO_PGRP, PRIO_PROCESS, PRIO_USER};
 
+fn threads(processes: impl Iterator<Item = Arc<Process>>) -> Result<Vec<Arc<Task>>> {
+    let mut all = Vec::new();
+    for process in processes {
+        let more = process.threads()?;
+        all.try_reserve(more.len()).map_err(|_| Errno::ENOMEM)?;
+        all.extend(more);
+    }
+    Ok(all)
+}
+
 /// The threads that setpriority(2) and getpriority(2) speak of.
 fn selected(which: u32, who: u32) -> Result<Vec<Arc<Task>>> {
     let caller = current();
-    let threads = |processes: Vec<Arc<Process>>| {
-        processes
-            .iter()
-            .flat_map(|process| process.threads())
-            .collect()
-    };
     let tasks: Vec<Arc<Task>> = match (which, who) {
         (PRIO_PROCESS, 0) => alloc::vec![caller.task().clone()],
         (PRIO_PROCESS, tid) => alloc::vec![task_by_tid(tid)?],
-        (PRIO_PGRP, 0) => threads(table::group(caller.process().group_id())),
-        (PRIO_PGRP, group) => threads(table::group(group)),
+        (PRIO_PGRP, 0) => threads(table::group(caller.process().group_id()))?,
+        (PRIO_PGRP, group) => threads(table::group(group))?,
         (PRIO_USER, uid) => {
             let uid = if uid == 0 {
                 caller.credentials().uid
             } else {
                 uid
             };
-            let mut all: Vec<Arc<Task>> = threads(processes());
+            let mut all = threads(processes())?;
             all.retain(|task| task.credentials().uid == uid);
             all
         }
