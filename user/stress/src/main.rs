@@ -3,6 +3,8 @@
 //! Every worker is a thread. The CPU workers ask often which CPU they are on, so that a report
 //! shows where they have really been.
 
+mod calls;
+mod random;
 mod report;
 mod storm;
 mod worker;
@@ -20,7 +22,9 @@ usage: stress [--cpu N] [--yield N] [--pipe N] [--fork N] [--mem N] [--secs S] [
   --pipe   bounce a byte between two threads      --fork   start and await a child
   --mem    map 8 MiB, touch every page, unmap     --report what each worker did, and where
        stress --storm N [--seed X] [--secs S] [--switches K]
-  --storm  N threads that disturb one another at random, checked; status 1 if anything broke";
+  --storm  N threads that disturb one another at random, checked; status 1 if anything broke
+       stress --calls N --secs S [--seed X]      (as root, on a machine that may break)
+  --calls  N programs at a time that make system calls at random";
 
 #[derive(Default)]
 struct Options {
@@ -28,6 +32,7 @@ struct Options {
     seconds: Option<f64>,
     report: bool,
     storm: Option<usize>,
+    calls: Option<usize>,
     seed: u64,
     switches: Option<u64>,
 }
@@ -35,6 +40,13 @@ struct Options {
 fn main() -> ExitCode {
     arguments::run_tool("stress", || {
         let options = parse()?;
+        if let Some(programs) = options.calls {
+            return Ok(calls::run(&calls::Plan {
+                programs: programs.max(1),
+                seed: options.seed,
+                seconds: options.seconds.ok_or(USAGE)?,
+            }));
+        }
         if let Some(threads) = options.storm {
             return Ok(storm::run(&storm::Plan {
                 threads: threads.max(2),
@@ -61,6 +73,7 @@ fn parse() -> Result<Options, String> {
             Long("secs") => options.seconds = Some(value(&mut parser)?),
             Long("report") => options.report = true,
             Long("storm") => options.storm = Some(value(&mut parser)?),
+            Long("calls") => options.calls = Some(value(&mut parser)?),
             Long("seed") => options.seed = value(&mut parser)?,
             Long("switches") => options.switches = Some(value(&mut parser)?),
             Short('h') | Long("help") => return Err(USAGE.into()),
@@ -72,7 +85,7 @@ fn parse() -> Result<Options, String> {
             other => return Err(format!("{}\n{USAGE}", other.unexpected())),
         }
     }
-    if options.workers.is_empty() && options.storm.is_none() {
+    if options.workers.is_empty() && options.storm.is_none() && options.calls.is_none() {
         return Err(USAGE.into());
     }
     Ok(options)

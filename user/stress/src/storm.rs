@@ -6,11 +6,10 @@
 //! What the kernel's own checkers found is added from /proc/schedstat.
 
 mod kernel;
-mod random;
 mod slot;
 mod steps;
 
-use random::Random;
+use crate::random::Random;
 use slot::Slot;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -6,11 +6,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Uid, fork, setuid};
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 
 pub const TESTS: &[Test] = &[
     ("limit.unknown_call", unknown_call),
     ("limit.open_files", open_files),
     ("limit.large_tables", large_tables),
+    ("limit.areas", areas),
     ("limit.fork_bomb", fork_bomb),
     ("limit.address_space", address_space),
     ("limit.file_size", file_size),
@@ -93,6 +95,36 @@ fn large_tables() -> Outcome {
         })())
     })?;
     succeeds(parent)
+}
+
+/// Every other page of one mapping made read-only is an area of its own, until there may be no
+/// more; /proc/self/maps has a line for each.
+fn areas() -> Outcome {
+    const PAGE: usize = 4096;
+    const LINUX_DEFAULT: usize = 65_530;
+    let told = std::fs::read_to_string("/proc/sys/vm/max_map_count");
+    let limit: usize = told.map_or(Ok(LINUX_DEFAULT), |text| text.trim().parse())?;
+    let (rights, flags) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+    );
+    let length = (limit + 2) * PAGE;
+    // SAFETY: new memory, which nobody but this test uses.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), length, rights, flags, -1, 0) };
+    ensure!(start != libc::MAP_FAILED);
+    let protect = |page: usize| {
+        // SAFETY: as above.
+        Errno::result(unsafe { libc::mprotect(start.byte_add(page * PAGE), PAGE, libc::PROT_READ) })
+    };
+    let refused = (1..limit).step_by(2).find_map(|page| protect(page).err());
+    ensure_eq!(refused, Some(Errno::ENOMEM));
+    let lines = BufReader::new(File::open("/proc/self/maps")?)
+        .lines()
+        .count();
+    // SAFETY: as above.
+    unsafe { libc::munmap(start, length) };
+    ensure!((limit - 8..=limit + 1).contains(&lines), "{lines} areas");
+    Ok(())
 }
 
 /// As nobody: root is not held by RLIMIT_NPROC.

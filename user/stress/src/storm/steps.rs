@@ -1,7 +1,7 @@
 //! What a thread of the storm does next.
 
-use super::random::Random;
 use super::{Slot, Storm};
+use crate::random::Random;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
