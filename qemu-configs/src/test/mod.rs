@@ -64,6 +64,11 @@ const STAGES: &[Stage] = &[
         run: storms::all,
     },
     Stage {
+        name: "calls",
+        what: "random system calls by programs that may die of them",
+        run: storms::calls,
+    },
+    Stage {
         name: "chaos",
         what: "a short storm on a scheduler that is disturbed at its race points",
         run: storms::chaos,

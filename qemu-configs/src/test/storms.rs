@@ -1,4 +1,5 @@
-//! Storms: many threads that disturb one another, with every checker fatal.
+//! Storms: many threads that disturb one another, and programs that call the kernel at random, with
+//! every checker fatal.
 
 use super::guest::{Guest, KERNEL, Variant};
 use super::report::Report;
@@ -15,6 +16,29 @@ pub fn all(report: &mut Report) {
             &format!("{cpus} CPUs, 100,000 switches, seed {SEED}"),
             || storm(cpus).map(|_| ()),
         );
+    }
+}
+
+/// Random system calls, with memory to spare and without.
+pub fn calls(report: &mut Report) {
+    for machine in ["virt-4", "virt-4-small"] {
+        report.test(
+            &format!("{machine}, a minute of random calls, seed {SEED}"),
+            || random_calls(machine),
+        );
+    }
+}
+
+fn random_calls(machine: &str) -> Result<(), String> {
+    let variant = Variant {
+        append: format!("weft.check=panic -- /bin/stress --calls 8 --seed {SEED} --secs 60"),
+        ..Variant::default()
+    };
+    let mut guest = Guest::boot(&format!("calls-{machine}"), machine, variant)?;
+    guest.wait_for_end()?;
+    match guest.serial.contains("calls: survived") {
+        true => Ok(()),
+        false => Err("the last line is not 'calls: survived'".into()),
     }
 }
 

@@ -26,6 +26,10 @@ const LIFETIME: Duration = Duration::from_millis(500);
 const FIRST_USER: u32 = 60_000;
 
 pub fn run(plan: &Plan) -> ExitCode {
+    if !std::path::Path::new("/proc/weft").exists() {
+        println!("calls: only on Weft: elsewhere there may be something to lose");
+        return ExitCode::FAILURE;
+    }
     println!("calls: seed {}, {} programs", plan.seed, plan.programs);
     let end = Instant::now() + Duration::from_secs_f64(plan.seconds.clamp(0.0, 1e9));
     let keepers: Vec<i32> = (0..plan.programs)
