@@ -56,7 +56,7 @@ fn joiners_are_told_of_a_detach() {
 fn a_thread_never_resumed_leaves_with_its_last_handle() {
     let thread = KernelThread::create("unborn", Priority::LOW, || 0).unwrap();
     let tid = thread.thread().tid();
-    let known = || runtime::threads().iter().any(|thread| thread.tid() == tid);
+    let known = || runtime::threads().any(|thread| thread.tid() == tid);
     let other = thread.clone();
     drop(thread);
     assert!(known());
