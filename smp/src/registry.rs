@@ -171,6 +171,7 @@ impl Drop for Registry {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn numbers_go_round_before_the_table_is_large() {
