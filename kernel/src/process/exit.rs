@@ -200,7 +200,7 @@ fn become_zombie(process: &Arc<Process>, zombie: Zombie) {
 
 fn bury(tree: &mut Tree, pid: u32, zombie: Zombie) -> Mourners {
     let reaper = tree.reaper_of(pid);
-    let hung_up = newly_orphaned_groups(tree, pid);
+    let hung_up = groups_to_hang_up(tree, pid);
     let reaper = tree
         .adopt_children(pid, reaper)
         .then(|| tree.entry(reaper).map(|entry| entry.process.clone()))
@@ -228,6 +228,7 @@ fn bury(tree: &mut Tree, pid: u32, zombie: Zombie) -> Mourners {
     if ignored {
         mourners.reaped = tree.remove(pid);
     }
+    mourners.hung_up.retain(|&group| tree.is_orphaned(group));
     mourners
 }
 
@@ -251,24 +252,22 @@ fn ignores_children(parent: &Process) -> bool {
     action.handler == IGNORE || action.flags().contains(ActionFlags::NOCLDWAIT)
 }
 
-fn newly_orphaned_groups(tree: &Tree, pid: u32) -> Vec<u32> {
+/// The groups, of the process and its children, that have stopped members and could still be
+/// continued by somebody: this end may be what orphans them.
+fn groups_to_hang_up(tree: &Tree, pid: u32) -> Vec<u32> {
     let Some(entry) = tree.entry(pid) else {
         return Vec::new();
     };
-    let children = entry
-        .children
-        .iter()
-        .filter_map(|child| tree.entry(*child))
-        .map(|child| child.group);
-    let mut groups: Vec<u32> = children.chain([entry.group]).collect();
+    let children = entry.children.iter();
+    let children = children.filter_map(|child| tree.entry(*child));
+    let groups = children.map(|child| child.group).chain([entry.group]);
+    let is_stopped = |member: &table::Entry| member.process.is_stopped();
+    let has_stopped = |group: &u32| tree.group_members(*group).any(is_stopped);
+    let mut groups: Vec<u32> = groups
+        .filter(|group| has_stopped(group) && !tree.is_orphaned(*group))
+        .collect();
     groups.sort_unstable();
     groups.dedup();
-    groups.retain(|&group| {
-        let stopped = tree
-            .group_members(group)
-            .any(|member| member.process.pid() != pid && member.process.is_stopped());
-        stopped && tree.is_orphaned(group, Some(pid))
-    });
     groups
 }
 

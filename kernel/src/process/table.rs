@@ -278,11 +278,11 @@ impl Tree {
         members.filter_map(|pid| self.entries.get(pid))
     }
 
-    /// Whether no living member of `group` but `without` has a parent in another group of the
-    /// same session: nobody is left who could continue it (POSIX, orphaned process group).
-    pub fn is_orphaned(&self, group: u32, without: Option<u32>) -> bool {
+    /// Whether no living member of `group` has a parent in another group of the same session:
+    /// nobody is left who could continue it (POSIX, orphaned process group).
+    pub fn is_orphaned(&self, group: u32) -> bool {
         !self.group_members(group).any(|member| {
-            if member.zombie.is_some() || Some(member.process.pid()) == without {
+            if member.zombie.is_some() {
                 return false;
             }
             let parent = self.entry(member.parent);
@@ -360,7 +360,7 @@ pub fn session_of_group(group: u32) -> Result<u32> {
 
 /// Whether nobody is left who could continue the group (job control).
 pub fn is_orphaned_group(group: u32) -> bool {
-    with(|tree| tree.is_orphaned(group, None))
+    with(|tree| tree.is_orphaned(group))
 }
 
 /// Takes note of a task's real user after a change: for RLIMIT_NPROC, and if it is the leader for

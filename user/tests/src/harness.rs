@@ -152,6 +152,23 @@ pub fn status_of(outcome: Outcome) -> i32 {
     }
 }
 
+/// Until the thread, or the process' main one, sleeps.
+pub fn wait_until_asleep(thread: Pid) {
+    wait_for_state(thread, 'S');
+}
+
+/// Until the thread, or the process' main one, is in such a state, as /proc tells.
+pub fn wait_for_state(thread: Pid, state: char) {
+    let is_there = || {
+        let stat = std::fs::read_to_string(format!("/proc/{thread}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with(state))
+    };
+    while !is_there() {
+        std::thread::yield_now();
+    }
+}
+
 /// Waits for a child that must end with status 0.
 pub fn succeeds(child: Pid) -> Outcome {
     let status = waitpid(child, None)?;

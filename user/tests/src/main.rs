@@ -16,6 +16,7 @@ mod inheritance;
 mod jobs;
 mod limits;
 mod memory;
+mod orphans;
 mod pipes;
 mod process;
 mod programs;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         socket_calls::TESTS,
         terminal::TESTS,
         jobs::TESTS,
+        orphans::TESTS,
         limits::TESTS,
         wild::TESTS,
     ];

@@ -1,6 +1,6 @@
 //! Signals: handlers, masks, interrupted and restarted calls, alternate stacks, faults.
 
-use crate::harness::{Outcome, Test, child, end_of, succeeds};
+use crate::harness::{Outcome, Test, child, end_of, succeeds, wait_until_asleep};
 use nix::errno::Errno;
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, raise, sigaction, sigprocmask,
@@ -82,18 +82,6 @@ fn read_under_signal(flags: SaFlags) -> Result<nix::Result<usize>, crate::harnes
     let outcome = read(&reader, &mut [0]);
     succeeds(sender)?;
     Ok(outcome)
-}
-
-/// Until the process' main thread sleeps, as /proc tells.
-fn wait_until_asleep(process: nix::unistd::Pid) {
-    let asleep = || {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ")
-            .is_some_and(|(_, rest)| rest.starts_with('S'))
-    };
-    while !asleep() {
-        std::thread::yield_now();
-    }
 }
 
 fn interrupts_read() -> Outcome {

@@ -1,6 +1,6 @@
 //! The finer points of the socket calls: errors, flags, timeouts, control data, readiness.
 
-use crate::harness::{Folder, Outcome, Test};
+use crate::harness::{Folder, Outcome, Test, wait_until_asleep};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::io::{Read, Write};
@@ -652,12 +652,13 @@ fn interrupted_receive() -> Outcome {
         let action = SigAction::new(SigHandler::Handler(nothing), flags, SigSet::empty());
         // SAFETY: the handler does nothing.
         unsafe { sigaction(Signal::SIGUSR1, &action) }?;
-        let (me, mut sender) = (nix::unistd::gettid().as_raw(), here.try_clone()?);
+        let (me, mut sender) = (nix::unistd::gettid(), here.try_clone()?);
         let helper = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(100));
+            wait_until_asleep(me);
+            let (process, thread) = (std::process::id(), me.as_raw());
             // SAFETY: takes no pointers.
-            unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), me, libc::SIGUSR1) };
-            std::thread::sleep(Duration::from_millis(100));
+            unsafe { libc::syscall(libc::SYS_tgkill, process, thread, libc::SIGUSR1) };
+            wait_until_asleep(me); // Again: in the call that goes on, or waiting for this thread.
             sender.write_all(b"x")
         });
         ensure_eq!(receive(&there, &mut [0], 0), expected);

@@ -75,10 +75,10 @@ fn orphans_go_to_init_or_the_nearest_subreaper() {
 #[test]
 fn a_group_is_orphaned_when_its_last_outside_parent_goes() {
     let (mut tree, _) = tree();
-    assert!(!tree.is_orphaned(20, None));
+    assert!(!tree.is_orphaned(20));
     // 20 and 21 are the shell's children; 30's parent is of its own group and does not count.
     tree.adopt_children(10, INIT);
-    assert!(tree.is_orphaned(20, None));
+    assert!(tree.is_orphaned(20));
 }
 
 #[test]
