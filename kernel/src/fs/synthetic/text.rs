@@ -38,6 +38,10 @@ impl Text {
         self.0.len()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -79,7 +83,7 @@ pub struct Shown {
 impl Shown {
     /// The text from `offset` to the end of its piece; nothing at the end of the file.
     pub fn at(&mut self, offset: u64, make: &MakePiece) -> Result<&[u8]> {
-        if offset == 0 || offset < self.start || self.piece.len() == 0 {
+        if offset == 0 || offset < self.start || self.piece.is_empty() {
             (self.start, self.next) = (0, Some(0));
             self.piece.clear();
         }
