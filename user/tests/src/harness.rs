@@ -2,7 +2,7 @@
 //!
 //! A test is a function that returns why it failed. `ensure!` states what must hold.
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigHandler, Signal, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setpgid};
 use std::fs::File;
@@ -91,6 +91,7 @@ fn in_own_process(test: fn() -> Outcome) -> Outcome {
         ForkResult::Child => {
             drop(reader);
             let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+            heed_the_terminal();
             nix::unistd::alarm::set(TIME_LIMIT);
             let why = test().err().map(|Failure(why)| why).unwrap_or_default();
             let _ = File::from(writer).write_all(why.as_bytes());
@@ -120,6 +121,14 @@ fn in_own_process(test: fn() -> Outcome) -> Outcome {
                 }
             }
         }
+    }
+}
+
+/// Whoever starts this in the background may have had these ignored (POSIX, sh, asynchronous lists).
+fn heed_the_terminal() {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        // SAFETY: the default action needs no handler.
+        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
     }
 }
 
