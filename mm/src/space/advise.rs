@@ -79,8 +79,7 @@ impl AddressSpace {
         on: bool,
     ) -> Result<(), SpaceError> {
         let mut map = self.map.write();
-        map.areas.check_room(map.areas.cuts(&range))?;
-        map.areas.prepare()?;
+        map.areas.prepare_change(&range)?;
         map.areas.change(range, |area| area.flags.set(flags, on));
         map.generation += 1;
         Ok(())

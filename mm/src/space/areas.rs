@@ -64,11 +64,22 @@ impl Areas {
 
     /// As [`Self::prepare`] for taking `range` out, which needs nothing if no area is cut.
     pub fn prepare_take(&mut self, range: &Range<usize>) -> Result<(), OutOfMemory> {
-        self.check_room(usize::from(self.splits_area(range)))?;
-        match self.cuts(range) {
-            0 => Ok(()),
-            _ => self.prepare(),
+        if self.check_room(1).is_err() && self.splits_area(range) {
+            return Err(OutOfMemory);
         }
+        match self.is_inside(range.start) || self.is_inside(range.end) {
+            true => self.prepare(),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`Self::prepare`] for changing the areas of `range`.
+    pub fn prepare_change(&mut self, range: &Range<usize>) -> Result<(), OutOfMemory> {
+        // Almost always there is room for two, and nobody need look where the cuts would be.
+        if self.check_room(2).is_err() {
+            self.check_room(self.cuts(range))?;
+        }
+        self.prepare()
     }
 
     /// Whether there may be `more` areas: Linux's rule, by which a change that cuts counts before
@@ -81,7 +92,7 @@ impl Areas {
     }
 
     /// How many areas are cut in two when those of `range` are changed: none, one or two.
-    pub fn cuts(&self, range: &Range<usize>) -> usize {
+    fn cuts(&self, range: &Range<usize>) -> usize {
         usize::from(self.is_inside(range.start)) + usize::from(self.is_inside(range.end))
     }
 

@@ -23,8 +23,7 @@ impl AddressSpace {
         if prot.contains(Prot::WRITE) && read_only {
             return Err(SpaceError::Denied);
         }
-        map.areas.check_room(map.areas.cuts(&range))?;
-        map.areas.prepare()?;
+        map.areas.prepare_change(&range)?;
         map.areas.change(range.clone(), |area| area.prot = prot);
         map.generation += 1;
         self.apply_protection(&map, range);
