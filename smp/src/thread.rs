@@ -113,16 +113,9 @@ impl ThreadRef {
         runtime().unpark(self);
     }
 
-    /// Restricts the thread to `set`. It runs nowhere else when this returns, as Linux has it: if
-    /// another CPU runs it, that one is interrupted and the caller sleeps until it has left.
-    /// Thread context.
+    /// Restricts the thread to `set`, at once even if it is running.
     pub fn set_affinity(&self, set: &CpuSet) -> Result<(), AffinityError> {
-        const LOOK_AGAIN_NS: u64 = 50_000;
-        runtime().set_affinity(self, set)?;
-        while self.running_on().is_some_and(|cpu| !self.may_run_on(cpu)) {
-            crate::park(Some(crate::now_ns() + LOOK_AGAIN_NS));
-        }
-        Ok(())
+        runtime().set_affinity(self, set)
     }
 
     /// Changes class, priority or nice value, or several as one, at once even if it is running.
