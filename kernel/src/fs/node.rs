@@ -180,6 +180,31 @@ pub struct Entry<'a> {
     pub next: u64,
 }
 
+impl Entry<'_> {
+    /// Lists `.` and `..`, the inodes `own` and `above`, as far as `from` leaves them to do: every
+    /// directory's first two entries.
+    pub fn visit_dots(
+        own: u64,
+        above: u64,
+        from: u64,
+        visit: &mut dyn FnMut(Entry<'_>) -> Visit,
+    ) -> Visit {
+        let dots: [(&[u8], u64); 2] = [(b".", own), (b"..", above)];
+        for (index, (name, inode)) in (0u64..).zip(dots) {
+            let entry = Entry {
+                name,
+                inode,
+                file_type: FileType::Directory,
+                next: index + 1,
+            };
+            if from <= index && visit(entry) == Visit::Full {
+                return Visit::Full;
+            }
+        }
+        Visit::Continue
+    }
+}
+
 /// Whether a directory listing goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Visit {

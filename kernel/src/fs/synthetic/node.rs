@@ -160,17 +160,8 @@ impl Node for SyntheticNode {
             .place
             .as_ref()
             .map_or(self.number, |(parent, _)| parent.number);
-        let dots: [(&[u8], u64); 2] = [(b".", self.number), (b"..", above)];
-        for (index, (name, inode)) in (0u64..).zip(dots) {
-            let entry = Entry {
-                name,
-                inode,
-                file_type: FileType::Directory,
-                next: index + 1,
-            };
-            if from <= index && visit(entry) == Visit::Full {
-                return Ok(());
-            }
+        if Entry::visit_dots(self.number, above, from, visit) == Visit::Full {
+            return Ok(());
         }
         directory.visit(from, &mut |child| {
             visit(Entry {
