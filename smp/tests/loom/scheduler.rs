@@ -91,8 +91,20 @@ fn surplus_meets_idle() {
 
 /// A thread that parks, its waker, and an idle CPU that runs it at once.
 fn park_meets_wake() {
-    let machine = Machine::new(3);
+    park_beside_a_waker(Machine::new(3), |_| {});
+}
+
+/// The same with a CPU that has another thread to run: the woken one runs elsewhere, maybe before
+/// its registers are saved.
+fn parked_runs_elsewhere() {
+    park_beside_a_waker(Machine::new(3), |machine| {
+        machine.0.start(&machine.create(Some(0)));
+    });
+}
+
+fn park_beside_a_waker(machine: Arc<Machine>, prepare: impl FnOnce(&Machine)) {
     let thread = machine.running(None);
+    prepare(&machine);
     machine.become_cpu(1);
     machine.idle();
     machine.become_cpu(0);
@@ -104,26 +116,6 @@ fn park_meets_wake() {
     if machine.0.begin_park(None).is_none() && machine.0.current_id().tid == 0 {
         machine.idle();
     }
-    waker.join().unwrap();
-    machine.rest();
-    assert!(machine.runs_on(&thread).is_some(), "lost: a wake");
-}
-
-/// The same with a CPU that has another thread to run: the woken one runs elsewhere, maybe before
-/// its registers are saved.
-fn parked_runs_elsewhere() {
-    let machine = Machine::new(3);
-    let thread = machine.running(None);
-    machine.0.start(&machine.create(Some(0)));
-    machine.become_cpu(1);
-    machine.idle();
-    machine.become_cpu(0);
-    let woken = thread.clone();
-    let waker = machine.on(2, move |m| {
-        m.0.unpark(&woken);
-        m.serve(1);
-    });
-    let _ = machine.0.begin_park(None);
     waker.join().unwrap();
     machine.rest();
     assert!(machine.runs_on(&thread).is_some(), "lost: a wake");
