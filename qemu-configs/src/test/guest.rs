@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 pub const KERNEL: &str = "build/Image";
@@ -47,20 +47,32 @@ impl Default for Variant {
     }
 }
 
-/// A port nobody uses at the moment.
-fn free_port() -> Result<u16, String> {
-    let listener =
-        TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no free port: {error}"))?;
-    Ok(listener
-        .local_addr()
-        .map_err(|error| error.to_string())?
-        .port())
+/// Two ports nobody uses at the moment. Both are held until both are known: a port let go at once
+/// is given out again, in about one of 7,000 cases as the very next one.
+fn free_ports() -> std::io::Result<(u16, u16)> {
+    let one = TcpListener::bind(("127.0.0.1", 0))?;
+    let other = TcpListener::bind(("127.0.0.1", 0))?;
+    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
+}
+
+/// Reads `from` to its end, on a thread of its own.
+fn forward(mut from: impl Read + Send + 'static, to: &Sender<Vec<u8>>) {
+    let to = to.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if to.send(buffer[..count].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
 }
 
 impl Guest {
     /// Boots `machine`; the serial line is kept in `build/test/NAME.log` too.
     pub fn boot(name: &str, machine: &str, variant: Variant) -> Result<Self, String> {
-        let (ssh_port, http_port) = (free_port()?, free_port()?);
+        let (ssh_port, http_port) =
+            free_ports().map_err(|error| format!("no free port: {error}"))?;
         let boot = qemu::Boot {
             kernel: variant.kernel,
             initrd: Some(variant.initrd),
@@ -77,19 +89,13 @@ impl Guest {
             .args(variant.qemu)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{}: {error}", qemu::PROGRAM))?;
-        let mut stdout = process.stdout.take().ok_or("no serial line")?;
         let (sender, output) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = stdout.read(&mut buffer) {
-                if sender.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        forward(process.stdout.take().ok_or("no serial line")?, &sender);
+        // What QEMU itself complains about belongs to the log as well.
+        forward(process.stderr.take().ok_or("no error output")?, &sender);
         let log = PathBuf::from(format!("build/test/{name}.log"));
         Ok(Self {
             process,

@@ -25,7 +25,7 @@ impl Report {
             }
             Err(why) => {
                 println!("test {full} ... FAILED: {why}");
-                self.failures.push(full);
+                self.failures.push(format!("{full}: {why}"));
             }
         }
     }
@@ -48,8 +48,9 @@ impl Report {
 
     pub fn close(self) -> ExitCode {
         if !self.failures.is_empty() {
+            // With the reasons: who reads the end of a long log is to need no more of it.
             println!("\nfailed:");
-            self.failures.iter().for_each(|name| println!("  {name}"));
+            self.failures.iter().for_each(|what| println!("  {what}"));
         }
         let skipped = if self.skipped > 0 {
             format!(", {} skipped", self.skipped)
