@@ -113,9 +113,19 @@ impl ThreadRef {
         runtime().unpark(self);
     }
 
-    /// Restricts the thread to `set`, at once even if it is running.
+    /// Restricts the thread to `set`. It runs nowhere else when this returns, as Linux has it: if
+    /// another CPU runs it, that one is interrupted and the caller sleeps until it has left.
+    /// Thread context.
     pub fn set_affinity(&self, set: &CpuSet) -> Result<(), AffinityError> {
-        runtime().set_affinity(self, set)
+        const LOOK_AGAIN_NS: u64 = 50_000;
+        runtime().set_affinity(self, set)?;
+        while self
+            .running_on()
+            .is_some_and(|cpu| !self.affinity().contains(cpu))
+        {
+            crate::park(Some(crate::now_ns() + LOOK_AGAIN_NS));
+        }
+        Ok(())
     }
 
     /// Changes class, priority or nice value, or several as one, at once even if it is running.

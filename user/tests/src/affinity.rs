@@ -112,44 +112,64 @@ fn pinned_stays() -> Outcome {
     Ok(())
 }
 
-/// A thread that computes and tells where it is.
+/// A thread that runs all the time, tells where, and notices where it should not be.
 struct Runner {
     id: Pid,
-    cpu: Arc<AtomicI32>,
-    rounds: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
+    seen: Arc<Seen>,
     thread: Option<std::thread::JoinHandle<()>>,
+}
+
+struct Seen {
+    cpu: AtomicI32,
+    expected: AtomicI32,
+    strayed: AtomicI32,
+    rounds: AtomicUsize,
+    stop: AtomicBool,
+}
+
+const ANYWHERE: i32 = -1;
+
+impl Seen {
+    fn look(&self) {
+        let expected = self.expected.load(SeqCst);
+        let cpu = sched_getcpu().map_or(i32::MAX, |cpu| cpu as i32);
+        self.cpu.store(cpu, SeqCst);
+        if ![ANYWHERE, cpu].contains(&expected) {
+            self.strayed.store(cpu, SeqCst);
+        }
+        self.rounds.fetch_add(1, SeqCst);
+    }
 }
 
 impl Runner {
     fn start() -> Result<Self, Failure> {
-        let (cpu, rounds, stop) = (
-            Arc::new(AtomicI32::new(-1)),
-            Arc::new(AtomicUsize::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let (tell, count, until) = (Arc::clone(&cpu), Arc::clone(&rounds), Arc::clone(&stop));
+        let seen = Arc::new(Seen {
+            cpu: AtomicI32::new(ANYWHERE),
+            expected: AtomicI32::new(ANYWHERE),
+            strayed: AtomicI32::new(ANYWHERE),
+            rounds: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+        });
         let (sender, receiver) = std::sync::mpsc::channel();
+        let mine = Arc::clone(&seen);
         let thread = std::thread::spawn(move || {
             let _ = sender.send(gettid());
-            while !until.load(SeqCst) {
-                tell.store(sched_getcpu().map_or(-1, |cpu| cpu as i32), SeqCst);
-                count.fetch_add(1, SeqCst);
+            while !mine.stop.load(SeqCst) {
+                mine.look();
             }
         });
         Ok(Self {
             id: receiver.recv()?,
-            cpu,
-            rounds,
-            stop,
+            seen,
             thread: Some(thread),
         })
     }
 
-    /// The thread has looked around afresh, twice.
-    fn wait_for_look(&self) {
-        let now = self.rounds.load(SeqCst);
-        while self.rounds.load(SeqCst) < now + 2 {
+    /// From now on it is to run there, and twice it has looked whether it does.
+    fn expect(&self, cpu: i32) {
+        self.seen.expected.store(cpu, SeqCst);
+        let now = self.seen.rounds.load(SeqCst);
+        while self.seen.rounds.load(SeqCst) < now + 2 {
             std::thread::yield_now();
         }
     }
@@ -157,19 +177,21 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.stop.store(true, SeqCst);
+        self.seen.stop.store(true, SeqCst);
         let _ = self.thread.take().map(std::thread::JoinHandle::join);
     }
 }
 
+/// It has left when the call returns, and does not only leave soon.
 fn moves_running_thread() -> Outcome {
     let cpus = allowed()?;
     let runner = Runner::start()?;
-    for round in 0..50 {
+    for round in 0..200 {
         let cpu = cpus[round % cpus.len()];
         sched_setaffinity(runner.id, &only(cpu)?)?;
-        runner.wait_for_look();
-        ensure_eq!(runner.cpu.load(SeqCst), cpu as i32);
+        runner.expect(cpu as i32);
+        ensure_eq!(runner.seen.strayed.load(SeqCst), ANYWHERE);
+        runner.expect(ANYWHERE);
     }
     Ok(())
 }
@@ -231,7 +253,7 @@ fn work_spreads_to_all() -> Outcome {
     while !missing.is_empty() {
         runners
             .iter()
-            .for_each(|runner| missing.retain(|&cpu| cpu as i32 != runner.cpu.load(SeqCst)));
+            .for_each(|runner| missing.retain(|&cpu| cpu as i32 != runner.seen.cpu.load(SeqCst)));
         std::thread::yield_now();
     }
     Ok(())
@@ -248,11 +270,8 @@ fn change_under_load() -> Outcome {
         }
     }
     for (index, runner) in runners.iter().enumerate() {
-        runner.wait_for_look();
-        ensure_eq!(
-            runner.cpu.load(SeqCst),
-            cpus[(29 + index) % cpus.len()] as i32
-        );
+        runner.expect(cpus[(29 + index) % cpus.len()] as i32);
+        ensure_eq!(runner.seen.strayed.load(SeqCst), ANYWHERE);
     }
     Ok(())
 }
