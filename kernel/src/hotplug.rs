@@ -7,6 +7,7 @@
 
 use crate::arch::aarch64::{gic, psci, secondary, timer, user_state};
 use crate::error::Errno;
+use crate::process::membarrier;
 use crate::{irq, machine};
 use percpu::CpuId;
 use smp::{Mutex, OfflineError, WaitQueue};
@@ -48,6 +49,7 @@ pub fn wait_until<R>(deadline_ns: u64, condition: impl FnMut() -> Option<R>) -> 
 /// The calling CPU takes threads from now on.
 pub fn this_cpu_came() {
     smp::cpu_online(percpu::cpu_id());
+    membarrier::answer();
     CHANGED.wake_all();
 }
 

@@ -18,6 +18,7 @@ extern crate std;
 pub mod account;
 mod affinity;
 mod balance;
+pub mod barriers;
 mod body;
 mod capacity;
 pub mod chaos;

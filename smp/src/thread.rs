@@ -132,7 +132,7 @@ impl ThreadRef {
     pub fn change_params(&self, change: impl Fn(Params) -> Params) {
         runtime().change_params(self, &change);
         #[cfg(not(loom))]
-        crate::pi::propagate(self.clone());
+        crate::pi::pass_on(self.clone());
     }
 
     pub fn set_policy(&self, policy: Policy) {

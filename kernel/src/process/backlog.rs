@@ -33,6 +33,29 @@ impl Drop for Counted {
 /// Sleeps while there are more stacks than the machine has tasks for: the rest are the dead's, and
 /// the reaper is on its way to them. Thread context.
 pub fn wait_for_reaper() {
-    let limit = table::max_tasks() + SPARE;
-    FREED.wait(|| (STACKS.load(Ordering::Relaxed) < limit).then_some(()));
+    FREED.wait(|| (STACKS.load(Ordering::Relaxed) < limit()).then_some(()));
+}
+
+fn limit() -> usize {
+    table::max_tasks() + SPARE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use std::thread;
+
+    #[test]
+    fn who_makes_threads_waits_until_one_is_freed() {
+        let mut stacks: Vec<Counted> = (0..limit()).map(|_| Counted::new()).collect();
+        let maker = thread::spawn(wait_for_reaper);
+        while FREED.is_empty() {
+            assert!(!maker.is_finished(), "it did not wait");
+            thread::yield_now();
+        }
+        // Other tests may have stacks too.
+        stacks.truncate(limit() / 2);
+        maker.join().unwrap();
+    }
 }

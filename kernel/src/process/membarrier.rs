@@ -7,16 +7,17 @@
 
 use super::{Current, Process};
 use crate::arch;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU32, Ordering, fence};
 use percpu::{CpuId, CpuSet, cpu_local};
 use smp::Mutex;
+use smp::barriers::{Answered, Requests};
 
-/// One request at a time, so that an answer is always to the latest.
-static REQUEST: Mutex<()> = Mutex::new(());
+/// One request at a time.
+static REQUESTER: Mutex<()> = Mutex::new(());
+static REQUESTS: Requests = Requests::new();
 
 cpu_local! {
-    /// Requests this CPU has answered.
-    static ANSWERED: AtomicUsize = AtomicUsize::new(0);
+    static ANSWERED: Answered = Answered::new();
 }
 
 /// What a process has said it will ask for; a bit per command of registration.
@@ -68,37 +69,31 @@ fn running(process: &Process) -> CpuSet {
     running
 }
 
+fn is_online(cpu: CpuId) -> bool {
+    smp::online_cpus().contains(cpu)
+}
+
 /// Interrupts the CPUs and waits until each has answered or gone offline.
 fn on(cpus: CpuSet) {
-    let _request = REQUEST.lock();
-    let ask = |cpu: CpuId| {
-        let before = ANSWERED.remote(cpu).load(Ordering::Relaxed);
-        arch::request_barrier(cpu);
-        (cpu, before)
-    };
+    let _one = REQUESTER.lock();
+    let request = REQUESTS.begin();
     // This one too, wherever the thread is by then: being interrupted is as good.
-    let online = smp::online_cpus();
-    let asked: alloc::vec::Vec<_> = cpus
-        .iter()
-        .filter(|cpu| online.contains(*cpu))
-        .map(ask)
-        .collect();
-    for (cpu, before) in asked {
-        while ANSWERED.remote(cpu).load(Ordering::Acquire) == before {
-            if !smp::online_cpus().contains(cpu) {
-                break;
-            }
+    cpus.iter()
+        .filter(|&cpu| is_online(cpu))
+        .for_each(arch::request_barrier);
+    for cpu in cpus.iter() {
+        while is_online(cpu) && !ANSWERED.remote(cpu).has(request) {
             percpu::spin_hint();
         }
     }
 }
 
-/// The interrupt's handler.
+/// The interrupt's handler. A CPU that has come online answers unasked: an interrupt sent to it before
+/// it went off may be lost.
 pub fn answer() {
     let masked = percpu::irq::mask();
     if let Some(current) = super::try_current() {
         super::rseq::disturb(current.task());
     }
-    fence(Ordering::SeqCst);
-    ANSWERED.get(&masked).fetch_add(1, Ordering::Release);
+    REQUESTS.answer(ANSWERED.get(&masked));
 }

@@ -47,9 +47,14 @@ impl Changed {
 
 /// Makes a thread's changed urgency felt: by the scheduler, and by who owns what it waits for.
 /// No lock may be held. Any context.
-pub fn propagate(mut thread: Sleeper) {
+pub fn propagate(thread: Sleeper) {
+    parker::announce(&thread);
+    pass_on(thread);
+}
+
+/// The second half of [`propagate`], for a thread whose change the scheduler knows already.
+pub(crate) fn pass_on(mut thread: Sleeper) {
     for _ in 0..LONGEST_CHAIN {
-        parker::announce(&thread);
         if mutate("pi_chain_stops", false, true) {
             return;
         }
@@ -57,6 +62,7 @@ pub fn propagate(mut thread: Sleeper) {
             Changed(Some(owner)) => thread = owner,
             Changed(None) => return,
         }
+        parker::announce(&thread);
     }
 }
 

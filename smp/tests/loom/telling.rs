@@ -11,6 +11,7 @@ use loom::sync::atomic::{
     fence,
 };
 use smp::Runtime;
+use smp::barriers::{Answered, Requests};
 
 use crate::harness::model;
 use crate::machine::Machine;
@@ -19,6 +20,8 @@ const MISSED: &str = "missed";
 
 model!(notice_meets_switch within 3, teller_fence: MISSED, switch_fence: MISSED);
 model!(barrier_meets_switch within 3, teller_fence: MISSED, switch_fence: MISSED);
+model!(barrier_answers_its_request within 3,
+    request_fence: MISSED, answer_fence: MISSED, answer_to_later: MISSED);
 
 /// A thread begins to run and looks, as on the way to user mode, while there comes to be something
 /// to see.
@@ -72,5 +75,27 @@ fn barrier_meets_switch() {
     assert_eq!(machine.0.begin_park(None), None);
     slow.join().unwrap();
     let other_saw = words[1].load(Relaxed) == 2;
+    assert!(saw || other_saw, "missed: neither side saw the other");
+}
+
+/// A CPU still answers an earlier request when the next begins, and runs a thread's half of a
+/// handshake before it answers that one too.
+fn barrier_answers_its_request() {
+    let requests = Arc::new((Requests::new(), Answered::new()));
+    let words = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let _earlier = requests.0.begin();
+    let (asked, own) = (requests.clone(), words.clone());
+    let interrupted = loom::thread::spawn(move || {
+        asked.0.answer(&asked.1);
+        own[0].store(1, Relaxed);
+        let saw = own[1].load(Relaxed) == 1;
+        asked.0.answer(&asked.1);
+        saw
+    });
+    words[1].store(1, Relaxed);
+    let request = requests.0.begin();
+    // Not yet answered is as good: the requester goes on waiting.
+    let other_saw = !requests.1.has(request) || words[0].load(Relaxed) == 1;
+    let saw = interrupted.join().unwrap();
     assert!(saw || other_saw, "missed: neither side saw the other");
 }

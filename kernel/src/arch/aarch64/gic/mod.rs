@@ -92,10 +92,12 @@ pub fn send_sgi_others(sgi: u8) {
 
 /// The highest-priority pending interrupt of this CPU, now active; `None` if it was spurious.
 pub fn acknowledge() -> Option<Acknowledged> {
-    match controller() {
+    let interrupt = match controller() {
         Controller::V2(gic) => gic.acknowledge(),
         Controller::V3(gic) => gic.acknowledge(),
-    }
+    };
+    complete_acknowledge();
+    interrupt
 }
 
 /// Drops the priority of and deactivates an acknowledged interrupt.
@@ -128,6 +130,13 @@ pub fn disable(intid: u32) {
         Controller::V2(gic) => gic.disable(intid),
         Controller::V3(gic) => gic.disable(intid),
     }
+}
+
+/// No later load may be done before the interrupt is active: an SGI sent up to then is not taken
+/// again, and its handler must see what its sender stored (as Linux does).
+fn complete_acknowledge() {
+    // SAFETY: a barrier has no other effect.
+    unsafe { core::arch::asm!("dsb sy", options(nostack, preserves_flags)) };
 }
 
 /// What was stored before must be seen by the CPU that takes the SGI: a system register write is
