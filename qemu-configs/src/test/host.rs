@@ -1,6 +1,7 @@
 //! What runs on this computer: unit tests, models, miri, the user tests on Linux.
 
 use super::lines::Lines;
+use super::output;
 use super::report::Report;
 use std::process::{Command, Stdio};
 
@@ -22,28 +23,22 @@ fn cargo() -> Command {
 
 /// Runs a test program that prints lines; each becomes a test, the exit status one more.
 fn run(report: &mut Report, name: &str, command: &mut Command) {
-    let output = match command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-    {
-        Ok(output) => output,
+    let (status, text) = match output::of(command) {
+        Ok(ended) => ended,
         Err(error) => return report.record(name, Err(format!("cannot start: {error}"))),
     };
-    let text = String::from_utf8_lossy(&output.stdout);
     let lines = Lines::of(&text);
     let count = lines.results.len();
     for (test, outcome) in lines.results {
         report.record(&format!("{name} {test}"), outcome);
     }
-    let end = match (output.status.success(), count) {
+    let end = match (status.success(), count) {
         (true, 1..) => Ok(()),
         (true, 0) => Err("no test ran".into()),
         (false, _) => {
             let lines: Vec<&str> = text.lines().collect();
             Err(format!(
-                "{}\n{}",
-                output.status,
+                "{status}\n{}",
                 lines[lines.len().saturating_sub(30)..].join("\n")
             ))
         }

@@ -10,6 +10,7 @@ mod faults;
 pub mod guest;
 mod host;
 mod lines;
+mod output;
 pub mod report;
 mod setup;
 mod ssh;

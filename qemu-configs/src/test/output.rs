@@ -1,0 +1,74 @@
+//! What a program prints, until it has ended: a process that it leaves behind and that keeps the
+//! pipe open is not waited for.
+
+use std::io::{self, Read};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// What was printed before the end comes sooner than this.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs the program without input. Its standard error is this one's.
+pub fn of(command: &mut Command) -> io::Result<(ExitStatus, String)> {
+    within(GRACE, command)
+}
+
+fn within(grace: Duration, command: &mut Command) -> io::Result<(ExitStatus, String)> {
+    let mut program = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()?;
+    let pieces = pieces(program.stdout.take().expect("it has a pipe"));
+    let (mut text, mut had_ended) = (Vec::new(), false);
+    loop {
+        match pieces.recv_timeout(grace) {
+            Ok(piece) => text.extend(piece),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) if had_ended => break,
+            Err(RecvTimeoutError::Timeout) => had_ended = program.try_wait()?.is_some(),
+        }
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Ok((program.wait()?, text))
+}
+
+/// The output as it comes, until nobody has the pipe any more.
+fn pieces(mut output: ChildStdout) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = output.read(&mut buffer) {
+            if sender.send(buffer[..count].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_left_behind_is_not_waited_for() {
+        let grace = Duration::from_millis(50);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 1000 & echo $!; exit 3"]);
+        let (status, text) = within(grace, &mut shell).unwrap();
+        let left = Command::new("kill").arg(text.trim()).status().unwrap();
+        assert!(left.success(), "the test left nobody behind");
+        assert_eq!(status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_program_may_be_silent_for_longer() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo one; sleep 0.2; echo two"]);
+        let (status, text) = within(Duration::from_millis(20), &mut shell).unwrap();
+        assert!(status.success());
+        assert_eq!(text, "one\ntwo\n");
+    }
+}
