@@ -28,6 +28,7 @@ mod sockets;
 mod terminal;
 mod threads;
 mod time;
+mod tools;
 mod vdso;
 mod wild;
 
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         jobs::TESTS,
         orphans::TESTS,
         limits::TESTS,
+        tools::TESTS,
         wild::TESTS,
     ];
     harness::run(&families.concat(), &words)

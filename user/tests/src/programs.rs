@@ -49,6 +49,10 @@ pub fn run(words: &[String]) -> ExitCode {
             }
             Err(error) => eprintln!("{error}"),
         },
+        Some("policy") => {
+            let (policy, priority) = crate::scheduling::own_class();
+            println!("{policy} {priority}");
+        }
         Some("realtime-spinners") => return crate::scheduling::spin_everywhere(),
         _ => return ExitCode::from(98),
     }

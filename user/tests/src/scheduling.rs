@@ -73,6 +73,11 @@ fn priority(tid: i32) -> Result<i32, Errno> {
     Ok(priority)
 }
 
+/// Policy and priority of the calling thread; -1 is what cannot be told.
+pub fn own_class() -> (i32, i32) {
+    (policy(0).unwrap_or(-1), priority(0).unwrap_or(-1))
+}
+
 fn nice(which: i32, who: i32) -> Result<i32, Errno> {
     // SAFETY: no pointer. The bare call returns 20 - nice.
     result(unsafe { libc::syscall(libc::SYS_getpriority, which, who) }).map(|value| 20 - value)
