@@ -75,7 +75,7 @@ impl Network {
                 let socket = stack.sockets.get::<tcp::Socket>(connection.handle);
                 let local = v4(socket.local_endpoint()).unwrap_or(NOWHERE);
                 let remote = v4(socket.remote_endpoint()).unwrap_or(NOWHERE);
-                let queues = (socket.send_queue(), socket.recv_queue());
+                let queues = (socket.send_queue(), connection.queued(socket));
                 text += &line(number, local, remote, linux_state(socket.state()), queues);
                 number += 1;
             }

@@ -266,6 +266,66 @@ fn a_full_peer_stops_the_sender_until_it_reads() {
     });
 }
 
+/// A client and its server on one machine.
+fn local_pair() -> (Arc<net::Network>, Arc<dyn Socket>, Arc<dyn Socket>) {
+    let network = lonely();
+    let (listener, port) = listen(&network, Ipv4Addr::LOCALHOST, 1);
+    let client = network.socket(Kind::Tcp).unwrap();
+    connect(&*client, &at(Ipv4Addr::LOCALHOST, port)).unwrap();
+    let server = accept(&*listener);
+    (network, client, server)
+}
+
+#[test]
+fn local_bytes_need_no_packets() {
+    let (network, client, server) = local_pair();
+    let packets = || network.interfaces()[0].traffic().sent_packets;
+    let before = packets();
+    send_all(&*client, &[7; 100_000]).unwrap();
+    assert_eq!(packets() - before, 1, "a send counts as one");
+    assert_eq!(server.receivable(), 100_000);
+    assert_eq!(
+        receive(&*server, &mut [0; 200_000]).unwrap().length,
+        100_000
+    );
+}
+
+#[test]
+fn a_closed_peer_breaks_the_pipe_for_writers_alone() {
+    let (_network, client, server) = local_pair();
+    drop(server);
+    send_all(&*client, b"answered by a reset").unwrap();
+    let ready = client.readiness().ready();
+    assert!(ready.contains(Ready::ERROR | Ready::HANG_UP | Ready::READ));
+    assert_eq!(receive(&*client, &mut [0; 4]).unwrap().length, 0);
+    assert_eq!(send_all(&*client, b"x"), Err(Error::BrokenPipe));
+}
+
+#[test]
+fn what_came_before_a_reset_is_read_before_it_is_told() {
+    let (_network, client, server) = local_pair();
+    send_all(&*client, b"first").unwrap();
+    client.update_options(&mut |options| options.linger_s = Some(0));
+    drop(client);
+    let mut buffer = [0; 8];
+    assert_eq!(receive(&*server, &mut buffer).unwrap().length, 5);
+    let end = receive(&*server, &mut buffer).map(|received| received.length);
+    assert_eq!(end, Err(Error::ConnectionReset));
+}
+
+#[test]
+fn a_socket_connected_to_itself_hears_itself() {
+    let network = lonely();
+    let socket = network.socket(Kind::Tcp).unwrap();
+    socket.bind(&at(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let itself = socket.local_address();
+    connect(&*socket, &itself).unwrap();
+    send_all(&*socket, b"echo").unwrap();
+    let mut buffer = [0; 8];
+    assert_eq!(receive(&*socket, &mut buffer).unwrap().length, 4);
+    assert_eq!(&buffer[..4], b"echo");
+}
+
 /// Has somebody else lock the stack as soon as it is told, and waits until that is done.
 struct Asks {
     network: Arc<net::Network>,

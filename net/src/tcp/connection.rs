@@ -1,5 +1,6 @@
 //! A connection in its stack: what is noticed about it each time the stack has moved.
 
+use super::direct::{Direct, is_roomy};
 use super::{Channel, Listener, TcpLease, apply};
 use crate::news::News;
 use crate::stack::Stack;
@@ -40,6 +41,8 @@ pub(crate) struct Connection {
     pub handle: SocketHandle,
     pub channel: Arc<Channel>,
     pub owner: Owner,
+    /// The way to an other end on this machine.
+    pub direct: Option<Direct>,
     /// As of the last look.
     state: State,
     received: usize,
@@ -47,7 +50,7 @@ pub(crate) struct Connection {
     /// Holds the local port of connections made from this side until they are forgotten.
     _lease: Option<TcpLease>,
     pub options: Options,
-    loopback: bool,
+    pub(super) loopback: bool,
 }
 
 /// Whether a connection is still needed after a look at it.
@@ -71,6 +74,7 @@ impl Connection {
             handle: stack.sockets.add(socket),
             channel,
             owner,
+            direct: None,
             state: State::Closed,
             loopback: stack.link.is_loopback(),
             received: 0,
@@ -169,13 +173,12 @@ impl Connection {
     /// A reset arrived and closed the connection.
     pub(super) fn note_reset(&mut self, socket: &Socket<'static>) {
         if socket.state() == State::Closed && self.state != State::Closed {
-            let refused = self.state == State::SynSent;
-            if !matches!(self.state, State::TimeWait | State::LastAck) {
-                self.fail(if refused {
-                    Error::ConnectionRefused
-                } else {
-                    Error::ConnectionReset
-                });
+            match self.state {
+                State::TimeWait | State::LastAck => {}
+                State::SynSent => self.fail(Error::ConnectionRefused),
+                // Readers have the end of the stream already; it is writers who are told.
+                State::CloseWait => self.fail(Error::BrokenPipe),
+                _ => self.fail(Error::ConnectionReset),
             }
             self.state = State::Closed;
         }
@@ -206,7 +209,7 @@ impl Connection {
         if !matches!(self.owner, Owner::Socket) {
             return;
         }
-        let received = socket.recv_queue();
+        let received = self.queued(socket);
         let grown = received > core::mem::replace(&mut self.received, received);
         let events = if grown { Ready::READ } else { Ready::empty() };
         let untold = self.channel.readiness.note(self.ready(socket), events);
@@ -224,16 +227,23 @@ impl Connection {
         let finished = matches!(state, CloseWait | LastAck | Closing | TimeWait | Closed)
             || channel.deaf.load(Ordering::Relaxed);
         let silent = !matches!(state, Established | CloseWait);
-        let room = socket.send_capacity() - socket.send_queue();
         ready.set(
             Ready::READ,
-            finished || socket.can_recv() || !channel.late.lock().is_empty(),
+            finished || self.queued(socket) > 0 || !channel.late.lock().is_empty(),
         );
         ready.set(Ready::READ_HANG_UP, finished);
-        ready.set(Ready::WRITE, silent || room * 3 >= socket.send_capacity());
+        ready.set(Ready::WRITE, silent || self.has_room(socket));
         ready.set(Ready::HANG_UP, finished && silent);
         ready.set(Ready::ERROR, channel.error.lock().is_some());
         ready
+    }
+
+    /// Whether there is enough room to wake a sender for.
+    pub fn has_room(&self, socket: &Socket<'static>) -> bool {
+        match &self.direct {
+            Some(direct) => is_roomy(&direct.outgoing()),
+            None => (socket.send_capacity() - socket.send_queue()) * 3 >= socket.send_capacity(),
+        }
     }
 
     fn fate(&mut self, socket: &Socket<'static>, now_ns: u64) -> Fate {

@@ -112,7 +112,7 @@ impl Stack {
             return false;
         }
         let options = *listener.options.lock();
-        let Ok(mut socket) = new_socket(&options, self.connections.len()) else {
+        let Ok(mut socket) = new_socket(&options, self) else {
             return false;
         };
         apply(&mut socket, &options, self.link.is_loopback());

@@ -4,6 +4,7 @@
 //! which can be after its socket is gone. Socket and connection share a [`Channel`].
 
 mod connection;
+mod direct;
 mod listener;
 mod socket;
 
@@ -29,6 +30,8 @@ use smp::SpinLock;
 /// From this many connections on, new ones get small buffers.
 const MANY_CONNECTIONS: usize = 32;
 const SMALL_BUFFER: usize = 16 * 1024;
+/// What a connection over loopback has in the stack: its bytes do not go through it.
+const LOOPBACK_BUFFER: usize = 2048;
 
 /// The local TCP ports; a lookup finds the listener, if there is one.
 pub(crate) type TcpLease = Lease<Option<Arc<Listener>>>;
@@ -76,19 +79,40 @@ pub(crate) struct Flow {
     pub remote: SocketAddrV4,
 }
 
-/// A new smoltcp socket with buffers, or `NoBuffers`.
-pub(crate) fn new_socket(options: &Options, connections: usize) -> Result<Socket<'static>> {
-    let size =
-        |wanted: usize, usual: usize| match connections >= MANY_CONNECTIONS && wanted == usual {
+/// How large the buffers of a connection beside so many others are, in bytes.
+struct BufferSizes {
+    receive: usize,
+    send: usize,
+}
+
+impl BufferSizes {
+    fn new(options: &Options, connections: usize) -> Self {
+        let size = |wanted: usize, usual: usize| match connections >= MANY_CONNECTIONS
+            && wanted == usual
+        {
             true => SMALL_BUFFER,
             false => wanted,
         };
-    let usual = Options::default();
-    let receive = zeroed(size(options.receive_buffer, usual.receive_buffer))?;
-    let send = zeroed(size(options.send_buffer, usual.send_buffer))?;
+        let usual = Options::default();
+        Self {
+            receive: size(options.receive_buffer, usual.receive_buffer),
+            send: size(options.send_buffer, usual.send_buffer),
+        }
+    }
+}
+
+/// A new smoltcp socket with buffers for `stack`, or `NoBuffers`.
+pub(crate) fn new_socket(options: &Options, stack: &Stack) -> Result<Socket<'static>> {
+    let sizes = match stack.link.is_loopback() {
+        true => BufferSizes {
+            receive: LOOPBACK_BUFFER,
+            send: LOOPBACK_BUFFER,
+        },
+        false => BufferSizes::new(options, stack.connections.len()),
+    };
     Ok(Socket::new(
-        SocketBuffer::new(receive),
-        SocketBuffer::new(send),
+        SocketBuffer::new(zeroed(sizes.receive)?),
+        SocketBuffer::new(zeroed(sizes.send)?),
     ))
 }
 
@@ -134,7 +158,7 @@ impl Stack {
 
     /// Looks at every connection; hands established ones to their listeners, forgets dead ones.
     pub fn look_at_connections(&mut self, now_ns: u64) {
-        let mut dead = Vec::new();
+        let (mut dead, mut single) = (Vec::new(), Vec::new());
         for (&id, connection) in &mut self.connections {
             let socket = self.sockets.get_mut::<Socket>(connection.handle);
             let waiting = matches!(
@@ -144,7 +168,11 @@ impl Stack {
                     ..
                 }
             );
-            if connection.look(socket, now_ns, &mut self.news) == Fate::Forget {
+            let fate = connection.look(socket, now_ns, &mut self.news);
+            if connection.is_single(socket) {
+                single.push(id);
+            }
+            if fate == Fate::Forget {
                 dead.push(id);
             } else if waiting
                 && let Owner::Listener {
@@ -162,6 +190,9 @@ impl Stack {
                 };
                 listener.offer(flow, &mut self.news);
             }
+        }
+        for id in single {
+            self.join(id);
         }
         for id in dead {
             self.forget_connection(id);
@@ -194,7 +225,7 @@ impl Stack {
             connection.owner = Owner::Nobody {
                 since_ns: smp::now_ns(),
             };
-            if reset || socket.recv_queue() > 0 {
+            if reset || connection.queued(socket) > 0 {
                 socket.abort();
             } else {
                 socket.close();

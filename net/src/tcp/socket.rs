@@ -3,6 +3,7 @@
 mod opening;
 mod transfer;
 
+use super::direct::is_roomy;
 use super::{Channel, Flow, Listener, Live, Owner, TcpLease, v4};
 use crate::network::Network;
 use crate::ports::Sharing;
@@ -92,6 +93,17 @@ impl TcpSocket {
         match self.channel.error.lock().take() {
             Some(error) => Err(error),
             None => otherwise,
+        }
+    }
+
+    /// What a receive that found nothing reports.
+    fn nothing_received(&self, more_may_come: bool) -> Result<Received> {
+        let finished = !more_may_come || self.channel.deaf.load(Ordering::Relaxed);
+        let for_writers = *self.channel.error.lock() == Some(Error::BrokenPipe);
+        match finished {
+            false => Err(Error::WouldBlock),
+            true if for_writers => Ok(Received::default()),
+            true => self.ended(Ok(Received::default())),
         }
     }
 }
@@ -254,10 +266,19 @@ impl Socket for TcpSocket {
         if !socket.may_send() {
             return self.ended(Err(Error::BrokenPipe));
         }
-        let sent = fill(socket, data);
-        match sent {
-            Ok(1..) => stack.drive(&self.network),
-            _ => live.publish(),
+        let direct = live.connection.direct.as_ref();
+        let sent = match direct {
+            Some(direct) => fill(&mut *direct.outgoing(), data),
+            None => fill(socket, data),
+        };
+        let peer = direct.map(|direct| direct.peer);
+        if !live.connection.has_room(socket) {
+            live.publish();
+        }
+        match (peer, &sent) {
+            (Some(peer), Ok(sent @ 1..)) => stack.arrived(peer, *sent, &self.network),
+            (None, Ok(1..)) => stack.drive(&self.network),
+            _ => {}
         }
         sent
     }
@@ -275,19 +296,26 @@ impl Socket for TcpSocket {
         }
         let queued = socket.recv_queue();
         let mut length = take_late(&self.channel, data, peek)?;
+        // An other end here that may be waiting for room.
+        let mut starved = None;
         if length == 0 {
-            length = drain(socket, data, peek)?;
-        }
-        if length == 0 {
-            let finished = !socket.may_recv() || self.channel.deaf.load(Ordering::Relaxed);
-            return match finished {
-                true => self.ended(Ok(Received::default())),
-                false => Err(Error::WouldBlock),
+            length = match &live.connection.direct {
+                Some(direct) => {
+                    let mut incoming = direct.incoming();
+                    starved = (!is_roomy(&incoming)).then_some(direct.peer);
+                    drain(&mut *incoming, data, peek)?
+                }
+                None => drain(socket, data, peek)?,
             };
         }
+        if length == 0 {
+            return self.nothing_received(socket.may_recv());
+        }
         live.publish();
-        // With a good part of the buffer freed, the peer may be waiting to hear of it.
-        if !peek && queued * 4 >= live.socket.recv_capacity() {
+        if let Some(peer) = starved {
+            stack.publish(peer);
+        } else if !peek && queued * 4 >= live.socket.recv_capacity() {
+            // With a good part of the buffer freed, the peer may be waiting to hear of it.
             stack.drive(&self.network);
         }
         Ok(Received {
@@ -327,7 +355,7 @@ impl Socket for TcpSocket {
     fn receivable(&self) -> usize {
         let late = self.channel.late.lock().len();
         late + self
-            .with_connection(|live| Ok(live.socket.recv_queue()))
+            .with_connection(|live| Ok(live.connection.queued(live.socket)))
             .unwrap_or(0)
     }
 

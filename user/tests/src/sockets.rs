@@ -22,6 +22,7 @@ pub const TESTS: &[Test] = &[
     ("tcp.echo", tcp_echo),
     ("tcp.megabytes", tcp_megabytes),
     ("tcp.half_close", tcp_half_close),
+    ("tcp.closed_peer", tcp_closed_peer),
     ("tcp.refused", tcp_refused),
     ("tcp.many_at_once", tcp_many_at_once),
     ("tcp.read_times_out", tcp_read_times_out),
@@ -226,6 +227,26 @@ fn tcp_half_close() -> Outcome {
     stream.write_all(b"answer")?;
     drop(stream);
     succeeds(client)
+}
+
+/// What is sent to a peer that has closed is answered by a reset, which breaks the pipe for the next
+/// write; for readers the stream has ended, no more.
+fn tcp_closed_peer() -> Outcome {
+    let (listener, address) = listener()?;
+    let mut client = TcpStream::connect(address)?;
+    drop(listener.accept()?);
+    ensure_eq!(client.write(b"first")?, 5);
+    let mut polled = [PollFd::new(client.as_fd(), PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::NONE)?;
+    let seen = polled[0].revents();
+    let broken = PollFlags::POLLIN | PollFlags::POLLERR | PollFlags::POLLHUP;
+    ensure_eq!(seen, Some(broken));
+    ensure_eq!(client.read(&mut [0])?, 0);
+    let error = client
+        .write(b"second")
+        .map_err(|error| error.raw_os_error());
+    ensure_eq!(error, Err(Some(libc::EPIPE)));
+    Ok(())
 }
 
 fn tcp_refused() -> Outcome {

@@ -73,7 +73,7 @@ impl TcpSocket {
         lease: TcpLease,
     ) -> Result<u64> {
         let options = *self.options.lock();
-        let mut socket = new_socket(&options, stack.connections.len())?;
+        let mut socket = new_socket(&options, stack)?;
         apply(&mut socket, &options, stack.link.is_loopback());
         let (to, from) = ((*remote.ip(), remote.port()), (*local.ip(), local.port()));
         socket

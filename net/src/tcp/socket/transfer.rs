@@ -1,22 +1,53 @@
 //! Moving bytes between callers and a TCP connection's buffers.
 
 use crate::tcp::Channel;
+use crate::tcp::direct::Ring;
 use crate::{ByteSink, ByteSource, Error, Result};
-use smoltcp::socket::tcp;
+use smoltcp::socket::tcp::Socket;
 
-/// Moves bytes into the send buffer, which is a ring: at most two pieces.
-pub(super) fn fill(socket: &mut tcp::Socket<'_>, data: &mut dyn ByteSource) -> Result<usize> {
+/// A buffer that is a ring: filled and emptied in at most two pieces.
+pub(super) trait Buffer {
+    /// Lets `fill` write to free space and say how much; `None` when there is none.
+    fn push<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> Option<R>;
+
+    /// Lets `take` read the oldest bytes and say how many it took; `None` when there are none.
+    fn pop<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> Option<R>;
+}
+
+/// The send buffer and the receive buffer.
+impl Buffer for Socket<'_> {
+    fn push<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> Option<R> {
+        self.can_send().then(|| self.send(fill).ok())?
+    }
+
+    fn pop<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> Option<R> {
+        self.can_recv()
+            .then(|| self.recv(|bytes| take(bytes)).ok())?
+    }
+}
+
+impl Buffer for Ring {
+    fn push<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> Option<R> {
+        (!self.is_full()).then(|| self.enqueue_many_with(fill).1)
+    }
+
+    fn pop<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> Option<R> {
+        (!self.is_empty()).then(|| self.dequeue_many_with(|bytes| take(bytes)).1)
+    }
+}
+
+/// Moves bytes in.
+pub(super) fn fill(buffer: &mut impl Buffer, data: &mut dyn ByteSource) -> Result<usize> {
     let mut sent = 0;
-    while data.remaining() > 0 && socket.can_send() {
-        let moved = socket.send(|room| match data.take(room) {
+    while data.remaining() > 0 {
+        let moved = buffer.push(|room| match data.take(room) {
             Ok(count) => (count, Ok(count)),
             Err(faulted) => (0, Err(faulted)),
         });
-        match moved.map_err(|_| Error::BrokenPipe)? {
-            Ok(0) => break,
-            Ok(count) => sent += count,
-            Err(faulted) if sent == 0 => return Err(faulted.into()),
-            Err(_) => break,
+        match moved {
+            Some(Ok(count @ 1..)) => sent += count,
+            Some(Err(faulted)) if sent == 0 => return Err(faulted.into()),
+            _ => break,
         }
     }
     if sent == 0 && data.remaining() > 0 {
@@ -26,26 +57,26 @@ pub(super) fn fill(socket: &mut tcp::Socket<'_>, data: &mut dyn ByteSource) -> R
     }
 }
 
-/// Moves received bytes out, or copies them when peeking.
+/// Moves bytes out, or copies the first of them when peeking.
 pub(super) fn drain(
-    socket: &mut tcp::Socket<'_>,
+    buffer: &mut impl Buffer,
     data: &mut dyn ByteSink,
     peek: bool,
 ) -> Result<usize> {
-    if peek {
-        let bytes = socket.peek(data.remaining()).unwrap_or(&[]);
-        return Ok(data.put(bytes)?);
-    }
     let mut received = 0;
-    while data.remaining() > 0 && socket.can_recv() {
-        let moved = socket.recv(|bytes| match data.put(bytes) {
+    while data.remaining() > 0 {
+        let moved = buffer.pop(|bytes| match data.put(bytes) {
+            Ok(count) if peek => (0, Ok(count)),
             Ok(count) => (count, Ok(count)),
             Err(faulted) => (0, Err(faulted)),
         });
         match moved {
-            Ok(Ok(count @ 1..)) => received += count,
-            Ok(Err(faulted)) if received == 0 => return Err(faulted.into()),
+            Some(Ok(count @ 1..)) => received += count,
+            Some(Err(faulted)) if received == 0 => return Err(faulted.into()),
             _ => break,
+        }
+        if peek {
+            break;
         }
     }
     Ok(received)
