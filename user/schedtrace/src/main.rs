@@ -17,9 +17,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: schedtrace record [-o FILE] [--syscalls] [-s SECONDS | COMMAND...]
        schedtrace stop
-       schedtrace export FILE [-o FILE.json]
+       schedtrace export [FILE] [-o FILE.json]
   record   into FILE (weft.trace), for some seconds, while a command runs, or until `stop`
-  export   a file for ui.perfetto.dev or chrome://tracing";
+  export   FILE (weft.trace), for ui.perfetto.dev or chrome://tracing";
 
 fn main() -> ExitCode {
     arguments::run_tool("schedtrace", || {
@@ -64,7 +64,7 @@ fn export(parser: &mut lexopt::Parser) -> Result<ExitCode, String> {
             other => return Err(format!("{}\n{USAGE}", other.unexpected())),
         }
     }
-    let source = source.ok_or(USAGE)?;
+    let source = source.unwrap_or_else(|| record::DEFAULT_FILE.into());
     let target = target.unwrap_or_else(|| source.with_extension("json"));
     let named = |path: &PathBuf, error| format!("{}: {error}", path.display());
     let bytes = std::fs::read(&source).map_err(|error| named(&source, error))?;

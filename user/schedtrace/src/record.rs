@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub const DEFAULT_FILE: &str = "weft.trace";
 const DEVICE: &str = "/dev/schedtrace";
 /// How often the rings are looked at; what they hold in between lasts for some 10^4 events a CPU.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -23,7 +24,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            file: "weft.trace".into(),
+            file: DEFAULT_FILE.into(),
             seconds: None,
             syscalls: false,
             command: Vec::new(),
