@@ -42,9 +42,7 @@ fn scheduler_files(system: &mut System) -> Outcome {
 fn schedtrace(system: &mut System) -> Outcome {
     // Few enough events that a recorder that hardly gets to run loses none.
     let record = "cd /tmp; schedtrace record --syscalls sh -c 'sleep 0.2; ls / | cat'";
-    let text = system.text(&format!(
-        "{record} && schedtrace export && cat weft.json"
-    ))?;
+    let text = system.text(&format!("{record} && schedtrace export && cat weft.json"))?;
     for sign in [
         "\"name\":\"CPU 0\"",
         "\"name\":\"cat [",
