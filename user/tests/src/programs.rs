@@ -50,10 +50,10 @@ pub fn run(words: &[String]) -> ExitCode {
             Err(error) => eprintln!("{error}"),
         },
         Some("policy") => {
-            let (policy, priority) = crate::scheduling::own_class();
+            let (policy, priority) = crate::scheduling::calls::own_class();
             println!("{policy} {priority}");
         }
-        Some("realtime-spinners") => return crate::scheduling::spin_everywhere(),
+        Some("realtime-spinners") => return crate::scheduling::share::spin_everywhere(),
         _ => return ExitCode::from(98),
     }
     ExitCode::SUCCESS

@@ -1,0 +1,63 @@
+//! Options, and what is told of interfaces.
+
+use super::calls::{check, option, set_option, socket};
+use crate::harness::{Outcome, Test};
+use nix::errno::Errno;
+use std::mem::zeroed;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsRawFd;
+
+pub const TESTS: &[Test] = &[
+    ("socketcall.options_are_kept", options_are_kept),
+    ("socketcall.interface_list", interface_list),
+];
+
+fn options_are_kept() -> Outcome {
+    let tcp = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
+    for (level, name) in [
+        (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+        (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+        (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+    ] {
+        ensure_eq!(option(&tcp, level, name)?, 0);
+        set_option(&tcp, level, name, 1)?;
+        ensure!(option(&tcp, level, name)? != 0);
+    }
+    set_option(&tcp, libc::SOL_SOCKET, libc::SO_RCVBUF, 8192)?;
+    ensure_eq!(option(&tcp, libc::SOL_SOCKET, libc::SO_RCVBUF)?, 16384);
+    ensure_eq!(
+        option(&tcp, libc::SOL_SOCKET, libc::SO_TYPE)?,
+        libc::SOCK_STREAM
+    );
+    ensure_eq!(
+        option(&tcp, libc::SOL_SOCKET, libc::SO_DOMAIN)?,
+        libc::AF_INET
+    );
+    ensure_eq!(option(&tcp, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)?, 0);
+    // SAFETY: takes no pointers.
+    ensure_eq!(unsafe { libc::listen(tcp.as_raw_fd(), 1) }, 0);
+    ensure_eq!(option(&tcp, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)?, 1);
+    Ok(())
+}
+
+fn interface_list() -> Outcome {
+    let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    // SAFETY: all integers.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    request.ifr_name[..2].copy_from_slice(&[b'l' as _, b'o' as _]);
+    // SAFETY: SIOCGIFFLAGS fills an ifreq.
+    check(unsafe { libc::ioctl(udp.as_raw_fd(), libc::SIOCGIFFLAGS as _, &mut request) } as isize)?;
+    // SAFETY: that call sets the flags.
+    let flags = i32::from(unsafe { request.ifr_ifru.ifru_flags });
+    ensure!(flags & libc::IFF_LOOPBACK != 0 && flags & libc::IFF_UP != 0);
+    request.ifr_name[0] = b'x' as _;
+    // SAFETY: as above.
+    let unknown = unsafe { libc::ioctl(udp.as_raw_fd(), libc::SIOCGIFFLAGS as _, &mut request) };
+    ensure_eq!(check(unknown as isize).err(), Some(Errno::ENODEV));
+    let mut waiting = 9i32;
+    udp.send_to(b"four", udp.local_addr()?)?;
+    // SAFETY: FIONREAD writes an int.
+    check(unsafe { libc::ioctl(udp.as_raw_fd(), libc::FIONREAD as _, &mut waiting) } as isize)?;
+    ensure_eq!(waiting, 4);
+    Ok(())
+}
