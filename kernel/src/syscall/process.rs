@@ -286,7 +286,9 @@ const P_PIDFD: u32 = 3;
 
 fn write_usage(address: usize, report: &Report) -> Result<()> {
     match UserPtr::new(address).optional() {
-        Some(usage) => usage.write(super::system::ResourceUsage::of_times(report.times)),
+        Some(usage) => usage.write(super::system::resources::ResourceUsage::of_times(
+            report.times,
+        )),
         None => Ok(()),
     }
 }

@@ -1,30 +1,29 @@
-//! The system as a whole and a process's allowances: uname, limits, usage, prctl, random, reboot.
+//! The system as a whole: memory and load, prctl, random bytes, reboot; `system/names.rs`: uname;
+//! `system/resources.rs`: limits and usage.
+
+pub mod names;
+pub mod resources;
 
 use super::Calls;
-use super::time::TimeVal;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use crate::power::{self, End};
-use crate::process::rlimits::Limit;
-use crate::process::{Capabilities, CpuTimes, Resource, Task, current, process_by_pid, table};
+use crate::power::End;
+use crate::process::{Capabilities, current, table};
 use crate::user_memory::{UserPtr, plain, read_c_bytes};
-use crate::{random, time};
+use crate::{power, random, time};
 use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use linux_raw_sys::general::*;
 use linux_raw_sys::prctl::*;
-use smp::SpinLock;
 
 pub const CALLS: &Calls = &[
-    (__NR_uname as usize, uname),
-    (__NR_sethostname as usize, sethostname),
-    (__NR_setdomainname as usize, setdomainname),
+    (__NR_uname as usize, names::uname),
+    (__NR_sethostname as usize, names::sethostname),
+    (__NR_setdomainname as usize, names::setdomainname),
     (__NR_sysinfo as usize, sysinfo),
-    (__NR_getrusage as usize, getrusage),
-    (__NR_prlimit64 as usize, prlimit64),
-    (__NR_getrlimit as usize, getrlimit),
-    (__NR_setrlimit as usize, setrlimit),
+    (__NR_getrusage as usize, resources::getrusage),
+    (__NR_prlimit64 as usize, resources::prlimit64),
+    (__NR_getrlimit as usize, resources::getrlimit),
+    (__NR_setrlimit as usize, resources::setrlimit),
     (__NR_umask as usize, |registers| {
         Ok(current()
             .fs()
@@ -36,78 +35,6 @@ pub const CALLS: &Calls = &[
     (__NR_getrandom as usize, getrandom),
     (__NR_reboot as usize, reboot),
 ];
-
-const NAME_SIZE: usize = 65;
-
-/// `struct utsname`: six names, each ended by a NUL.
-type UtsName = [[u8; NAME_SIZE]; 6];
-
-/// The Linux release whose ABI this kernel follows; programs (glibc) refuse older ones.
-pub const RELEASE: &str = "6.1.0-weft";
-pub const VERSION: &str = concat!("Weft ", env!("CARGO_PKG_VERSION"), " SMP");
-
-struct Names {
-    host: Vec<u8>,
-    domain: Vec<u8>,
-}
-
-static NAMES: SpinLock<Names> = SpinLock::new(Names {
-    host: Vec::new(),
-    domain: Vec::new(),
-});
-
-/// The host's name (/proc/sys/kernel/hostname).
-pub fn host_name() -> Vec<u8> {
-    let name = NAMES.lock().host.clone();
-    if name.is_empty() {
-        b"weft".to_vec()
-    } else {
-        name
-    }
-}
-
-fn uname(registers: &mut TrapFrame) -> Result<usize> {
-    let mut names: UtsName = [[0; NAME_SIZE]; 6];
-    let domain = NAMES.lock().domain.clone();
-    let domain = if domain.is_empty() {
-        b"(none)".to_vec()
-    } else {
-        domain
-    };
-    let all = [
-        &b"Linux"[..],
-        &host_name(),
-        RELEASE.as_bytes(),
-        VERSION.as_bytes(),
-        b"aarch64",
-        &domain,
-    ];
-    for (slot, name) in names.iter_mut().zip(all) {
-        let length = name.len().min(NAME_SIZE - 1);
-        slot[..length].copy_from_slice(&name[..length]);
-    }
-    UserPtr::new(registers.argument(0)).write(names)?;
-    Ok(0)
-}
-
-fn read_name(registers: &TrapFrame) -> Result<Vec<u8>> {
-    if !current().credentials().has(Capabilities::SYS_ADMIN) {
-        return Err(Errno::EPERM);
-    }
-    UserPtr::<u8>::new(registers.argument(0)).read_array(registers.argument(1), NAME_SIZE - 1)
-}
-
-fn sethostname(registers: &mut TrapFrame) -> Result<usize> {
-    let name = read_name(registers)?;
-    let _old = core::mem::replace(&mut NAMES.lock().host, name);
-    Ok(0)
-}
-
-fn setdomainname(registers: &mut TrapFrame) -> Result<usize> {
-    let name = read_name(registers)?;
-    let _old = core::mem::replace(&mut NAMES.lock().domain, name);
-    Ok(0)
-}
 
 /// `struct sysinfo`.
 #[repr(C)]
@@ -151,152 +78,6 @@ fn sysinfo(registers: &mut TrapFrame) -> Result<usize> {
         end: 0,
     };
     UserPtr::new(registers.argument(0)).write(info)?;
-    Ok(0)
-}
-
-/// `struct rusage`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct ResourceUsage {
-    user: TimeVal,
-    system: TimeVal,
-    peak_resident_kib: i64,
-    shared: [i64; 3],
-    minor_faults: i64,
-    major_faults: i64,
-    swaps: i64,
-    blocks: [i64; 2],
-    messages: [i64; 2],
-    signals: i64,
-    voluntary: i64,
-    involuntary: i64,
-}
-plain!(ResourceUsage);
-
-impl ResourceUsage {
-    /// Only times: what is known of a process that has ended.
-    pub fn of_times(times: CpuTimes) -> Self {
-        Self {
-            user: TimeVal::from_ns(times.user_ns),
-            system: TimeVal::from_ns(times.system_ns),
-            peak_resident_kib: 0,
-            shared: [0; 3],
-            minor_faults: 0,
-            major_faults: 0,
-            swaps: 0,
-            blocks: [0; 2],
-            messages: [0; 2],
-            signals: 0,
-            voluntary: 0,
-            involuntary: 0,
-        }
-    }
-}
-
-fn getrusage(registers: &mut TrapFrame) -> Result<usize> {
-    let current = current();
-    let process = current.process();
-    let peak_pages = current.memory().usage().peak_resident_pages;
-    let mut switches = (0, 0);
-    let mut count = |task: &Arc<Task>| {
-        let stats = task.thread().stats();
-        switches.0 += stats.voluntary;
-        switches.1 += stats.involuntary;
-    };
-    let times = match registers.argument(0) as i32 {
-        RUSAGE_SELF => {
-            process.each_thread(count);
-            process.cpu_times()
-        }
-        RUSAGE_CHILDREN => process.children_times(),
-        RUSAGE_THREAD => {
-            count(current.task());
-            let stats = current.thread().stats();
-            CpuTimes {
-                user_ns: stats.user_ns,
-                system_ns: stats.system_ns(),
-            }
-        }
-        _ => return Err(Errno::EINVAL),
-    };
-    let usage = ResourceUsage {
-        peak_resident_kib: (peak_pages * mm::PAGE_SIZE / 1024) as i64,
-        voluntary: switches.0 as i64,
-        involuntary: switches.1 as i64,
-        ..ResourceUsage::of_times(times)
-    };
-    UserPtr::new(registers.argument(1)).write(usage)?;
-    Ok(0)
-}
-
-const RUSAGE_SELF: i32 = 0;
-const RUSAGE_CHILDREN: i32 = -1;
-const RUSAGE_THREAD: i32 = 1;
-
-fn prlimit64(registers: &mut TrapFrame) -> Result<usize> {
-    let (pid, resource) = (registers.argument(0) as u32, registers.argument(1));
-    let current = current();
-    let process = if pid == 0 {
-        current.process().clone()
-    } else {
-        process_by_pid(pid)?
-    };
-    let foreign = process.pid() != current.pid();
-    let target = process.first_thread().ok_or(Errno::ESRCH)?.credentials();
-    if foreign && !current.credentials().may_signal(&target) {
-        return Err(Errno::EPERM);
-    }
-    let new = UserPtr::<Limit>::new(registers.argument(2))
-        .optional()
-        .map(UserPtr::read)
-        .transpose()?;
-    let old = exchange_limit(&process, resource, new)?;
-    if let Some(pointer) = UserPtr::new(registers.argument(3)).optional() {
-        pointer.write(old)?;
-    }
-    Ok(0)
-}
-
-/// Reads a limit, and sets it where the subsystem that obeys it can see it.
-fn exchange_limit(
-    process: &crate::process::Process,
-    resource: usize,
-    new: Option<Limit>,
-) -> Result<Limit> {
-    let privileged = current().credentials().has(Capabilities::SYS_RESOURCE);
-    let old = {
-        let mut limits = process.limits().lock();
-        let old = limits.get(resource)?;
-        if let Some(new) = new {
-            limits.set(resource, new, privileged)?;
-        }
-        old
-    };
-    let Some(new) = new else { return Ok(old) };
-    if resource == Resource::OpenFiles as usize
-        && let Some(files) = process.first_thread().and_then(|task| task.files_of())
-    {
-        files.set_limit(usize::try_from(new.soft).unwrap_or(usize::MAX));
-    }
-    if let Some(memory) = process.memory() {
-        memory.set_limits(crate::process::exec::memory_limits(process));
-    }
-    Ok(old)
-}
-
-fn getrlimit(registers: &mut TrapFrame) -> Result<usize> {
-    let limit = current()
-        .process()
-        .limits()
-        .lock()
-        .get(registers.argument(0))?;
-    UserPtr::new(registers.argument(1)).write(limit)?;
-    Ok(0)
-}
-
-fn setrlimit(registers: &mut TrapFrame) -> Result<usize> {
-    let new = UserPtr::<Limit>::new(registers.argument(1)).read()?;
-    exchange_limit(current().process(), registers.argument(0), Some(new))?;
     Ok(0)
 }
 
@@ -407,13 +188,23 @@ fn reboot(registers: &mut TrapFrame) -> Result<usize> {
 }
 
 const LINUX_REBOOT_MAGIC1: u32 = 0xfee1_dead;
+
 const LINUX_REBOOT_MAGIC2: u32 = 672_274_793;
+
 const LINUX_REBOOT_MAGIC2A: u32 = 85_072_278;
+
 const LINUX_REBOOT_MAGIC2B: u32 = 369_367_448;
+
 const LINUX_REBOOT_MAGIC2C: u32 = 537_993_216;
+
 const LINUX_REBOOT_CMD_RESTART: u32 = 0x0123_4567;
+
 const LINUX_REBOOT_CMD_RESTART2: u32 = 0xa1b2_c3d4;
+
 const LINUX_REBOOT_CMD_HALT: u32 = 0xcdef_0123;
+
 const LINUX_REBOOT_CMD_CAD_ON: u32 = 0x89ab_cdef;
+
 const LINUX_REBOOT_CMD_CAD_OFF: u32 = 0;
+
 const LINUX_REBOOT_CMD_POWER_OFF: u32 = 0x4321_fedc;

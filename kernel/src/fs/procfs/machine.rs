@@ -3,7 +3,7 @@
 use super::stat::ticks;
 use crate::error::Result;
 use crate::fs::{boot, mount};
-use crate::syscall::system;
+use crate::syscall::system::names;
 use crate::time::{NANOSECONDS, monotonic_ns, realtime_ns};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -32,8 +32,8 @@ pub fn command_line() -> Result<String> {
 pub fn version() -> Result<String> {
     Ok(format!(
         "Linux version {} (weft) {}\n",
-        system::RELEASE,
-        system::VERSION
+        names::RELEASE,
+        names::VERSION
     ))
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Errno, Result};
 use crate::fs::file_table::MAX_LIMIT;
 use crate::fs::synthetic::{Made, Table};
-use crate::syscall::system;
+use crate::syscall::system::names;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -24,7 +24,7 @@ const KERNEL: Table = Table(&[
     ("cap_last_cap", || constant(40)),
     ("hostname", || Made::text(hostname)),
     ("ngroups_max", || constant(65536)),
-    ("osrelease", || constant(system::RELEASE)),
+    ("osrelease", || constant(names::RELEASE)),
     ("ostype", || constant("Linux")),
     ("pid_max", || constant(1 << 20)),
     ("random", || Made::directory(RANDOM)),
@@ -39,7 +39,7 @@ const KERNEL: Table = Table(&[
         Made::text(realtime_runtime).writable(set_realtime_runtime)
     }),
     ("threads-max", || constant(1 << 20)),
-    ("version", || constant(system::VERSION)),
+    ("version", || constant(names::VERSION)),
 ]);
 
 const RANDOM: Table = Table(&[
@@ -105,7 +105,7 @@ fn parse<T: core::str::FromStr>(text: &[u8]) -> Result<T> {
 fn hostname() -> Result<String> {
     Ok(format!(
         "{}\n",
-        String::from_utf8_lossy(&system::host_name())
+        String::from_utf8_lossy(&names::host_name())
     ))
 }
 
