@@ -1,5 +1,5 @@
 //! Where a thread that became ready goes: to its waker's CPU or its last if idle, an idle one near
-//! that, any idle one, else the last.
+//! that, any idle one, else the waker's or the last.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -100,7 +100,7 @@ impl<P: Platform> Scheduler<P> {
             return cpu;
         }
         if self.may_use(thread, last) && !spread && self.serves_fair(last) {
-            return last;
+            return self.here_or(last, thread);
         }
         let found = self.least_loaded(thread, last);
         // No CPU it may use is online: like Linux, rather run it elsewhere than never.
@@ -109,6 +109,21 @@ impl<P: Platform> Scheduler<P> {
             self.least_loaded(thread, last)
         });
         found.unwrap_or(last)
+    }
+
+    /// The waker's CPU instead of the last one, both busy, if no more threads wait there: the
+    /// newcomer runs at once or is on offer at once, and nobody is interrupted.
+    fn here_or(&self, last: CpuId, thread: &Thread) -> CpuId {
+        let here = self.platform.cpu();
+        if here == last || !self.is_plain() {
+            return last;
+        }
+        let waiting = |cpu: CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
+        let suits = !self.map.is_remote(here, self.map.place(last).cluster)
+            && waiting(here) <= waiting(last)
+            && self.may_use(thread, here)
+            && self.serves_fair(here);
+        if suits { here } else { last }
     }
 
     /// Counts cache lines of others that the calling CPU looked at.

@@ -18,12 +18,11 @@ const MAX_PROBES: usize = 16;
 /// A CPU on another memory node leaves a victim with fewer offers alone. (What nobody near takes
 /// is given away at the end of the quantum, `balance.rs`.)
 pub(crate) const REMOTE_SURPLUS: usize = 2;
-/// From a victim with this many ready threads two are taken.
-const RICH: u32 = 4;
 
 impl<P: Platform> Owner<'_, P> {
-    /// Looks for surplus, nearest first, on CPUs that run something: a CPU that is waking up
-    /// takes its own. What is found is queued here. False when there was nothing.
+    /// Looks for surplus on CPUs that run something: a CPU that is waking up takes its own. The own
+    /// cluster comes first, then those of the node, from another one on each time, so that none is
+    /// always served last. What is found is queued here. False when there was nothing.
     pub fn steal(&mut self) -> bool {
         let sched = self.sched;
         if sched.cpus.len() == 1 {
@@ -31,7 +30,8 @@ impl<P: Platform> Owner<'_, P> {
         }
         let mut probes = 0;
         sched.probed(sched.overloaded.lines_above());
-        for cluster in sched.map.clusters_from(self.id) {
+        let turn = self.cpu.stats.schedules.load(Relaxed) as usize;
+        for cluster in sched.map.clusters_in_turn(self.id, turn) {
             if !sched.overloaded.may_have(cluster) {
                 continue;
             }
@@ -63,19 +63,15 @@ impl<P: Platform> Owner<'_, P> {
         false
     }
 
+    /// Takes one thread of the victim's.
     fn rob(&mut self, victim: CpuId) -> bool {
         let shared = &self.sched.cpus[victim.index()].shared;
-        self.sched.probed(1);
-        let rich = shared.hints.nr_ready.load(Relaxed) >= RICH;
-        let wanted = if rich { 2 } else { 1 };
-        let mut taken = 0;
-        while taken < wanted
-            && let Some((slot, token)) = shared.shelf.best()
-        {
+        let mut taken = false;
+        while !taken && let Some((slot, token)) = shared.shelf.best() {
             self.race_point(RacePoint::Claiming);
             // Losing a slot to another claimant is progress for somebody: look again.
-            if shared.shelf.claim(slot, token) {
-                taken += 1;
+            taken = shared.shelf.claim(slot, token);
+            if taken {
                 let thread = self.sched.registry.claimed(token);
                 self.race_point(RacePoint::Claimed);
                 if thread.state.set_home(self.id).control() {
@@ -95,7 +91,7 @@ impl<P: Platform> Owner<'_, P> {
             } = self.sched;
             overloaded.hide(map, victim, has_offers);
         }
-        taken > 0
+        taken
     }
 
     /// Sends a thread that waited here to another CPU that has room; NEED or 0 as in `dispatch`.

@@ -94,6 +94,8 @@ struct Cluster {
     /// All clusters, this one first, then by distance; equals onwards in a ring, so that
     /// neighbours spread differently.
     nearest: Box<[usize]>,
+    /// So many of those are on the same node.
+    on_node: usize,
 }
 
 impl Map {
@@ -104,7 +106,10 @@ impl Map {
         let order: Vec<_> = (0..clusters.len())
             .map(|from| nearest(&clusters, topology, from))
             .collect();
+        let nodes: Vec<_> = clusters.iter().map(|cluster| cluster.node).collect();
         for (cluster, nearest) in clusters.iter_mut().zip(order) {
+            let same_node = |other: &&usize| nodes[**other] == cluster.node;
+            cluster.on_node = nearest.iter().filter(same_node).count();
             cluster.nearest = nearest;
         }
         let capacity = |cluster: &usize| clusters[*cluster].capacity;
@@ -159,6 +164,20 @@ impl Map {
         first.nearest.iter().copied()
     }
 
+    /// The same, but the other clusters of the node begin at number `turn` of them.
+    pub fn clusters_in_turn(
+        &self,
+        from: CpuId,
+        turn: usize,
+    ) -> impl Iterator<Item = usize> + use<'_> {
+        let first = &self.clusters[self.place(from).cluster];
+        let (node, far) = first.nearest.split_at(first.on_node);
+        let (own, others) = node.split_at(1);
+        let (later, sooner) = others.split_at(turn % others.len().max(1));
+        let order = own.iter().chain(sooner).chain(later).chain(far);
+        order.copied()
+    }
+
     /// All clusters, the slowest first.
     pub fn low_first(&self) -> &[usize] {
         &self.low_first
@@ -208,6 +227,7 @@ fn join(clusters: &mut Vec<Cluster>, topology: &Topology, cpu: usize) -> Place {
         capacity: topology.capacity[cpu],
         members: Vec::new(),
         nearest: Box::default(),
+        on_node: 0,
     };
     let room = |other: &Cluster| {
         (other.name, other.node, other.capacity) == (fresh.name, fresh.node, fresh.capacity)
@@ -249,6 +269,22 @@ mod tests {
         assert_eq!(ring, [1, 2, 0]);
         let near: Vec<_> = map.members(1, 0b1111, CpuId::new(5)).collect();
         assert_eq!(near, [6, 7, 4, 5].map(CpuId::new));
+    }
+
+    #[test]
+    fn in_turn_every_cluster_of_the_node_is_second_once() {
+        let distance = [[10, 20], [20, 10]].map(Vec::from).to_vec();
+        let topology = Topology::uniform(10, 2).with_nodes(|cpu| (cpu / 8) as u16, distance);
+        let map = Map::new(&topology);
+        let turn = |turn| {
+            map.clusters_in_turn(CpuId::new(3), turn)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(turn(0), [1, 2, 3, 0, 4]);
+        assert_eq!(turn(1), [1, 3, 0, 2, 4]);
+        assert_eq!(turn(5), [1, 0, 2, 3, 4]);
+        let alone: Vec<_> = map.clusters_in_turn(CpuId::new(9), 7).collect();
+        assert_eq!((alone[0], alone.len()), (4, 5));
     }
 
     #[test]

@@ -68,6 +68,14 @@ impl Costs {
         refill_ns: [500, 1_000, 3_000],
     };
 
+    /// The same on QEMU's exact machine, which has no caches: a line of another CPU's costs the
+    /// instructions that look at it.
+    pub const EXACT: Self = Self {
+        probe_ns: 20,
+        refill_ns: [0; 3],
+        ..Self::MEASURED
+    };
+
     /// What every wake costs under the best conceivable scheduler: an interrupt from outside, the
     /// wake, a switch to the thread and one away from it.
     pub fn least_per_wake_ns(&self) -> u64 {

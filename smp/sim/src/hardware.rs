@@ -69,6 +69,7 @@ pub struct Hardware {
     probes: AtomicU64,
     steals: AtomicU64,
     switches: AtomicU64,
+    left: AtomicU64,
 }
 
 /// What happened on all CPUs so far.
@@ -79,6 +80,8 @@ pub struct Counts {
     pub probes: u64,
     pub steals: u64,
     pub switches: u64,
+    /// Those of them by which the real scheduler left a thread, not an idle CPU.
+    pub left: u64,
 }
 
 impl Hardware {
@@ -100,6 +103,7 @@ impl Hardware {
             probes: AtomicU64::new(0),
             steals: AtomicU64::new(0),
             switches: AtomicU64::new(0),
+            left: AtomicU64::new(0),
         })
     }
 
@@ -175,6 +179,7 @@ impl Hardware {
             probes: self.probes.load(Relaxed),
             steals: self.steals.load(Relaxed),
             switches: self.switches.load(Relaxed),
+            left: self.left.load(Relaxed),
         }
     }
 
@@ -271,6 +276,7 @@ impl Platform for Port {
     fn before_switch(&self, prev: &Thread, next: &Thread) {
         assert!(!std::ptr::eq(prev, next), "a switch to itself");
         self.0.note_switch();
+        add(&self.0.left, u64::from(prev.tid() != 0));
     }
     unsafe fn switch(&self, _prev: &Thread, _next: &Thread) {}
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {

@@ -7,10 +7,12 @@
 //! * [`policy`]: what a scheduler is to the machine; the real one and its rivals;
 //! * [`workload`]: what threads do and what comes from outside;
 //! * [`machine`]: CPUs that run threads under a policy, and what is measured meanwhile;
-//! * [`experiment`], [`plot`], [`report`], [`gallery`]: many machines, bands over seeds, pictures.
+//! * [`experiment`], [`plot`], [`report`], [`gallery`]: many machines, bands over seeds, pictures;
+//! * [`check`]: the same threads as a guest's, figure by figure.
 #![cfg(not(loom))]
 
 pub mod calendar;
+pub mod check;
 pub mod costs;
 pub mod experiment;
 pub mod gallery;

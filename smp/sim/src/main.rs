@@ -1,6 +1,6 @@
 //! `make sim`: the scheduler beside others on virtual machines, as tables and pictures.
 //!
-//! usage: sim [--seeds N] [--cpus N,N,...] [--out FOLDER] [--goals]
+//! usage: sim [--seeds N] [--cpus N,N,...] [--out FOLDER] [--goals] [--check FILE]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ struct Options {
     out: PathBuf,
     /// Only what the goals are about.
     goals: bool,
+    /// What a guest printed, to be compared instead.
+    check: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
         sizes: vec![4, 16, 64, 256, 1024],
         out: "build/simulation".into(),
         goals: false,
+        check: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -52,10 +55,12 @@ fn options() -> Result<Options, Box<dyn Error>> {
                 let sizes: Result<_, _> = value.split(',').map(str::parse).collect();
                 options.sizes = sizes?;
             }
+            "--check" => options.check = Some(value.into()),
             "--out" => options.out = value.into(),
             _ => {
                 return Err(
-                    "usage: sim [--seeds N] [--cpus N,N,...] [--out FOLDER] [--goals]".into(),
+                    "usage: sim [--seeds N] [--cpus N,N,...] [--out FOLDER] [--goals] [--check FILE]"
+                        .into(),
                 );
             }
         }
@@ -71,7 +76,20 @@ fn percpu_limit() -> usize {
     smp::CpuSet::ALL.count()
 }
 
+/// Compares with the guest.
+fn check(file: &Path) -> Result<(), Box<dyn Error>> {
+    let (table, misses) = smp_sim::check::table(&std::fs::read_to_string(file)?)?;
+    print!("{table}");
+    match misses {
+        0 => Ok(()),
+        count => Err(format!("{count} figures are more than a tenth apart").into()),
+    }
+}
+
 fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
+    if let Some(file) = &options.check {
+        return check(file);
+    }
     std::fs::create_dir_all(&options.out)?;
     let started = Instant::now();
     let cases = match options.goals {

@@ -75,6 +75,7 @@ impl Measure {
             probes: now.probes - self.counts.probes,
             steals: now.steals - self.counts.steals,
             switches: now.switches - self.counts.switches,
+            left: now.left - self.counts.left,
         }
     }
 

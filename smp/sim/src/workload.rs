@@ -1,5 +1,6 @@
 //! What threads do and what comes from outside.
 
+pub mod drill;
 mod forkjoin;
 mod hogs;
 mod messages;
@@ -57,5 +58,20 @@ pub trait Workload {
     /// The next interrupt from outside, not before the one before. `None`: no more.
     fn outside(&mut self) -> Option<Outside> {
         None
+    }
+}
+
+impl<W: Workload + ?Sized> Workload for Box<W> {
+    fn spec(&self, task: Task) -> TaskSpec {
+        (**self).spec(task)
+    }
+    fn initial(&self) -> Task {
+        (**self).initial()
+    }
+    fn next(&mut self, task: Task, now_ns: u64) -> Step {
+        (**self).next(task, now_ns)
+    }
+    fn outside(&mut self) -> Option<Outside> {
+        (**self).outside()
     }
 }

@@ -4,6 +4,7 @@
 //! shows where they have really been.
 
 mod calls;
+mod drill;
 mod random;
 mod report;
 mod storm;
@@ -24,7 +25,9 @@ usage: stress [--cpu N] [--yield N] [--pipe N] [--fork N] [--mem N] [--secs S] [
        stress --storm N [--seed X] [--secs S] [--switches K]
   --storm  N threads that disturb one another at random, checked; status 1 if anything broke
        stress --calls N --secs S [--seed X]      (as root, on a machine that may break)
-  --calls  N programs at a time that make system calls at random";
+  --calls  N programs at a time that make system calls at random
+       stress --drill pair|mixed|burst [--secs S] [--seed X]
+  --drill  what the simulator runs too (make sim-check), and what the kernel counted meanwhile";
 
 #[derive(Default)]
 struct Options {
@@ -33,6 +36,7 @@ struct Options {
     report: bool,
     storm: Option<usize>,
     calls: Option<usize>,
+    drill: Option<String>,
     seed: u64,
     switches: Option<u64>,
 }
@@ -46,6 +50,13 @@ fn main() -> ExitCode {
                 seed: options.seed,
                 seconds: options.seconds.ok_or(USAGE)?,
             }));
+        }
+        if let Some(kind) = options.drill {
+            return drill::run(&drill::Plan {
+                kind,
+                seed: options.seed,
+                seconds: options.seconds.unwrap_or(1.0),
+            });
         }
         if let Some(threads) = options.storm {
             return Ok(storm::run(&storm::Plan {
@@ -74,6 +85,7 @@ fn parse() -> Result<Options, String> {
             Long("report") => options.report = true,
             Long("storm") => options.storm = Some(value(&mut parser)?),
             Long("calls") => options.calls = Some(value(&mut parser)?),
+            Long("drill") => options.drill = Some(value(&mut parser)?),
             Long("seed") => options.seed = value(&mut parser)?,
             Long("switches") => options.switches = Some(value(&mut parser)?),
             Short('h') | Long("help") => return Err(USAGE.into()),
@@ -85,7 +97,8 @@ fn parse() -> Result<Options, String> {
             other => return Err(format!("{}\n{USAGE}", other.unexpected())),
         }
     }
-    if options.workers.is_empty() && options.storm.is_none() && options.calls.is_none() {
+    let other = options.storm.is_some() || options.calls.is_some() || options.drill.is_some();
+    if options.workers.is_empty() && !other {
         return Err(USAGE.into());
     }
     Ok(options)

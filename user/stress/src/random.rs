@@ -24,6 +24,12 @@ impl Random {
         ((u128::from(self.next()) * limit as u128) >> 64) as usize
     }
 
+    /// Exponentially distributed with the given mean; at least 1.
+    pub fn exponential(&mut self, mean: f64) -> u64 {
+        let unit = ((self.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+        (-mean * unit.ln()) as u64 + 1
+    }
+
     pub fn one_in(&mut self, chances: usize) -> bool {
         self.below(chances) == 0
     }

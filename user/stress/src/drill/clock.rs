@@ -1,0 +1,76 @@
+//! The architecture's counter, and computing for a time by it.
+
+use std::hint::black_box;
+
+/// A longer gap in a thread's own time means that it was preempted.
+const GAP_NS: u64 = 20_000;
+/// Instructions, about, between two looks at the clock.
+const STRIDE: u32 = 8;
+
+/// Nanoseconds since some point in the past, without a system call.
+#[cfg(target_arch = "aarch64")]
+pub fn now() -> u64 {
+    let (ticks, frequency): (u64, u64);
+    // SAFETY: EL0 may read the virtual counter (Arm ARM, D11.1.2).
+    unsafe {
+        core::arch::asm!("isb", "mrs {}, cntvct_el0", "mrs {}, cntfrq_el0",
+            out(reg) ticks, out(reg) frequency, options(nostack));
+    }
+    (u128::from(ticks) * 1_000_000_000 / u128::from(frequency)) as u64
+}
+
+/// The same on a computer that only tries the program.
+#[cfg(not(target_arch = "aarch64"))]
+pub fn now() -> u64 {
+    monotonic()
+}
+
+/// Computes for `ns` of this thread's own time.
+///
+/// QEMU's exact machine executes one CPU at a time, until it waits or yields: a CPU that computes
+/// has to yield often, or the others would stand still meanwhile, and the machine would not behave
+/// as one of several CPUs does. So a computing thread watches the clock, and what passes while the
+/// other CPUs had their turn counts as computed here too.
+pub fn compute(ns: u64) {
+    let (mut left, mut last) = (ns, now());
+    while left > 0 {
+        for step in 0..STRIDE {
+            black_box(step);
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: a hint, no memory and no register is touched.
+        unsafe {
+            core::arch::asm!("yield", options(nomem, nostack));
+        }
+        let at = now();
+        let passed = at - std::mem::replace(&mut last, at);
+        left = left.saturating_sub(if passed < GAP_NS { passed } else { 0 });
+    }
+}
+
+/// Sleeps until [`now`] says `due`; `offset` is [`ahead`].
+pub fn sleep_until(due: u64, offset: u64) {
+    let at = due + offset;
+    let at = libc::timespec {
+        tv_sec: (at / 1_000_000_000) as _,
+        tv_nsec: (at % 1_000_000_000) as _,
+    };
+    let nowhere = std::ptr::null_mut();
+    // SAFETY: the time outlives the call; with an absolute time nothing is written back.
+    unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &at, nowhere) };
+}
+
+/// How far the kernel's clock is ahead of [`now`].
+pub fn ahead() -> u64 {
+    monotonic().wrapping_sub(now())
+}
+
+fn monotonic() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
