@@ -76,6 +76,7 @@ pub mod mutex;
 pub mod observers;
 pub(crate) mod parker;
 pub mod pi;
+pub mod rw_lock;
 pub mod semaphore;
 pub mod spinlock;
 #[cfg(all(test, not(loom)))]
@@ -95,6 +96,7 @@ pub use mutex::{Mutex, MutexGuard};
 pub use observers::{Observer, Observers};
 #[cfg(loom)]
 pub use parker::{Sleeper, sleeper};
+pub use rw_lock::RwLock;
 pub use semaphore::Semaphore;
 pub use spinlock::{SpinLock, SpinLockGuard};
 pub use timeout::Timeout;

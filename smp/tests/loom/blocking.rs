@@ -1,4 +1,4 @@
-//! Spin lock, wait queue, mutex, observers.
+//! Spin lock, wait queue, mutex, reader-writer lock, observers.
 
 use crate::harness::model;
 use loom::sync::Arc;
@@ -8,7 +8,8 @@ use loom::sync::atomic::{
 };
 use loom::thread;
 use smp::{
-    Condvar, Event, Mutex, Observer, Observers, Semaphore, SpinLock, Timeout, Unsignal, WaitQueue,
+    Condvar, Event, Mutex, Observer, Observers, RwLock, Semaphore, SpinLock, Timeout, Unsignal,
+    WaitQueue,
 };
 const RACE: &str = "Causality violation";
 const LOST: &str = "deadlock";
@@ -18,6 +19,9 @@ model!(no_wake_is_lost within 3, waker_unfenced: LOST, sleeper_unfenced: LOST);
 model!(a_wake_is_passed_on within 1, wake_kept: LOST);
 model!(the_node_comes_back within 3, hand_back_relaxed: RACE);
 model!(mutex_excludes_and_wakes within 3, mutex_unmarked: LOST, mutex_unlock_relaxed: RACE);
+model!(writers_follow_a_writer within 1, rw_writer_forgets: LOST, rw_unlock_relaxed: RACE);
+model!(readers_follow_a_writer within 1, rw_reader_keeps_wake: LOST);
+model!(writers_follow_readers within 1, rw_reader_leaves_silently: LOST);
 model!(observers_miss_nothing within 3, observer_unfenced: "missed", notifier_unfenced: "missed");
 
 model!(semaphore_hands_over within 3, semaphore_post_relaxed: RACE, semaphore_wakes_first: LOST);
@@ -163,6 +167,45 @@ fn mutex_excludes_and_wakes() {
     *mutex.lock() += 1;
     thread.join().unwrap();
     assert_eq!(*mutex.lock(), 2);
+}
+
+/// Two writers sleep behind one who wakes only the first of them: that one wakes the other.
+fn writers_follow_a_writer() {
+    let lock = Arc::new(RwLock::new(0));
+    let held = lock.write();
+    let others = [lock.clone(), lock.clone()].map(|lock| thread::spawn(move || *lock.write() += 1));
+    thread::yield_now();
+    drop(held);
+    others.into_iter().for_each(|other| other.join().unwrap());
+    assert_eq!(*lock.read(), 2);
+}
+
+/// The same for two readers.
+fn readers_follow_a_writer() {
+    let lock = Arc::new(RwLock::new(0));
+    let mut held = lock.write();
+    *held = 7;
+    let others =
+        [lock.clone(), lock.clone()].map(|lock| thread::spawn(move || assert_eq!(*lock.read(), 7)));
+    thread::yield_now();
+    drop(held);
+    others.into_iter().for_each(|other| other.join().unwrap());
+}
+
+/// A writer waits for two readers that leave in any order, and for another writer.
+fn writers_follow_readers() {
+    let lock = Arc::new(RwLock::new(0));
+    let held = lock.read();
+    let other = lock.clone();
+    let reader = thread::spawn(move || drop(other.read()));
+    let other = lock.clone();
+    let writer = thread::spawn(move || *other.write() += 1);
+    thread::yield_now();
+    drop(held);
+    *lock.write() += 1;
+    reader.join().unwrap();
+    writer.join().unwrap();
+    assert_eq!(*lock.read(), 2);
 }
 
 struct Heard(AtomicUsize);
