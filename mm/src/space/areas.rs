@@ -64,12 +64,16 @@ impl Areas {
 
     /// As [`Self::prepare`] for taking `range` out, which needs nothing if no area is cut.
     pub fn prepare_take(&mut self, range: &Range<usize>) -> Result<(), OutOfMemory> {
+        // Almost always there is room, and nobody need look where the cuts would be.
+        if self.check_room(1).is_ok() && self.prepare().is_ok() {
+            return Ok(());
+        }
         if self.check_room(1).is_err() && self.splits_area(range) {
             return Err(OutOfMemory);
         }
-        match self.is_inside(range.start) || self.is_inside(range.end) {
-            true => self.prepare(),
-            false => Ok(()),
+        match self.cuts(range) {
+            0 => Ok(()),
+            _ => self.prepare(),
         }
     }
 
@@ -147,20 +151,24 @@ impl Areas {
 
     /// Whether every page of `range` lies in some area.
     pub fn covers(&self, range: Range<usize>) -> bool {
-        self.covers_each(range, |_| ())
+        self.covers_each(range, |_| ()).is_some()
     }
 
-    /// The same, showing each area on the way.
-    pub fn covers_each(&self, range: Range<usize>, mut look: impl FnMut(&Area)) -> bool {
+    /// The same, showing each area on the way; the place of the first one if so.
+    pub fn covers_each(&self, range: Range<usize>, mut look: impl FnMut(&Area)) -> Option<Place> {
+        let first = self.ending_after(range.start)?;
         let mut reached = range.start;
-        for (start, area) in self.overlapping(range.clone()) {
+        for (start, area) in self.by_start.from(Some(first)) {
             if start > reached {
-                return false;
+                return None;
             }
             look(area);
             reached = area.end;
+            if reached >= range.end {
+                return Some(first);
+            }
         }
-        reached >= range.end
+        None
     }
 
     /// How much of `range` is mapped, in bytes.
@@ -225,8 +233,11 @@ impl Areas {
 
     /// Takes out everything in `range`, cutting areas at its ends. Whether there was anything.
     pub fn take(&mut self, range: Range<usize>, removed: &mut Removed) -> bool {
-        let mut place = self.cut(&range);
-        let any = place.is_some();
+        let touched = self.ending_after(range.start);
+        let Some(touched) = touched.filter(|&place| self.by_start.key(place) < range.end) else {
+            return false;
+        };
+        let mut place = Some(self.cut(touched, &range));
         while let Some(at) = place {
             let start = self.by_start.key(at);
             let (area, next) = self.by_start.remove(at);
@@ -234,28 +245,28 @@ impl Areas {
             removed.keep(area.backing);
             place = next.filter(|&next| self.by_start.key(next) < range.end);
         }
-        any
+        true
     }
 
-    /// Cuts areas at the ends of `range`; the first one inside.
-    fn cut(&mut self, range: &Range<usize>) -> Option<Place> {
-        let mut first = self.ending_after(range.start)?;
-        if self.by_start.key(first) >= range.end {
-            return None;
+    /// Cuts areas at the ends of `range`, the first of which is at `first`; the first one inside.
+    fn cut(&mut self, mut first: Place, range: &Range<usize>) -> Place {
+        if self.by_start.key(first) < range.start {
+            first = self.split(first, range.start);
         }
         let last = match self.by_start.value(first).end < range.end {
-            true => self.by_start.floor(range.end - 1)?,
+            true => self.by_start.floor(range.end - 1).unwrap_or(first),
             false => first,
         };
-        if self.by_start.value(last).end > range.end {
-            self.split(last, range.end);
-            // Cutting may have moved it.
-            first = self.ending_after(range.start)?;
+        if self.by_start.value(last).end <= range.end {
+            return first;
         }
-        match self.by_start.key(first) < range.start {
-            true => Some(self.split(first, range.start)),
-            false => Some(first),
-        }
+        let above = self.split(last, range.end);
+        // Cutting may have moved it.
+        let moved = match first == last {
+            true => self.by_start.previous(above),
+            false => self.ending_after(range.start),
+        };
+        moved.unwrap_or(first)
     }
 
     /// Cuts the area at `place`, which has `at` inside it; the place of the upper part.
@@ -271,20 +282,45 @@ impl Areas {
     }
 
     /// Changes the areas of `range` (cut at its ends), joining what has become alike.
-    pub fn change(&mut self, range: Range<usize>, mut change: impl FnMut(&mut Area)) {
-        let first = self.cut(&range);
-        let mut place = first;
+    pub fn change(&mut self, range: Range<usize>, change: impl FnMut(&mut Area)) {
+        let first = self.ending_after(range.start);
+        if let Some(first) = first.filter(|&place| self.by_start.key(place) < range.end) {
+            self.change_from(first, range, change);
+        }
+    }
+
+    /// The same when the first of them is known to be at `first`. Returns where `range` starts now.
+    pub fn change_from(
+        &mut self,
+        first: Place,
+        range: Range<usize>,
+        mut change: impl FnMut(&mut Area),
+    ) -> Place {
+        let first = self.cut(first, &range);
+        let mut place = Some(first);
         while let Some(at) = place.filter(|&at| self.by_start.key(at) < range.end) {
             change(self.by_start.value_mut(at));
             place = self.by_start.next(at);
         }
-        // From the neighbour below to the last one changed.
-        let mut place = first.map(|first| self.by_start.previous(first).unwrap_or(first));
+        let below = self.by_start.previous(first);
+        let first = match below {
+            Some(below) if self.join_next(below) => below,
+            _ => first,
+        };
+        // Up to the last one changed, with what follows it.
+        let mut place = Some(first);
         while let Some(at) = place.filter(|&at| self.by_start.key(at) < range.end) {
             if !self.join_next(at) {
                 place = self.by_start.next(at);
             }
         }
+        first
+    }
+
+    /// The areas from `first` on that start before `end`.
+    pub fn from(&self, first: Place, end: usize) -> impl Iterator<Item = (usize, &Area)> {
+        let areas = self.by_start.from(Some(first));
+        areas.take_while(move |&(start, _)| start < end)
     }
 
     /// Moves the start of a stack area down.

@@ -1,9 +1,10 @@
 //! mprotect(2).
 
-use super::AddressSpace;
 use super::area::Area;
 use super::gather::Gather;
+use super::sorted::Place;
 use super::types::{MapFlags, Prot, SpaceError};
+use super::{AddressSpace, Map};
 use crate::addr::{PAGE_SIZE, user_pages};
 use crate::frame::array;
 use crate::page_table::{load, store, visit_pages};
@@ -17,24 +18,24 @@ impl AddressSpace {
         let forbids = MapFlags::SHARED | MapFlags::NEVER_WRITE;
         let mut read_only = false;
         let note = |area: &Area| read_only |= area.flags.contains(forbids);
-        if !map.areas.covers_each(range.clone(), note) {
-            return Err(SpaceError::NoMemory);
-        }
+        let first = map.areas.covers_each(range.clone(), note);
+        let first = first.ok_or(SpaceError::NoMemory)?;
         if prot.contains(Prot::WRITE) && read_only {
             return Err(SpaceError::Denied);
         }
         map.areas.prepare_change(&range)?;
-        map.areas.change(range.clone(), |area| area.prot = prot);
+        let set = |area: &mut Area| area.prot = prot;
+        let first = map.areas.change_from(first, range.clone(), set);
         map.generation += 1;
-        self.apply_protection(&map, range);
+        self.apply_protection(&map, first, range);
         Ok(())
     }
 
-    /// Brings the entries of `range` in line with their areas.
-    fn apply_protection(&self, map: &super::Map, range: Range<usize>) {
+    /// Brings the entries of `range` in line with their areas, the first of which is at `first`.
+    fn apply_protection(&self, map: &Map, first: Place, range: Range<usize>) {
         let root = self.table(map);
         let mut flush = Gather::new(&self.context);
-        for (start, area) in map.areas.overlapping(range.clone()) {
+        for (start, area) in map.areas.from(first, range.end) {
             let part = start.max(range.start)..area.end.min(range.end);
             let _ = visit_pages(root, part, |address, slot| {
                 let old = load(slot);
