@@ -23,7 +23,7 @@ const SLOT_SIZE: usize = 2 * STACK_SIZE;
 const BASE: usize = WINDOW.start.0 + (WINDOW.end.0 - WINDOW.start.0) / 2;
 const _: () = assert!(SLOT_SIZE.is_power_of_two() && BASE.is_multiple_of(SLOT_SIZE));
 
-/// Idle stacks kept mapped, so that a thread's birth and death edit no tables and flush nothing.
+/// Idle stacks kept mapped (one more for each CPU that buries a thread just then), so that a thread's birth and death edit no tables and flush nothing.
 const KEEP_IDLE: usize = 64;
 
 /// Slots in no use. The vectors have room for every slot ever made: dropping never allocates.
@@ -116,14 +116,11 @@ impl Stack {
     }
 
     fn map(&self, kernel: &mut Kernel) -> Result<(), OutOfMemory> {
-        for page in self.pages() {
-            // Mostly for user threads: not out of the reserve.
-            let frame = frame::alloc_user_zeroed()?;
-            kernel
-                .table
-                .map(page, frame.address(), PAGE_SIZE, KernelAccess::ReadWrite)?;
-            frame.into_number();
-        }
+        // Mostly for user threads: not out of the reserve.
+        let zeros = frame::alloc_user_zeroed;
+        kernel
+            .table
+            .map_frames(self.bottom(), STACK_PAGES, KernelAccess::ReadWrite, zeros)?;
         tlb().publish();
         Ok(())
     }
@@ -144,14 +141,12 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        self.clear();
-        let mut pool = POOL.lock();
-        if pool.mapped.len() < KEEP_IDLE {
-            pool.mapped.push(self.slot);
-            return;
+        let is_kept = POOL.lock().mapped.len() < KEEP_IDLE;
+        if !is_kept {
+            return self.discard();
         }
-        drop(pool);
-        self.discard();
+        self.clear();
+        POOL.lock().mapped.push(self.slot);
     }
 }
 

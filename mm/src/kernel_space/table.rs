@@ -2,6 +2,7 @@
 
 use crate::OutOfMemory;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
+use crate::frame::Frame;
 use crate::page_table::{Entry, Half, MemoryType, Table, index, level_shift, load, store};
 
 /// What a kernel mapping may be used for. Never both written and executed.
@@ -84,6 +85,28 @@ impl KernelTable {
             "kernel address {virt:#x} is mapped already"
         );
         store(slot, entry);
+        Ok(())
+    }
+
+    /// Maps `count` pages from `virt` on, all in one last-level table, to frames that `next` gives.
+    /// If it fails some are mapped.
+    pub(super) fn map_frames(
+        &mut self,
+        virt: VirtAddr,
+        count: usize,
+        access: KernelAccess,
+        next: impl Fn() -> Result<Frame, OutOfMemory>,
+    ) -> Result<(), OutOfMemory> {
+        let mut table = self.top();
+        for level in 0..3 {
+            table = table.next_or_make(index(virt.0, level), Half::Kernel)?;
+        }
+        let first = index(virt.0, 3);
+        for at in first..first + count {
+            debug_assert!(table.load(at).is_empty(), "a page that is mapped already");
+            let frame = next()?.into_number();
+            store(table.slot(at), access.entry(frame.address(), 3));
+        }
         Ok(())
     }
 
