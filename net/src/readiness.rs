@@ -62,10 +62,9 @@ impl Readiness {
         ready.difference(before) | (ready & events)
     }
 
-    /// Adds `events` and tells about them even if they were there before.
-    pub fn raise(&self, events: Ready) {
+    /// Adds `events`, which the caller is to tell about.
+    pub(crate) fn add(&self, events: Ready) {
         self.ready.fetch_or(events.bits(), Ordering::AcqRel);
-        self.tell(events);
     }
 
     /// Sets or clears `events` alone; tells about those that are new.

@@ -20,6 +20,7 @@ mod affinity;
 mod balance;
 pub mod barriers;
 mod body;
+mod bulk;
 mod capacity;
 pub mod chaos;
 pub mod checks;
@@ -87,6 +88,7 @@ pub mod wait_queue;
 
 pub use percpu::{CpuId, CpuSet};
 
+pub use bulk::BulkTransfer;
 pub use condvar::Condvar;
 pub use doorway::Doorway;
 pub use event::{Event, Unsignal};

@@ -20,6 +20,8 @@ pub(crate) struct Owner<'a, P: Platform> {
     pub local: &'a mut Local,
     /// The local queue changed: [`leave`](Owner::leave) has something to do.
     pub dirty: bool,
+    /// The running thread itself acts, not a handler that interrupted it.
+    pub by_thread: bool,
     /// 0: not read yet.
     now_ns: u64,
 }
@@ -38,6 +40,7 @@ impl<P: Platform> Scheduler<P> {
             cpu,
             local,
             dirty: false,
+            by_thread: false,
             now_ns: 0,
         })
     }

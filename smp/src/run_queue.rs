@@ -85,6 +85,11 @@ impl<P: Platform> Owner<'_, P> {
         self.queue(thread, in_front);
     }
 
+    /// Whether a wake is part of a bulk transfer of the running thread (`bulk.rs`).
+    fn is_bulk_wake(&self) -> bool {
+        self.by_thread && self.current().moves_bulk()
+    }
+
     /// Whether an arriving thread should run before the present one.
     fn comes_first(&self, thread: &Held) -> bool {
         if self.local.is_idle() {
@@ -94,7 +99,7 @@ impl<P: Platform> Owner<'_, P> {
         let server_spent = self.local.fair_server.is_spent();
         let (priority, arriving) = thread.body(|body| (body.priority, Arrival::of(body, fair)));
         self.current_body(|current| match (priority, current.priority) {
-            (0, 0) => arriving.comes_before(current),
+            (0, 0) => !self.is_bulk_wake() && arriving.comes_before(current),
             (0, _) => server_spent,
             (_, 0) => !server_spent,
             (arriving, running) => arriving > running,

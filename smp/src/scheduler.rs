@@ -187,6 +187,7 @@ impl<P: Platform> Scheduler<P> {
     pub(crate) fn act<R>(&self, act: impl FnOnce(&mut Owner<'_, P>) -> R) -> R {
         let were_unmasked = self.platform.irq_save();
         let result = self.with_owner(|owner| {
+            owner.by_thread = were_unmasked;
             let result = act(owner);
             if owner.dirty {
                 owner.leave();

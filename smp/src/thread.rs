@@ -206,6 +206,8 @@ pub struct Thread {
     context: AtomicUsize,
     // Itself.
     pub(crate) slots: Slots,
+    /// In a bulk transfer (`bulk.rs`). Its CPU looks at it on its behalf.
+    moves_bulk: core::sync::atomic::AtomicBool,
     // Its creator, then itself, then the reaper.
     pub(crate) launch: UnsafeCell<Launch>,
 }
@@ -283,6 +285,7 @@ impl Thread {
             waiting: AtomicU32::new(0),
             context: AtomicUsize::new(initial_sp),
             slots: Slots::default(),
+            moves_bulk: core::sync::atomic::AtomicBool::new(false),
             launch: UnsafeCell::new(Launch {
                 entry: Some(spec.entry),
                 stack: spec.stack,
@@ -307,6 +310,15 @@ impl Thread {
         let mut name = name.to_string();
         let _irqs = irqs_off();
         core::mem::swap(&mut *self.name.lock(), &mut name);
+    }
+
+    /// Whether it is in a [bulk transfer](crate::BulkTransfer). It says so itself.
+    pub fn moves_bulk(&self) -> bool {
+        self.moves_bulk.load(Relaxed)
+    }
+
+    pub fn set_moves_bulk(&self, moves: bool) {
+        self.moves_bulk.store(moves, Relaxed);
     }
 
     pub fn phase(&self) -> Phase {

@@ -16,7 +16,7 @@ use net::{
     Address, Ancillary, ByteSink, ByteSource, Error, Faulted, Kind, Message, Options, Progress,
     Ready, Received, Shutdown, Socket,
 };
-use smp::Observers;
+use smp::{BulkTransfer, Observers};
 
 /// `FIONREAD`, `SIOCOUTQ` (which is `TIOCOUTQ`).
 const FIONREAD: u32 = 0x541b;
@@ -178,6 +178,7 @@ impl SocketFile {
         ancillary: Ancillary,
         transfer: Transfer,
     ) -> Result<usize> {
+        let _bulk = BulkTransfer::begin(source.remaining());
         let (mut sent, mut first) = (0, Some(ancillary));
         loop {
             let outcome = self.wait_for(Ready::WRITE, transfer.nonblocking, send_timeout, || {
@@ -210,6 +211,7 @@ impl SocketFile {
 
     /// Receives into `sink`.
     pub fn receive(&self, sink: &mut Sink<'_>, transfer: Transfer) -> Result<Received> {
+        let _bulk = BulkTransfer::begin(sink.remaining());
         let mut all: Option<Received> = None;
         loop {
             let outcome = self.wait_for(Ready::READ, transfer.nonblocking, receive_timeout, || {

@@ -132,6 +132,44 @@ fn a_batch_thread_does_not_preempt_when_it_wakes() {
     assert!(batch > 200 * US, "batch: {batch} ns");
 }
 
+/// A writer that wakes its reader every 30 us, on one CPU: how often the reader runs in half a
+/// second; and how long a thread that a timer wakes waits beside them, on average.
+fn beside_a_writer(first: Step) -> (u64, u64) {
+    let mut machine = Machine::new(1, 1);
+    let read = vec![Step::Park, Step::Run(10 * US), Step::Repeat(u64::MAX)];
+    let reader = machine.spawn(spec(), read);
+    let naps = vec![
+        Step::Sleep(20 * MS),
+        Step::Run(100 * US),
+        Step::Repeat(u64::MAX),
+    ];
+    let napper = machine.spawn(spec(), naps);
+    let (run, wake) = (Step::Run(30 * US), Step::Wake(reader.tid()));
+    machine.spawn(spec(), vec![first, run, wake, Step::Repeat(u64::MAX)]);
+    machine.run_until(500 * MS);
+    let naps = napper.stats_at(machine.now());
+    (
+        reader.stats_at(machine.now()).runs,
+        naps.wait_ns / naps.runs,
+    )
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn a_bulk_transfer_is_not_preempted_by_whom_it_wakes() {
+    let (runs, usual_ns) = beside_a_writer(Step::Run(US));
+    assert!(runs > 5_000, "after every write: {runs} runs");
+    let (runs, wait_ns) = beside_a_writer(Step::MoveBulk);
+    assert!(
+        runs < 500,
+        "when a request of the writer is served: {runs} runs"
+    );
+    assert!(
+        wait_ns < usual_ns + 20 * US,
+        "interrupts are no transfer: {wait_ns} ns, {usual_ns} ns without one"
+    );
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "long")]
 fn an_idle_thread_gets_what_is_left_and_gives_way_at_once() {

@@ -25,6 +25,8 @@ pub enum Step {
     Park,
     Yield,
     Wake(u32),
+    /// From here on it is in a bulk transfer.
+    MoveBulk,
     SetAffinity(u32, CpuSet),
     SetParams(u32, Params),
     Spawn(u32, Vec<Step>),
@@ -336,6 +338,7 @@ impl Machine {
                     self.on(cpu, |m| m.sched.unpark(&thread));
                 }
             }
+            Some(Step::MoveBulk) => self.on(cpu, |m| m.sched.current().set_moves_bulk(true)),
             Some(Step::SetAffinity(tid, set)) => {
                 self.moved_at.insert(tid, self.now());
                 if let Some(thread) = self.sched.find_thread(tid) {

@@ -26,7 +26,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use linux_raw_sys::general::{F_GETPIPE_SZ, F_SETPIPE_SZ};
 use linux_raw_sys::ioctl::FIONREAD;
 use ring::Ring;
-use smp::{Mutex, Observers, WaitQueue};
+use smp::{BulkTransfer, Mutex, Observers, WaitQueue};
 
 /// Writes of up to this many bytes are not mixed with others (`PIPE_BUF`, limits.h).
 pub const PIPE_BUF: usize = 4096;
@@ -278,6 +278,7 @@ impl File for PipeEnd {
         if sink.remaining() == 0 {
             return Ok(0);
         }
+        let _bulk = BulkTransfer::begin(sink.remaining());
         if mode.nonblocking {
             return self.pipe.try_read(sink).unwrap_or(Err(Errno::EAGAIN));
         }
@@ -285,6 +286,7 @@ impl File for PipeEnd {
     }
 
     fn write(&self, _offset: u64, source: &mut Source<'_>, mode: IoMode) -> Result<usize> {
+        let _bulk = BulkTransfer::begin(source.remaining());
         self.pipe.write(source, mode)
     }
 

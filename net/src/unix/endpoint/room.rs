@@ -9,7 +9,7 @@ use core::sync::atomic::{Ordering, fence};
 impl UnixSocket {
     /// Computes and publishes readiness; `events` are told about even if they were there before.
     pub(super) fn refresh(&self, events: Ready) {
-        let _refreshing = self.refreshing.lock();
+        let refreshing = self.refreshing.lock();
         let mut ready = self.ready();
         if !ready.contains(Ready::WRITE)
             && let Some(target) = self.target()
@@ -24,13 +24,18 @@ impl UnixSocket {
             fence(Ordering::SeqCst);
             ready = self.ready();
         }
-        self.readiness.publish_event(ready, events);
+        let untold = self.readiness.note(ready, events);
+        // Told under a spin lock the woken would look like woken by an interrupt (`smp/src/bulk.rs`).
+        drop(refreshing);
+        self.readiness.tell(untold);
     }
 
     /// A message has just been added to our queue.
     pub(super) fn received(&self) {
-        let _refreshing = self.refreshing.lock();
-        self.readiness.raise(Ready::READ);
+        let refreshing = self.refreshing.lock();
+        self.readiness.add(Ready::READ);
+        drop(refreshing);
+        self.readiness.tell(Ready::READ);
     }
 
     /// A message has just been taken off our queue.
