@@ -78,6 +78,7 @@ pub fn clone(registers: &TrapFrame, args: &CloneArgs) -> Result<u32> {
     }
     check_limit(&current)?;
     let thread = create_thread(&current)?;
+    let unstarted = Unstarted(Some(thread.clone()));
     let tid = thread.id().tid;
     let task = build(&current, registers, args, &thread)?;
     let pidfd = prepare_pidfd(&current, args, task.process())?;
@@ -90,11 +91,31 @@ pub fn clone(registers: &TrapFrame, args: &CloneArgs) -> Result<u32> {
         let _ = UserPtr::<u32>::new(args.parent_tid).write(tid);
     }
     crate::trace::joined(&thread, task.process().pid());
-    smp::start(&thread);
+    unstarted.start();
     if args.flags.contains(CloneFlags::VFORK) {
         wait_for_memory(&current, task.process());
     }
     Ok(tid)
+}
+
+/// A new thread, taken back unless it is started: it and its task hold each other, so neither would
+/// go by itself, nor what the task shares with the caller: open files, memory.
+struct Unstarted(Option<ThreadRef>);
+
+impl Unstarted {
+    fn start(mut self) {
+        if let Some(thread) = self.0.take() {
+            smp::start(&thread);
+        }
+    }
+}
+
+impl Drop for Unstarted {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            smp::discard(&thread);
+        }
+    }
 }
 
 fn check_limit(current: &Current) -> Result<()> {

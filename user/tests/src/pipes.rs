@@ -19,6 +19,10 @@ pub const TESTS: &[Test] = &[
     ("pipe.small_writes_stay_whole", small_writes_stay_whole),
     ("pipe.many_readers_share", many_readers_share),
     ("pipe.closes_across_fork", closes_across_fork),
+    (
+        "pipe.refused_child_holds_no_end",
+        refused_child_holds_no_end,
+    ),
     ("pipe.fifo_opens_meet", fifo_opens_meet),
 ];
 
@@ -143,6 +147,19 @@ fn many_readers_share() -> Outcome {
             .sum::<usize>(),
         50_000
     );
+    Ok(())
+}
+
+/// A child that is refused late, when it has all it needs but a place for its descriptor's number,
+/// leaves nothing open.
+fn refused_child_holds_no_end() -> Outcome {
+    let (mut reader, writer) = std::io::pipe()?;
+    let flags = libc::CLONE_PIDFD | libc::SIGCHLD;
+    // SAFETY: there is no memory at address 1, so there is no child.
+    let refused = Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 1, 0, 0) });
+    ensure_eq!(refused, Err(Errno::EFAULT));
+    drop(writer);
+    ensure_eq!(reader.read(&mut [0])?, 0);
     Ok(())
 }
 
