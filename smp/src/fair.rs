@@ -112,9 +112,13 @@ impl FairQueue {
     }
 
     /// Places a detached thread on this queue's clock, with a new request. The running thread has
-    /// weight `running`.
-    pub fn attach(&mut self, body: &mut Body, running: u64, now_ns: u64) {
+    /// weight `running` and woke with a request of `asked_ns`, or 0 if that is served.
+    ///
+    /// Who wakes asks for no less than who woke before and runs still: otherwise it would go first
+    /// just because more are ready now, and those that wake one another would switch at each wake.
+    pub fn attach(&mut self, body: &mut Body, (running, asked_ns): (u64, u64), now_ns: u64) {
         let slept_ns = core::mem::take(&mut body.slept_ns);
+        let ready = self.len() + 1 + usize::from(running > 0);
         if slept_ns > 0 {
             self.sleeper_ns = Some(now_ns);
             let weight = self.weight() + running + body.share.weight();
@@ -125,9 +129,14 @@ impl FairQueue {
                 _ => 0,
             };
             body.share.wake(missed, bonus);
+            // Whoever wakes on an idle CPU will hardly stay alone.
+            body.share.first_ns = share::slice_ns(ready.max(2)).max(asked_ns);
         }
-        let ready = self.len() + 1 + usize::from(running > 0);
-        body.share.attach(self.clock, share::slice_ns(ready));
+        let request_ns = match body.share.first_ns {
+            0 => share::slice_ns(ready),
+            first_ns => first_ns,
+        };
+        body.share.attach(self.clock, request_ns);
     }
 
     /// Places a detached thread back on this queue's clock, with what is left of its request.

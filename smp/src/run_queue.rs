@@ -69,8 +69,8 @@ impl<P: Platform> Owner<'_, P> {
         }
         self.freshen();
         let running = match self.local.is_idle() {
-            true => 0,
-            false => self.current_body(Body::fair_weight),
+            true => (0, 0),
+            false => self.current_body(|body| (body.fair_weight(), body.share.first_ns)),
         };
         let now = self.now();
         thread.body(|body| self.local.fair.attach(body, running, now));

@@ -45,6 +45,8 @@ pub(crate) struct Share {
     pub deadline: u64,
     /// Clock minus start when it was last detached: positive when it is owed time.
     pub lag: i64,
+    /// The request it woke with, in real time, until that is served; then 0.
+    pub first_ns: u64,
     /// The request it was picked for has been served; it runs on a new one.
     pub served: bool,
     /// Which tree of its line it waits in: the eligible, or the others.
@@ -58,6 +60,7 @@ impl Share {
             start: 0,
             deadline: 0,
             lag: 0,
+            first_ns: 0,
             served: false,
             eligible: false,
         }
@@ -94,6 +97,7 @@ impl Share {
         if self.start >= self.deadline {
             self.deadline = self.start + self.virtual_ns(next_slice_ns());
             self.served = true;
+            self.first_ns = 0;
         }
     }
 
