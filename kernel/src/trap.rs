@@ -11,7 +11,6 @@ use crate::process::{self, Attention, Current, exit, rseq};
 use crate::syscall;
 use crate::user_memory::{USER_END, UserPtr};
 use mm::space::{self, Access};
-use percpu::IrqGuard;
 
 /// A system call from user mode. IRQs unmasked.
 #[inline(always)]
@@ -63,6 +62,10 @@ fn resolve(current: &Current, registers: &TrapFrame, fault: Fault) -> Option<Sig
     let pc = registers.pc as usize;
     let address = fault.address();
     match fault.class() {
+        FaultClass::FpAccess => {
+            current.user.open_fp();
+            None // the instruction is tried again
+        }
         FaultClass::DataAbort | FaultClass::InstructionAbort if fault.is_alignment() => {
             Some(SigInfo::fault(Signal::BUS, code::BUS_ADRALN, address))
         }
@@ -119,8 +122,7 @@ fn resolve_abort(current: &Current, address: usize, fault: Fault) -> Option<SigI
 pub fn before_user_return(registers: &mut TrapFrame) {
     loop {
         smp::preempt_if_needed();
-        // SAFETY: IRQs are masked.
-        if process::make_ready_for_user(&*unsafe { IrqGuard::assume() }) {
+        if process::attention_of_current().is_empty() {
             break;
         }
         // SAFETY: exception exit holds no guard and no lock.

@@ -11,6 +11,8 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultClass {
     SystemCall,
+    /// FP/SIMD, which is shut (CPACR_EL1).
+    FpAccess,
     InstructionAbort,
     DataAbort,
     PcAlignment,
@@ -30,6 +32,7 @@ pub enum FaultClass {
 impl Fault {
     pub fn class(self) -> FaultClass {
         match self.esr >> 26 & 0x3f {
+            0x07 => FaultClass::FpAccess,
             0x15 => FaultClass::SystemCall,
             0x18 => FaultClass::SystemRegister,
             0x20 | 0x21 => FaultClass::InstructionAbort,

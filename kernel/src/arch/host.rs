@@ -119,7 +119,8 @@ impl UserState {
     pub fn switch_out(&self, _masked: &percpu::IrqGuard) {}
 
     pub fn switch_in(&self, _masked: &percpu::IrqGuard) {}
-    pub fn before_user_return(&self, _masked: &percpu::IrqGuard) {}
+
+    pub fn open_fp(&self) {}
 }
 
 /// See `aarch64::random`.

@@ -31,9 +31,9 @@ pub mod wait;
 pub use credentials::{Capabilities, Credentials};
 pub use restart::restart_with;
 pub use rlimits::Resource;
+pub(crate) use running::attention_of_current;
 #[cfg(target_os = "none")]
-pub(crate) use running::{adopt, before_switch, interrupted, is_undisturbed, load_registers};
-pub(crate) use running::{attention_of_current, make_ready_for_user};
+pub(crate) use running::{adopt, before_switch, interrupted, is_undisturbed};
 pub use session::{ControllingTerminal, Session};
 pub use signal::{SigInfo, Signal, SignalSet};
 pub use table::{process as process_by_pid, processes, processes_from, task as task_by_tid};

@@ -7,6 +7,7 @@ use super::rseq;
 use super::task::{Attention, Task};
 use crate::arch;
 use alloc::sync::Arc;
+#[cfg(target_os = "none")]
 use percpu::IrqGuard;
 
 /// The current task, if any, without touching its reference count.
@@ -71,25 +72,9 @@ pub unsafe fn is_undisturbed() -> bool {
         .is_empty()
 }
 
-/// Makes the FP/SIMD registers the calling thread's own.
-pub fn load_registers(masked: &IrqGuard) {
-    if let Some(task) = borrowed() {
-        task.user.before_user_return(masked);
-    }
-}
-
-/// With IRQs masked and nothing to attend to: the last step before user mode. `false` if there is
-/// something.
-pub fn make_ready_for_user(masked: &IrqGuard) -> bool {
-    let ready = borrowed().is_none_or(|task| task.attention().is_empty());
-    if ready {
-        load_registers(masked);
-    }
-    ready
-}
-
 /// This CPU leaves the running thread for the one whose stack pointer is `next_sp`. IRQs masked.
 #[cfg(target_os = "none")]
+#[inline(always)]
 pub fn before_switch(next_sp: usize) {
     // SAFETY: IRQs are masked until the switch.
     let masked = &*unsafe { IrqGuard::assume() };
@@ -108,6 +93,7 @@ pub fn before_switch(next_sp: usize) {
 
 /// The CPU turns to `task`; `prev`, if any, is what it has been running.
 #[cfg(target_os = "none")]
+#[inline(always)]
 fn enter(prev: Option<&Task>, task: &Task, masked: &IrqGuard) {
     // Threads of one process share its memory, which is in place if one of them has been running.
     if !prev.is_some_and(|prev| Arc::ptr_eq(prev.process(), task.process())) {

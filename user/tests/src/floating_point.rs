@@ -10,6 +10,7 @@ pub const TESTS: &[Test] = &[
     ("fp.child_inherits", child_inherits),
     ("fp.handler_does_not_disturb", handler_does_not_disturb),
     ("fp.survives_migration", survives_migration),
+    ("fp.outlives_disuse", outlives_disuse),
 ];
 
 /// A long chain of rounding that only the right registers carry to the right end.
@@ -98,6 +99,48 @@ fn survives_migration() -> Outcome {
                 found == expected
             })
         })
+        .collect();
+    ensure!(
+        threads
+            .into_iter()
+            .all(|thread| thread.join().unwrap_or(false))
+    );
+    Ok(())
+}
+
+/// Sets two registers, yields `times` without touching any, and looks whether they are as they were.
+fn stays(value: u64, times: u64) -> bool {
+    let (low, high): (u64, u64);
+    // SAFETY: sched_yield (124) changes x0 alone, and what else is changed is named.
+    unsafe {
+        std::arch::asm!(
+            "dup v8.2d, {value}",
+            "dup v31.2d, {value}",
+            "2:",
+            "mov x8, #124",
+            "svc #0",
+            "subs {times}, {times}, #1",
+            "b.ne 2b",
+            "umov {low}, v8.d[0]",
+            "umov {high}, v31.d[1]",
+            value = in(reg) value,
+            times = inout(reg) times => _,
+            low = out(reg) low,
+            high = out(reg) high,
+            out("x0") _,
+            out("x8") _,
+            out("v8") _,
+            out("v31") _,
+        );
+    }
+    (low, high) == (value, value)
+}
+
+/// A kernel may leave the registers of a thread that does not use them to others: for a few runs,
+/// or for many.
+fn outlives_disuse() -> Outcome {
+    let threads: Vec<_> = (1..=16_u64)
+        .map(|seed| std::thread::spawn(move || (0..200).all(|round| stays(seed, 1 + round))))
         .collect();
     ensure!(
         threads

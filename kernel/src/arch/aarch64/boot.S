@@ -215,7 +215,7 @@ enable_mmu:
     msr     tcr_el1, x2
     msr     ttbr0_el1, x0
     msr     ttbr1_el1, x1
-    mov     x2, #3 << 20                // CPACR_EL1: FP/SIMD not trapped at EL1 and EL0
+    mov     x2, #1 << 20                // CPACR_EL1: FP/SIMD traps at EL0 (`gate.rs`)
     msr     cpacr_el1, x2
     msr     mdscr_el1, xzr
     tlbi    vmalle1

@@ -5,7 +5,6 @@
 
 use super::usercopy;
 use super::{gate, timer};
-use crate::arch::UserState;
 use crate::arch::{Fault, FaultClass, TrapFrame};
 use crate::{irq, panic, process, selftest, trap};
 use percpu::IrqGuard;
@@ -102,9 +101,6 @@ fn try_leave() -> bool {
         let doorway = gate.doorway();
         if doorway.is_wanted() || !process::is_undisturbed() {
             return false;
-        }
-        if !UserState::is_loaded(gate) {
-            process::load_registers(&masked);
         }
         doorway.enter_user(timer::now_ns());
         true

@@ -1,32 +1,39 @@
 //! What a user thread owns beside its trap frame: FP/SIMD registers and the TLS pointer.
 //!
-//! The kernel itself never touches FP/SIMD, so the registers keep a user thread's values until
-//! another user thread's are loaded. They are saved when the thread leaves the CPU and loaded
-//! before it returns to user mode, unless they are still there: it was the last to load on this
-//! CPU, and has loaded nowhere since. That is found out when it is switched to, so that while a
-//! user thread runs the CPU's registers are either its own or nobody's.
+//! The kernel itself never touches FP/SIMD, and most threads use it seldom. So a thread that comes
+//! to a CPU finds FP/SIMD shut (CPACR_EL1: an access from user mode traps); its first access loads
+//! its registers and opens. Only while it is open can registers change, and only then a thread that
+//! leaves saves them. A trap is dear: who needed one gets its registers unasked for the next runs.
 
 use super::gate::{self, Gate};
 use crate::arch::FpRegisters;
 use core::arch::asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use percpu::IrqGuard;
 
 /// This CPU's FP/SIMD registers are about to be lost; no thread's values are in them alone, as it
 /// is idle.
 pub fn forget_registers() {
-    gate::here(&percpu::irq::mask()).fp_owner.set(0);
+    let masked = percpu::irq::mask();
+    let gate = gate::here(&masked);
+    gate.shut_fp();
+    gate.fp_owner.set(0);
 }
 
+/// For so many runs a thread that has used FP/SIMD counts as one that will.
+const UNASKED_RUNS: u8 = 32;
 const NOWHERE: u32 = u32::MAX;
 
 /// The FP/SIMD registers of one user thread. Only the thread itself, or the CPU that switches
 /// away from it, touches them.
 pub struct FpState {
+    /// Complete unless the thread runs and FP/SIMD is open.
     registers: UnsafeCell<FpRegisters>,
     /// The CPU whose registers were last loaded from here, or `NOWHERE`.
     loaded_on: AtomicU32,
+    /// For how many runs more they are loaded unasked.
+    unasked_runs: AtomicU8,
 }
 
 // SAFETY: by the contract of the (unsafe or current-thread-only) methods, one CPU at a time uses
@@ -45,41 +52,61 @@ impl FpState {
         Self {
             registers: UnsafeCell::new(registers),
             loaded_on: AtomicU32::new(NOWHERE),
+            unasked_runs: AtomicU8::new(0),
         }
     }
 
     #[inline]
-    fn owns_registers(&self, masked: &IrqGuard) -> bool {
-        gate::here(masked).fp_owner.get() == core::ptr::from_ref(self).addr()
+    fn owns_registers(&self, gate: &Gate) -> bool {
+        gate.fp_owner.get() == core::ptr::from_ref(self).addr()
     }
 
-    /// The thread starts to run on this CPU: the registers may be from before it ran elsewhere.
-    #[inline]
-    fn switch_in(&self, masked: &IrqGuard) {
+    /// Whether this CPU's registers are as they were left here: this was the last to be loaded on
+    /// this CPU, and has been loaded nowhere since.
+    fn is_loaded(&self, gate: &Gate) -> bool {
         let here = percpu::cpu_id().index() as u32;
-        if !self.owns_registers(masked) || self.loaded_on.load(Ordering::Relaxed) != here {
-            gate::here(masked).fp_owner.set(0);
+        self.owns_registers(gate) && self.loaded_on.load(Ordering::Relaxed) == here
+    }
+
+    /// The thread starts to run on this CPU.
+    #[inline(always)]
+    fn switch_in(&self, masked: &IrqGuard) {
+        match self.unasked_runs.load(Ordering::Relaxed) {
+            0 => gate::here(masked).shut_fp(),
+            left => {
+                self.unasked_runs.store(left - 1, Ordering::Relaxed);
+                self.load(masked);
+            }
         }
     }
 
-    /// Writes this CPU's registers back, if they are this, the current, thread's.
-    #[inline]
+    /// The current thread, whose state this is, wants to use FP/SIMD.
+    fn use_now(&self) {
+        self.unasked_runs.store(UNASKED_RUNS, Ordering::Relaxed);
+        self.load(&percpu::irq::mask());
+    }
+
+    /// Writes this CPU's registers back, if this, the current, thread may have changed them.
+    #[inline(always)]
     pub fn save(&self, masked: &IrqGuard) {
-        if self.owns_registers(masked) {
-            // SAFETY: the registers are this thread's and it is leaving this CPU: no other user
-            // of `registers` exists.
+        if gate::here(masked).fp_is_open() {
+            // SAFETY: open, so the registers are the current thread's, and it is leaving this CPU
+            // or asking for itself: no other user of `registers` exists.
             unsafe { weft_fp_save(self.registers.get()) };
         }
     }
 
-    /// Makes this CPU's registers this, the current, thread's.
+    /// Makes this CPU's registers this, the current, thread's, and lets it use them.
     pub fn load(&self, masked: &IrqGuard) {
-        // SAFETY: this thread runs here, so nobody else uses `registers`.
-        unsafe { weft_fp_load(self.registers.get()) };
-        let owner = &gate::here(masked).fp_owner;
-        owner.set(core::ptr::from_ref(self).addr());
-        let here = percpu::cpu_id().index() as u32;
-        self.loaded_on.store(here, Ordering::Relaxed);
+        let gate = gate::here(masked);
+        if !self.is_loaded(gate) {
+            // SAFETY: this thread runs here, so nobody else uses `registers`.
+            unsafe { weft_fp_load(self.registers.get()) };
+            gate.fp_owner.set(core::ptr::from_ref(self).addr());
+            let here = percpu::cpu_id().index() as u32;
+            self.loaded_on.store(here, Ordering::Relaxed);
+        }
+        gate.open_fp();
     }
 
     /// Shows the current thread's registers (signal frames, fork), with IRQs masked. Only the
@@ -98,10 +125,11 @@ impl FpState {
         let guard = percpu::irq::mask();
         // SAFETY: as the contract says, nobody else uses `registers` now.
         change(unsafe { &mut *self.registers.get() });
-        if self.owns_registers(&guard) {
-            gate::here(&guard).fp_owner.set(0);
-        }
         self.loaded_on.store(NOWHERE, Ordering::Relaxed);
+        let gate = gate::here(&guard);
+        if self.owns_registers(gate) && gate.fp_is_open() {
+            self.load(&guard);
+        }
     }
 }
 
@@ -152,28 +180,22 @@ impl UserState {
     }
 
     /// The current thread, whose state this is, leaves this CPU.
+    #[inline(always)]
     pub fn switch_out(&self, masked: &IrqGuard) {
         self.refresh();
         self.fp.save(masked);
     }
 
     /// The thread whose state this is starts to run on this CPU.
+    #[inline(always)]
     pub fn switch_in(&self, masked: &IrqGuard) {
         // SAFETY: the register belongs to the user thread being switched to.
         unsafe { asm!("msr tpidr_el0, {}", in(reg) self.tls(), options(nostack, preserves_flags)) };
         self.fp.switch_in(masked);
     }
 
-    /// Whether the FP/SIMD registers of this CPU's current thread are in place.
-    #[inline(always)]
-    pub fn is_loaded(gate: &Gate) -> bool {
-        gate.fp_owner.get() != 0
-    }
-
-    /// The last step before user mode, with IRQs masked: FP/SIMD registers.
-    pub fn before_user_return(&self, masked: &IrqGuard) {
-        if !Self::is_loaded(gate::here(masked)) {
-            self.fp.load(masked);
-        }
+    /// The current thread, whose state this is, met FP/SIMD shut: opens it.
+    pub fn open_fp(&self) {
+        self.fp.use_now();
     }
 }
