@@ -1,6 +1,7 @@
 //! One user thread: what Linux calls a task. Its scheduling half is an [`smp::ThreadRef`].
 
 use super::credentials::Credentials;
+use super::futex::queue::Waiter;
 use super::restart::Restart;
 use super::rseq::Rseq;
 use super::signal::{SignalSet, TaskSignals};
@@ -58,6 +59,8 @@ pub struct Task {
     pub(crate) robust_list: AtomicUsize,
     /// It has handed on the priority-inheriting futexes it held: nobody may wait for it any more.
     pub(crate) futexes_released: AtomicBool,
+    /// For its waits on futexes, made by the first.
+    pub(super) futex_waiter: Once<Arc<Waiter>>,
     pub(super) rseq: Rseq,
     /// How to go on with an interrupted call (restart_syscall(2)).
     pub(crate) restart: SpinLock<Option<Restart>>,
@@ -103,6 +106,7 @@ impl Task {
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             futexes_released: AtomicBool::new(false),
+            futex_waiter: Once::new(),
             rseq: Rseq::default(),
             restart: SpinLock::new(None),
             exit_code: AtomicU8::new(0),

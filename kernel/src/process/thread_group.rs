@@ -23,6 +23,8 @@ pub struct Process {
     parent: AtomicU32,
     /// Replaced by execve, gone at exit.
     memory: SpinLock<Option<Arc<AddressSpace>>>,
+    /// What [`memory_name`](Self::memory_name) says, without the lock.
+    memory_name: AtomicUsize,
     pub(super) state: SpinLock<ProcessState>,
     limits: SpinLock<Rlimits>,
     image: SpinLock<Arc<Image>>,
@@ -109,6 +111,11 @@ pub struct CpuTimes {
     pub system_ns: u64,
 }
 
+fn name_of(memory: &Option<Arc<AddressSpace>>) -> usize {
+    let name = |memory: &Arc<AddressSpace>| Arc::as_ptr(memory).addr();
+    memory.as_ref().map_or(0, name)
+}
+
 impl Process {
     pub(super) fn new(
         pid: u32,
@@ -130,6 +137,7 @@ impl Process {
             pid,
             started_ns: smp::now_ns(),
             parent: AtomicU32::new(0),
+            memory_name: AtomicUsize::new(name_of(&memory)),
             memory: SpinLock::new(memory),
             state: SpinLock::new(state),
             limits: SpinLock::new(limits),
@@ -163,15 +171,16 @@ impl Process {
 
     /// What tells its address space from others, and nothing else; 0 once the process has exited.
     pub fn memory_name(&self) -> usize {
-        let name = |memory: &Arc<AddressSpace>| Arc::as_ptr(memory).addr();
-        self.memory.lock().as_ref().map_or(0, name)
+        self.memory_name.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_memory(
         &self,
         memory: Option<Arc<AddressSpace>>,
     ) -> Option<Arc<AddressSpace>> {
-        core::mem::replace(&mut *self.memory.lock(), memory)
+        let mut place = self.memory.lock();
+        self.memory_name.store(name_of(&memory), Ordering::Relaxed);
+        core::mem::replace(&mut *place, memory)
     }
 
     /// Makes the address space this CPU's: at a switch, IRQs masked.

@@ -59,7 +59,9 @@ pub fn wait(
         return Err(Errno::EINVAL);
     }
     let key = key(address, shared)?;
-    let waiter = Waiter::enqueue(key, bits);
+    let current = current();
+    let waiter = current.futex_waiter.call_once(Waiter::new);
+    waiter.enqueue(key, bits);
     match load(address) {
         Ok(value) if value == expected => {}
         other => {
@@ -70,7 +72,7 @@ pub fn wait(
             return Err(other.err().unwrap_or(Errno::EAGAIN));
         }
     }
-    match sleep(&waiter, deadline.map(|deadline| deadline.at_ns)) {
+    match sleep(waiter, deadline.map(|deadline| deadline.at_ns)) {
         Err(Errno::RESTART) if deadline.is_some_and(|deadline| deadline.relative) => {
             Err(restart_with(move || {
                 wait(address, expected, bits, shared, deadline)

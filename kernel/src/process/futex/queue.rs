@@ -33,7 +33,7 @@ struct Entry {
     waiter: Arc<Waiter>,
 }
 
-/// One thread's wait.
+/// A thread as one that waits; of its waits there is one at a time.
 pub struct Waiter {
     thread: ThreadRef,
     bucket: AtomicUsize,
@@ -66,25 +66,29 @@ fn bucket_of(key: &Key) -> usize {
 }
 
 impl Waiter {
-    /// Puts the calling thread into the queue of `key`. It waits from here on: look at the futex
-    /// word again afterwards.
-    pub fn enqueue(key: Key, bits: u32) -> Arc<Self> {
-        let index = bucket_of(&key);
-        let waiter = Self {
+    /// The calling thread's; it waits for nothing yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
             thread: smp::current(),
-            bucket: AtomicUsize::new(index),
+            bucket: AtomicUsize::new(0),
             woken: AtomicBool::new(false),
-        };
-        let waiter = Arc::new(waiter);
-        TABLE[index].lock().0.push_back(Entry {
-            key,
-            bits,
-            waiter: waiter.clone(),
-        });
+        })
+    }
+
+    /// Puts the thread, which calls this, into the queue of `key`. It waits from here on: look at
+    /// the futex word again afterwards.
+    pub fn enqueue(self: &Arc<Self>, key: Key, bits: u32) {
+        let index = bucket_of(&key);
+        // Nobody else writes them while it is in no bucket. An `unpark` of the wait before may
+        // still come: it ends no wait, as `woken` is looked at.
+        self.bucket.store(index, Ordering::Relaxed);
+        self.woken.store(false, Ordering::Relaxed);
+        let waiter = self.clone();
+        let entry = Entry { key, bits, waiter };
+        TABLE[index].lock().0.push_back(entry);
         // Pairs with the fence of `wake`: either this thread's later look at the word sees the
         // waker's value, or the waker sees this entry.
         fence(Ordering::SeqCst);
-        waiter
     }
 
     pub fn is_woken(&self) -> bool {
@@ -126,7 +130,12 @@ impl Bucket {
                 index += 1;
                 continue;
             }
-            if let Some(entry) = self.0.remove(index) {
+            // Mostly the first, which goes without moving the others.
+            let taken = match index {
+                0 => self.0.pop_front(),
+                _ => self.0.remove(index),
+            };
+            if let Some(entry) = taken {
                 entry.waiter.woken.store(true, Ordering::Release);
                 entry.waiter.thread.unpark();
                 woken += 1;
@@ -187,11 +196,30 @@ mod tests {
         Key::Private(0x1000, address)
     }
 
+    fn enqueued(key: Key, bits: u32) -> Arc<Waiter> {
+        let waiter = Waiter::new();
+        waiter.enqueue(key, bits);
+        waiter
+    }
+
+    #[test]
+    fn a_waiter_waits_again() {
+        let waiter = enqueued(key(20), ALL_BITS);
+        for _ in 0..3 {
+            assert_eq!(wake(key(20), 1, ALL_BITS), 1);
+            assert!(waiter.is_woken());
+            waiter.enqueue(key(20), ALL_BITS);
+            assert!(!waiter.is_woken());
+        }
+        assert_eq!(waiter.withdraw(), Withdrawn::InTime);
+        assert_eq!(wake(key(20), 1, ALL_BITS), 0);
+    }
+
     #[test]
     fn first_come_first_served_by_bits() {
-        let first = Waiter::enqueue(key(4), 0b01);
-        let second = Waiter::enqueue(key(4), 0b10);
-        let other = Waiter::enqueue(key(8), ALL_BITS);
+        let first = enqueued(key(4), 0b01);
+        let second = enqueued(key(4), 0b10);
+        let other = enqueued(key(8), ALL_BITS);
         assert_eq!(wake(key(4), 1, 0b10), 1);
         assert!(second.is_woken() && !first.is_woken());
         assert_eq!(wake(key(4), 9, ALL_BITS), 1);
@@ -206,7 +234,7 @@ mod tests {
     #[test]
     fn requeued_waiters_are_found_where_they_went() {
         for target in 1000..1600 {
-            let waiters = [(); 4].map(|()| Waiter::enqueue(key(12), ALL_BITS));
+            let waiters = [(); 4].map(|()| enqueued(key(12), ALL_BITS));
             assert_eq!(requeue(key(12), key(target), 1, 2), (1, 2));
             assert!(waiters[0].is_woken());
             assert_eq!(waiters[1].withdraw(), Withdrawn::InTime);
@@ -220,7 +248,7 @@ mod tests {
     #[test]
     fn wakers_and_withdrawers_agree() {
         for _ in 0..200 {
-            let waiter = Waiter::enqueue(key(16), ALL_BITS);
+            let waiter = enqueued(key(16), ALL_BITS);
             let waker = std::thread::spawn(|| wake(key(16), 1, ALL_BITS));
             let withdrawn = waiter.withdraw();
             let woken = waker.join().unwrap();
