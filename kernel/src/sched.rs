@@ -127,10 +127,12 @@ impl Platform for Hardware {
         preempt::count(&masked) == 0
     }
 
+    #[inline(always)]
     fn before_switch(&self, _prev: &Thread, next: &Thread) {
         process::before_switch(next.context().load(Relaxed));
     }
 
+    #[inline(always)]
     unsafe fn switch(&self, prev: &Thread, next: &Thread) {
         let next_sp = next.context().load(Relaxed);
         // SAFETY: the scheduler's promise: IRQs masked, `next`'s context is saved and ours alone.

@@ -83,6 +83,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// [`settle`] for a held thread that is placed on this CPU's clock.
+    #[inline(never)]
     pub fn settle_here(&self, thread: &Held) -> Shift {
         thread.body(|body| self.local.fair.detach(body));
         let shift = settle(thread);

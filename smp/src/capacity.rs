@@ -87,6 +87,7 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Sends a thread that has outgrown this CPU to a faster one that is idle, if there still is
     /// one that it may use.
+    #[inline(never)]
     pub fn move_up(&mut self, thread: Held) {
         let (sched, own) = (self.sched, self.sched.map.capacity_of(self.id));
         let affinity = thread.is_restricted().then(|| thread.affinity());

@@ -95,6 +95,8 @@ pub(crate) struct Local {
     pub published_priority: u32,
     /// It went down, and nobody has been asked yet for something more urgent.
     pub dropped: bool,
+    /// Others may still believe that something waits here for them: `overloaded`, `holding`.
+    pub told: bool,
     /// The running thread should give way.
     pub need: bool,
     /// ... even if no better one waits (chaos only).
@@ -151,6 +153,7 @@ impl Cpu {
                 outgrown: false,
                 published_priority: 0,
                 dropped: false,
+                told: false,
                 need: false,
                 forced: false,
                 exits: Exits::default(),

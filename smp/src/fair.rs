@@ -3,7 +3,8 @@
 //! `share.rs` says what each thread brings. The clock passes at the pace of an ideal machine that
 //! serves all runnable threads at once, by weight; of those that are owed time by it the earliest
 //! deadline runs. If nobody is owed any, the clock moves up to whoever will be next. It never goes
-//! back, and it moves with the service whoever got it: what makes this differ from the paper and
+//! back, and it moves with the service whoever got it. A thread that is ahead of the clock by a
+//! trifle ([`GRACE`]) counts as owed. What makes this differ from the paper and
 //! from Linux, and why, is told in `docs/decisions/scheduler.md`.
 //!
 //! All threads up to the number of shelf slots are offered there; the rest wait in two lines,
@@ -21,11 +22,14 @@ use crate::line::Line;
 use crate::offers::Offers;
 use crate::ordered::{NOBODY, body_of};
 use crate::roamers::Roamers;
-use crate::share::{self, HALF_PERIOD_NS, Share, UNIT};
+use crate::share::{self, HALF_PERIOD_NS, PERIOD_NS, Share, UNIT};
 use crate::shelf::{SLOTS, Shelf};
 use crate::spec::Policy;
 use crate::thread::{Thread, Waiting};
 
+/// So far ahead of the clock, in virtual nanoseconds, a thread still counts as owed time: threads
+/// that do little at a time, or yield, need not wait for the clock to catch up with each other.
+const GRACE: u64 = 1 << 16;
 /// The most a sleeper is placed before the clock.
 const SLEEPER_BONUS_NS: u64 = HALF_PERIOD_NS;
 /// For so long after one woke here a CPU counts as one that has sleepers.
@@ -46,10 +50,15 @@ pub(crate) struct FairQueue {
     cpu: CpuId,
     movable: Line,
     kept: Line,
+    /// How many wait in the two lines, and the sum of their weights.
+    lined: usize,
+    lined_weight: u64,
     /// Of the kept.
     roamers: Roamers,
     offers: Offers,
     clock: u64,
+    /// Service in weighted nanoseconds that does not make the clock's next nanosecond yet.
+    served: u64,
     /// When a thread that had slept last came.
     sleeper_ns: Option<u64>,
 }
@@ -61,16 +70,19 @@ impl FairQueue {
             cpu,
             movable: Line::new(),
             kept: Line::new(),
+            lined: 0,
+            lined_weight: 0,
             roamers: Roamers::new(alone),
             offers: Offers::new(),
             clock: CLOCK_START,
+            served: 0,
             sleeper_ns: None,
         }
     }
 
     /// Threads that wait, as far as the owner knows.
     pub fn len(&self) -> usize {
-        self.offers.len() + self.movable.len() + self.kept.len()
+        self.offers.len() + self.lined
     }
 
     /// How many threads are offered.
@@ -100,7 +112,13 @@ impl FairQueue {
     /// Whether a thread that is placed here is owed time.
     #[inline]
     pub fn is_eligible(&self, share: &Share) -> bool {
-        share.start <= self.clock
+        share.start <= self.horizon()
+    }
+
+    /// The latest start of those that count as owed time.
+    #[inline(always)]
+    fn horizon(&self) -> u64 {
+        self.clock + GRACE
     }
 
     /// Remembers what a fair thread is owed, so that another queue can honour it.
@@ -145,6 +163,7 @@ impl FairQueue {
     }
 
     /// Queues an attached thread: in a free slot if it may be offered, else in a line.
+    #[inline(always)]
     pub fn insert(&mut self, thread: Held, shelf: &Shelf, movable: bool) {
         if movable && !self.offers.is_full() {
             return self.offer(thread, shelf);
@@ -156,14 +175,15 @@ impl FairQueue {
         if !movable {
             thread.body(|body| self.roamers.add(&thread, body));
         }
+        self.lined += 1;
+        self.lined_weight += thread.body(|body| body.share.weight());
         thread.set_waiting(self.cpu, Some(place));
         // SAFETY: held, so in no tree, and it stays alive and put until it is taken out.
-        line.insert(
-            unsafe { UnsafeRef::from_raw(thread.into_raw()) },
-            self.clock,
-        );
+        let thread = unsafe { UnsafeRef::from_raw(thread.into_raw()) };
+        line.insert(thread, self.clock + GRACE);
     }
 
+    #[inline(never)]
     fn offer(&mut self, thread: Held, shelf: &Shelf) {
         // For the thief: what the thread is owed here.
         thread.body(|body| self.detach(body));
@@ -172,7 +192,7 @@ impl FairQueue {
 
     /// Fills free slots with the most urgent movable threads.
     pub fn refill(&mut self, shelf: &Shelf) {
-        while self.movable.len() > 0 && !self.offers.is_full() {
+        while !self.movable.is_empty() && !self.offers.is_full() {
             if let Some(thread) = self.movable.take_first() {
                 let thread = self.taken(thread);
                 self.offer(thread, shelf);
@@ -190,7 +210,7 @@ impl FairQueue {
     #[inline(always)]
     fn first(&self) -> (u64, Source) {
         let lines = [self.movable.first(), self.kept.first()];
-        self.earliest(lines, |offers| offers.first(self.clock))
+        self.earliest(lines, |offers| offers.first(self.horizon()))
     }
 
     /// The least start, asked for when nobody is eligible.
@@ -225,16 +245,17 @@ impl FairQueue {
         self.first().0
     }
 
-    /// Puts the running thread behind those that wait and are owed time: its request is due a slice
-    /// from now, after all that were made before, and it is not before the first of them.
+    /// Puts the running thread behind its equals that wait and are owed time: its request is due the
+    /// longest slice from now, hence after all that they can have made before.
     #[inline(always)]
     pub fn step_back(&self, share: &mut Share) {
-        let slice = share.virtual_ns(share::slice_ns(self.len() + 1));
-        let first = match self.first_deadline() {
-            NOBODY => 0,
-            deadline => deadline,
-        };
-        share.step_behind(first.max(self.clock + slice));
+        share.step_behind(self.clock + share.virtual_ns(PERIOD_NS));
+    }
+
+    /// Whether any that waits here could go elsewhere.
+    #[inline(always)]
+    pub fn may_go(&self) -> bool {
+        self.has_offers() || !self.movable.is_empty() || !self.roamers.is_empty()
     }
 
     /// Those that wait here and could wait elsewhere, but are not offered.
@@ -243,6 +264,7 @@ impl FairQueue {
     }
 
     /// Takes the thread to run: the earliest deadline among the eligible, else the least start.
+    #[inline(always)]
     pub fn pop(&mut self, shelf: &Shelf) -> Option<Held> {
         loop {
             let (mut key, mut source) = self.first();
@@ -338,13 +360,17 @@ impl FairQueue {
         thread.set_waiting(self.cpu, None);
         // SAFETY: just taken out of the line, which held it.
         let thread = unsafe { Held::assume(UnsafeRef::into_raw(thread)) };
-        thread.body(|body| self.roamers.remove(body));
+        self.lined -= 1;
+        thread.body(|body| {
+            self.lined_weight -= body.share.weight();
+            self.roamers.remove(body);
+        });
         thread
     }
 
     /// The weights of all that wait.
     pub fn weight(&self) -> u64 {
-        self.offers.weight() + self.movable.weight() + self.kept.weight()
+        self.offers.weight() + self.lined_weight
     }
 
     /// Moves the clock on: by what was served in `run_ns`, a part to each of the runnable by its
@@ -352,7 +378,10 @@ impl FairQueue {
     #[inline(always)]
     pub fn advance(&mut self, running: Option<&Share>, run_ns: u64) {
         if let Some(share) = running {
-            self.clock += run_ns * UNIT / (self.weight() + share.weight());
+            let weight = self.weight() + share.weight();
+            let served = self.served + run_ns * UNIT;
+            self.clock += served / weight;
+            self.served = served % weight;
         }
         self.admit();
         let owed = |share| self.is_eligible(share);
@@ -363,6 +392,7 @@ impl FairQueue {
 
     /// Nobody is owed time: moves the clock to whoever will be next, which may be the running
     /// thread, that started at `running`.
+    #[cold]
     fn catch_up(&mut self, running: u64) {
         let least = self.least().0.min(running);
         if least != NOBODY {
@@ -373,7 +403,8 @@ impl FairQueue {
 
     #[inline(always)]
     fn admit(&mut self) {
-        self.movable.admit(self.clock);
-        self.kept.admit(self.clock);
+        let horizon = self.horizon();
+        self.movable.admit(horizon);
+        self.kept.admit(horizon);
     }
 }

@@ -80,6 +80,7 @@ impl FairServer {
 
     /// Accounts time up to `now_ns`, the last `realtime_ns` of it real-time. Time during which no
     /// fair thread waited owes nothing.
+    #[inline(always)]
     pub fn charge(
         &mut self,
         now_ns: u64,
@@ -87,9 +88,19 @@ impl FairServer {
         fair_waits: bool,
         limit: &RealtimeLimit,
     ) {
-        if realtime_ns == 0 && self.used_ns == 0 {
-            return;
+        if realtime_ns | self.used_ns != 0 {
+            self.charge_used(now_ns, realtime_ns, fair_waits, limit);
         }
+    }
+
+    #[inline(never)]
+    fn charge_used(
+        &mut self,
+        now_ns: u64,
+        realtime_ns: u64,
+        fair_waits: bool,
+        limit: &RealtimeLimit,
+    ) {
         self.period_ns = limit.period_ns();
         self.budget_ns = limit.runtime_ns().unwrap_or(UNLIMITED);
         self.used_ns += realtime_ns;

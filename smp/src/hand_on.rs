@@ -46,14 +46,24 @@ impl Holding {
 impl<P: Platform> Owner<'_, P> {
     /// Tells the others how urgent what runs here is; 0 for fair threads and idle. A drop is
     /// followed up when the CPU leaves the scheduler.
+    #[inline(always)]
     pub fn publish_priority(&mut self) {
-        let idle = self.local.is_idle();
-        let priority = match idle {
-            true => 0,
-            false => self.current_body(|body| u32::from(body.priority)),
-        };
-        let fair_turn = priority == 0 && !idle && self.local.fair_server.is_spent();
-        let priority = if fair_turn { FAIR_TURN } else { priority };
+        match self.local.is_idle() {
+            true => self.publish(0),
+            false => self.publish_running_priority(),
+        }
+    }
+
+    /// The same on a CPU that is not idle.
+    #[inline(always)]
+    pub fn publish_running_priority(&mut self) {
+        let priority = self.current_body(|body| u32::from(body.priority));
+        let fair_turn = priority == 0 && self.local.fair_server.is_spent();
+        self.publish(if fair_turn { FAIR_TURN } else { priority });
+    }
+
+    #[inline(always)]
+    fn publish(&mut self, priority: u32) {
         let before = self.local.published_priority;
         if before == priority {
             return;
@@ -64,9 +74,9 @@ impl<P: Platform> Owner<'_, P> {
         self.local.dropped |= priority < before;
     }
 
-    /// Looks for another CPU for the threads that wait here and may not be taken.
+    /// Looks for another CPU for the threads that wait here and may not be taken. The priority is
+    /// published.
     pub fn hand_on(&mut self) {
-        self.publish_priority();
         if core::mem::take(&mut self.local.dropped) && mutate("no_pull", true, false) {
             // Pairs with the fence below.
             if mutate("drop_fence", true, false) {
@@ -97,6 +107,7 @@ impl<P: Platform> Owner<'_, P> {
         let priority = if urgent { self.local.realtime.top() } else { 0 };
         holding.priority.store(priority.into(), Ordering::Relaxed);
         *holding.to.lock() = fair.to.union(&realtime.to);
+        self.local.told = true;
         self.sched.holding.insert(map, self.id);
         true
     }

@@ -52,6 +52,7 @@ impl<P: Platform> Scheduler<P> {
 impl<P: Platform> Owner<'_, P> {
     /// Searches elsewhere for the next thread, once in each idle period: the CPU counts as idle
     /// before it looks, so that whoever has surplus later tells it.
+    #[inline(never)]
     pub fn look_elsewhere(&mut self) -> Option<Held> {
         let sched = self.sched;
         if sched.cpus.len() == 1 || sched.idle.contains(&sched.map, self.id) {

@@ -17,6 +17,7 @@ extern crate std;
 
 pub mod account;
 mod affinity;
+mod ascending;
 mod balance;
 pub mod barriers;
 mod body;

@@ -1,50 +1,41 @@
 //! Waiting threads in the order of EEVDF: of the eligible, the earliest deadline first.
 //!
-//! Two trees. The clock never goes back, so a thread that has become eligible stays so while it
+//! Two queues. The clock never goes back, so a thread that has become eligible stays so while it
 //! waits: each crosses once from `later`, ordered by start, to `eligible`, ordered by deadline,
 //! when the clock moves. Everything is O(log n), the crossing included, spread over the threads
 //! that cross; who is first is known.
 
 use intrusive_collections::UnsafeRef;
 
-use crate::ordered::{ByDeadline, ByStart, Ordered, body_of};
+use crate::ascending::Ascending;
+use crate::ordered::{ByStart, NOBODY, Ordered, body_of};
 use crate::thread::Thread;
 
 /// Owner only, as are the threads in it.
 pub(crate) struct Line {
-    eligible: Ordered<ByDeadline>,
+    eligible: Ascending,
     later: Ordered<ByStart>,
-    len: usize,
-    weight: u64,
 }
 
 impl Line {
     pub fn new() -> Self {
         Self {
-            eligible: Ordered::new(),
+            eligible: Ascending::new(),
             later: Ordered::new(),
-            len: 0,
-            weight: 0,
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.len
+    pub fn is_empty(&self) -> bool {
+        self.first() == NOBODY && self.least_later() == NOBODY
     }
 
-    /// The sum of the weights.
-    pub fn weight(&self) -> u64 {
-        self.weight
-    }
-
+    /// Threads whose start is not past `horizon` are eligible.
     #[inline(always)]
-    pub fn insert(&mut self, thread: UnsafeRef<Thread>, clock: u64) {
-        let (eligible, weight) = body_of(&thread, |body| {
-            body.share.eligible = body.share.start <= clock;
-            (body.share.eligible, body.share.weight())
+    pub fn insert(&mut self, thread: UnsafeRef<Thread>, horizon: u64) {
+        let eligible = body_of(&thread, |body| {
+            body.share.eligible = body.share.start <= horizon;
+            body.share.eligible
         });
-        self.len += 1;
-        self.weight += weight;
         if eligible {
             self.eligible.insert(thread);
         } else {
@@ -52,14 +43,15 @@ impl Line {
         }
     }
 
-    /// The clock has moved: lets those cross over that have become eligible.
+    /// The horizon has moved: lets those cross over that have become eligible.
     #[inline(always)]
-    pub fn admit(&mut self, clock: u64) {
-        while self.later.least() <= clock {
+    pub fn admit(&mut self, horizon: u64) {
+        while self.later.least() <= horizon {
             self.admit_one();
         }
     }
 
+    #[cold]
     fn admit_one(&mut self) {
         if let Some(thread) = self.later.take_first() {
             body_of(&thread, |body| body.share.eligible = true);
@@ -83,8 +75,7 @@ impl Line {
     #[inline(always)]
     pub fn take_first(&mut self) -> Option<UnsafeRef<Thread>> {
         let first = self.eligible.take_first();
-        let first = first.or_else(|| self.later.take_first())?;
-        Some(self.taken(first))
+        first.or_else(|| self.later.take_first())
     }
 
     /// One that fits, of the `count` that would have to wait longest here.
@@ -108,12 +99,6 @@ impl Line {
             // SAFETY: as above.
             false => unsafe { self.later.unlink(thread) },
         };
-        self.taken(found.expect("it waits in this line"))
-    }
-
-    fn taken(&mut self, thread: UnsafeRef<Thread>) -> UnsafeRef<Thread> {
-        self.len -= 1;
-        self.weight -= body_of(&thread, |body| body.share.weight());
-        thread
+        found.expect("it waits in this line")
     }
 }

@@ -29,20 +29,30 @@ pub(crate) struct Owner<'a, P: Platform> {
 impl<P: Platform> Scheduler<P> {
     /// Lets the calling CPU act. IRQs masked; `act` must not reach this function again.
     pub(crate) fn with_owner<R>(&self, act: impl FnOnce(&mut Owner<'_, P>) -> R) -> R {
+        // SAFETY: IRQs are masked, and it ends with the call.
+        act(&mut unsafe { self.owner() })
+    }
+
+    /// The calling CPU, to act: where the compiler is to see through the action.
+    ///
+    /// # Safety
+    /// IRQs are masked, there is no other `Owner` on this CPU, and it is gone before the CPU turns
+    /// to another thread.
+    #[inline(always)]
+    pub(crate) unsafe fn owner(&self) -> Owner<'_, P> {
         let id = self.platform.cpu();
         let cpu = &self.cpus[id.index()];
-        // SAFETY: only the CPU itself comes here, with IRQs masked, so that neither a handler nor
-        // another thread can on this CPU, and no call is nested in another.
-        let local = unsafe { &mut *cpu.local.get() };
-        act(&mut Owner {
+        Owner {
             sched: self,
             id,
             cpu,
-            local,
+            // SAFETY: only the CPU itself comes here, with IRQs masked, so that neither a handler
+            // nor another thread can on this CPU; no two at a time, says the caller.
+            local: unsafe { &mut *cpu.local.get() },
             dirty: false,
             by_thread: false,
             now_ns: 0,
-        })
+        }
     }
 }
 

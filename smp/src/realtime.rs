@@ -21,7 +21,7 @@ const MAX_LOOKS: usize = 16;
 /// The turn of a `Policy::RoundRobin` thread.
 pub const TURN_NS: u64 = 100_000_000;
 
-intrusive_adapter!(Turn = UnsafeRef<Thread>: Thread { turn_link => LinkedListLink });
+intrusive_adapter!(pub(crate) Turn = UnsafeRef<Thread>: Thread { turn_link => LinkedListLink });
 
 /// The real-time queue of one CPU. Owner only.
 pub(crate) struct RealtimeQueue {

@@ -25,6 +25,7 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
+    #[inline(never)]
     fn serve_until_none(&mut self) {
         while self.cpu.shared.control.is_requested() {
             // Before the drains: a sender that comes later asks anew.
@@ -78,6 +79,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Queues a thread that is new here or has new parameters; it may come before the present one.
+    #[inline(never)]
     pub fn admit(&mut self, thread: Held, in_front: bool) {
         if self.comes_first(&thread) {
             self.set_need(true);
@@ -107,6 +109,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Puts a thread that is at home here, and placed on the clock, into its queue.
+    #[inline(always)]
     pub fn queue(&mut self, thread: Held, in_front: bool) {
         self.dirty = true;
         let now = self.now();
@@ -128,6 +131,7 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Takes the thread to run next, RUNNING already. Threads whose parameters changed are
     /// sent where they belong on the way.
+    #[inline(always)]
     pub fn pick(&mut self) -> Option<Held> {
         loop {
             let thread = self.pop()?;
@@ -135,15 +139,21 @@ impl<P: Platform> Owner<'_, P> {
             if thread.state.run(self.id).is_ok() {
                 return Some(thread);
             }
-            self.settle_here(&thread);
-            if self.may_keep(&thread) {
-                self.queue(thread, true);
-            } else {
-                self.send_away(thread);
-            }
+            self.settle_picked(thread);
         }
     }
 
+    #[cold]
+    fn settle_picked(&mut self, thread: Held) {
+        self.settle_here(&thread);
+        if self.may_keep(&thread) {
+            self.queue(thread, true);
+        } else {
+            self.send_away(thread);
+        }
+    }
+
+    #[inline(always)]
     fn pop(&mut self) -> Option<Held> {
         let Self { local, cpu, .. } = self;
         let fair_first = local.fair_goes_first();
@@ -155,6 +165,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Sends a thread that waits here to a CPU it may run on.
+    #[inline(never)]
     pub fn send_away(&mut self, thread: Held) {
         thread.body(|body| self.local.fair.detach(body));
         self.dispatch(thread, control_word::NEED);
@@ -172,14 +183,26 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
-    /// Charges the running thread up to now.
+    /// Charges the running thread, if any, up to now.
     pub fn charge(&mut self) {
+        match self.local.is_idle() {
+            true => self.charge_idle(),
+            false => self.charge_running(),
+        }
+    }
+
+    /// Nobody has run since.
+    pub fn charge_idle(&mut self) {
+        self.local.charged_ns = self.now();
+        self.local.fair.advance(None, 0);
+    }
+
+    /// Charges the running thread, which there is, up to now.
+    #[inline(always)]
+    pub fn charge_running(&mut self) {
         let now = self.now();
         let run_ns = now.saturating_sub(self.local.charged_ns);
         self.local.charged_ns = now;
-        if self.local.is_idle() {
-            return self.local.fair.advance(None, 0);
-        }
         let counters = &self.current().counters;
         bump(&counters.run_ns, run_ns);
         counters.running_since_ns.store(now, Relaxed);
@@ -188,20 +211,24 @@ impl<P: Platform> Owner<'_, P> {
         let fair_waits = self.local.fair.len() > 0;
         let server = &mut self.local.fair_server;
         server.charge(now, realtime_ns, fair_waits, &self.sched.realtime_limit);
+        // SAFETY: the running thread is alive.
+        let body = &unsafe { &*self.local.current }.body;
         // SAFETY: the running thread's body belongs to this CPU.
-        unsafe { &*self.local.current }.body.with_mut(|body| {
-            // SAFETY: as above.
-            let body = unsafe { &mut *body };
-            if self.sched.map.is_asymmetric() {
-                body.demand.ran(run_ns, self.sched.map.capacity_of(self.id));
-            }
-            if body.priority > 0 {
-                return body.charge_turn(run_ns);
-            }
-            let fair = &mut self.local.fair;
-            body.share.charge(run_ns, || fair.next_slice_ns(now));
-            fair.advance(Some(&body.share), run_ns);
-        });
+        body.with_mut(|body| self.charge_body(unsafe { &mut *body }, run_ns));
+    }
+
+    #[inline(always)]
+    fn charge_body(&mut self, body: &mut Body, run_ns: u64) {
+        if self.sched.map.is_asymmetric() {
+            body.demand.ran(run_ns, self.sched.map.capacity_of(self.id));
+        }
+        if body.priority > 0 {
+            return body.charge_turn(run_ns);
+        }
+        let now = self.now();
+        let fair = &mut self.local.fair;
+        body.share.charge(run_ns, || fair.next_slice_ns(now));
+        fair.advance(Some(&body.share), run_ns);
     }
 
     /// [`charge`](Self::charge), unless that was just done: before the clock is relied on.
@@ -241,11 +268,11 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Ends an action that may have changed the queue: offers surplus, tells an idle CPU, sets
     /// the tick as needed. On return no request is left that nobody would interrupt for.
+    #[inline(always)]
     pub fn leave(&mut self) {
         loop {
-            if self.sched.cpus.len() > 1 {
-                self.hand_on();
-                self.share_surplus();
+            if self.sched.cpus.len() > 1 && self.concerns_others() {
+                self.offer_to_others();
             }
             let waiting = self.local.waiting();
             let hints = &self.cpu.shared.hints;
@@ -253,7 +280,7 @@ impl<P: Platform> Owner<'_, P> {
             if self.update_tick(waiting) {
                 break;
             }
-            self.serve_requests();
+            self.serve_until_none();
         }
         self.dirty = false;
         if self.local.exits.count() {
@@ -261,6 +288,21 @@ impl<P: Platform> Owner<'_, P> {
             self.local.exits.mark(now);
         }
         self.program_timer();
+    }
+
+    /// Whether others should hear of something that waits here, or that nothing does any more.
+    #[inline(always)]
+    fn concerns_others(&mut self) -> bool {
+        self.publish_priority();
+        let local = &self.local;
+        local.told || local.dropped || local.fair.may_go() || !local.realtime.roamers().is_empty()
+    }
+
+    #[inline(never)]
+    fn offer_to_others(&mut self) {
+        self.local.told = false;
+        self.hand_on();
+        self.share_surplus();
     }
 
     fn share_surplus(&mut self) {
@@ -271,6 +313,7 @@ impl<P: Platform> Owner<'_, P> {
             self.sched.overloaded.remove(map, self.id);
             return;
         }
+        self.local.told = true;
         self.sched.overloaded.show(map, self.id);
         self.race_point(RacePoint::Offered);
         // Pairs with the fence of `prepare_sleep`: either this CPU sees the idle bit below, or

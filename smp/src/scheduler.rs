@@ -147,7 +147,9 @@ impl<P: Platform> Scheduler<P> {
     ///
     /// Simulators, whose switch is a note and returns at once, call the halves apart.
     pub fn begin_park(&self, deadline_ns: Option<u64>) -> Option<Unparked> {
-        match self.with_owner(|owner| owner.park(deadline_ns)) {
+        // SAFETY: IRQs are masked; nobody calls this while acting; gone before the switch.
+        let parked = unsafe { self.owner() }.park(deadline_ns);
+        match parked {
             Ok(switch) => {
                 self.perform(switch);
                 None

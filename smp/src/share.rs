@@ -18,14 +18,20 @@ const WEIGHTS: [u32; 40] = [
 /// The weight of `Policy::Idle`, as in Linux.
 const IDLE_WEIGHT: u32 = 3;
 
-const PERIOD_NS: u64 = 6_000_000;
+/// The longest slice.
+pub(crate) const PERIOD_NS: u64 = 6_000_000;
 const MIN_SLICE_NS: u64 = 1_000_000;
 /// What lag is measured against: half the period.
 pub(crate) const HALF_PERIOD_NS: u64 = PERIOD_NS / 2;
 
 /// What a thread asks for at a time among `ready` that want to run, itself included.
 pub(crate) fn slice_ns(ready: usize) -> u64 {
-    (PERIOD_NS / (ready as u64).max(1)).clamp(MIN_SLICE_NS, PERIOD_NS)
+    const CROWD: usize = (PERIOD_NS / MIN_SLICE_NS) as usize;
+    match ready {
+        0 => PERIOD_NS,
+        CROWD.. => MIN_SLICE_NS,
+        few => PERIOD_NS / few as u64,
+    }
 }
 
 pub(crate) fn weight(nice: i8, idle: bool) -> u32 {

@@ -7,6 +7,8 @@ use alloc::sync::Arc;
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
+use percpu::CpuId;
+
 use crate::account::TimeClass;
 use crate::chaos::RacePoint;
 use crate::checks::ledger;
@@ -59,12 +61,19 @@ pub(crate) struct Switch {
 impl<P: Platform> Scheduler<P> {
     /// Runs another thread if there is reason to. IRQs masked; returns when the calling thread
     /// runs again (never, for `Exit`), perhaps on another CPU.
+    ///
+    /// Made anew for each reason, which decides much of what follows: the same for all would cost
+    /// every switch a sixth more.
+    #[inline(always)]
     pub(crate) fn reschedule(&self, reason: Reason) {
-        if let Some(switch) = self.with_owner(|owner| owner.choose(reason)) {
+        // SAFETY: IRQs are masked; nobody calls this while acting; gone before the switch.
+        let chosen = unsafe { self.owner() }.choose(reason);
+        if let Some(switch) = chosen {
             self.perform(switch);
         }
     }
 
+    #[inline(always)]
     pub(crate) fn perform(&self, switch: Switch) {
         if mutate("tail_before_save", false, true) {
             self.finish_switch();
@@ -93,6 +102,7 @@ impl<P: Platform> Scheduler<P> {
 
 impl<P: Platform> Owner<'_, P> {
     /// Commits the running thread to sleep, unless a wake token or the deadline is there.
+    #[inline(always)]
     pub fn park(&mut self, deadline_ns: Option<u64>) -> Result<Switch, Unparked> {
         if deadline_ns.is_some_and(|deadline| deadline <= self.now()) {
             let woken = self.current().state.take_token();
@@ -117,11 +127,15 @@ impl<P: Platform> Owner<'_, P> {
         (self.local.need || self.cpu.shared.control.is_requested()) && !self.local.is_idle()
     }
 
+    #[inline(always)]
     pub fn choose(&mut self, reason: Reason) -> Option<Switch> {
         bump(&self.cpu.stats.schedules, 1);
         self.set_need(false);
         self.serve_requests();
-        self.charge();
+        match reason {
+            Reason::Idle => self.charge_idle(),
+            _ => self.charge_running(),
+        }
         self.local.fair.reconcile(&self.cpu.shared.shelf);
         let stays = matches!(reason, Reason::Preempt | Reason::Yield) && !self.must_leave();
         if stays && !self.should_give_way(reason) {
@@ -139,6 +153,7 @@ impl<P: Platform> Owner<'_, P> {
         Some(self.switch_to(next, reason))
     }
 
+    #[inline(always)]
     fn should_give_way(&mut self, reason: Reason) -> bool {
         if reason == Reason::Preempt {
             let forced = core::mem::take(&mut self.local.forced) && self.local.waiting() > 0;
@@ -160,6 +175,7 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
+    #[inline(always)]
     fn pick_or_look(&mut self, stays: bool) -> Option<Held> {
         let picked = self.pick();
         if picked.is_some() || stays || self.local.leaving {
@@ -169,9 +185,11 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Makes `next` current and notes what the tail must do for the thread that was.
+    #[inline(always)]
     pub fn switch_to(&mut self, next: *const Thread, reason: Reason) -> Switch {
         let (prev, now) = (self.local.current, self.now());
-        let was_idle = self.local.is_idle();
+        let was_idle = reason == Reason::Idle;
+        debug_assert_eq!(was_idle, self.local.is_idle());
         if !was_idle {
             self.settle_leaving(reason, now);
         }
@@ -196,6 +214,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// For the trace and the ledger; the former thread is still current.
+    #[inline(always)]
     fn note_switch(&mut self, next: *const Thread, reason: Reason) {
         // SAFETY: picked, hence alive until its own tail; or the idle thread.
         let next = unsafe { &*next };
@@ -209,6 +228,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Accounts for the current thread, which is about to be left.
+    #[inline(always)]
     fn settle_leaving(&mut self, reason: Reason, now: u64) {
         let fair = &self.local.fair;
         self.current_body(|body| {
@@ -223,6 +243,7 @@ impl<P: Platform> Owner<'_, P> {
         self.count_switch(reason);
     }
 
+    #[inline(always)]
     fn count_switch(&mut self, reason: Reason) {
         let (mine, threads) = match reason {
             Reason::Preempt => (
@@ -239,21 +260,14 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Accounts for the thread that has just become current.
+    #[inline(always)]
     fn enter(&mut self, now: u64) {
-        let idle = self.local.is_idle();
-        let class = match idle {
-            true => TimeClass::Idle,
-            false => TimeClass::System,
-        };
-        self.cpu.time.go_on(now, class);
-        self.publish_priority();
-        let hints = &self.cpu.shared.hints;
-        if idle {
-            hints.current.store(0, Relaxed);
-            hints.running_weight.store(0, Relaxed);
-            bump(&self.cpu.stats.idles, 1);
-            return;
+        if self.local.is_idle() {
+            return self.enter_idle(now);
         }
+        self.cpu.time.go_on(now, TimeClass::System);
+        self.publish_running_priority();
+        let hints = &self.cpu.shared.hints;
         let id = self.current().id();
         hints
             .current
@@ -276,15 +290,30 @@ impl<P: Platform> Owner<'_, P> {
         bump(&counters.wait_ns, waited);
         bump(&self.cpu.stats.wait_ns, waited);
         if let Some(from) = moved {
-            let (tid, from) = (self.current().tid(), from.into());
-            bump(&counters.migrations, 1);
-            bump(&self.cpu.stats.migrations, 1);
-            self.trace(Event::Migrate { tid, from });
+            self.note_migration(from);
         }
         self.check_placement(waited_here, now);
     }
 
+    #[inline(never)]
+    fn note_migration(&mut self, from: CpuId) {
+        let (tid, from) = (self.current().tid(), from.into());
+        bump(&self.current().counters.migrations, 1);
+        bump(&self.cpu.stats.migrations, 1);
+        self.trace(Event::Migrate { tid, from });
+    }
+
+    fn enter_idle(&mut self, now: u64) {
+        self.cpu.time.go_on(now, TimeClass::Idle);
+        self.publish_priority();
+        let hints = &self.cpu.shared.hints;
+        hints.current.store(0, Relaxed);
+        hints.running_weight.store(0, Relaxed);
+        bump(&self.cpu.stats.idles, 1);
+    }
+
     /// Settles the thread that was switched away from: its context is saved now.
+    #[inline(always)]
     pub fn run_tail(&mut self) {
         self.goes_on_at(self.local.charged_ns);
         let tail = core::mem::replace(&mut self.local.tail, Tail::None);
@@ -301,8 +330,7 @@ impl<P: Platform> Owner<'_, P> {
                 if unsafe { &*prev }.state.finish_park() == Parked::Woken {
                     // SAFETY: the transition to READY gave the thread to this CPU.
                     let held = unsafe { Held::assume(prev) };
-                    held.body(|body| body.goes_last = true);
-                    self.requeue(held);
+                    self.requeue_woken(held);
                 }
             }
             Tail::Requeue(prev) => {
@@ -321,6 +349,7 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// Queues the thread that just left this CPU, still placed on its clock.
+    #[inline(always)]
     pub fn requeue(&mut self, thread: Held) {
         if thread.state.load().control() {
             self.settle_here(&thread);
@@ -332,7 +361,15 @@ impl<P: Platform> Owner<'_, P> {
         self.queue(thread, in_front);
     }
 
+    /// The same for one that was woken before it slept.
+    #[inline(never)]
+    fn requeue_woken(&mut self, thread: Held) {
+        thread.body(|body| body.goes_last = true);
+        self.requeue(thread);
+    }
+
     /// Publishes the end of a thread: its stack is free.
+    #[inline(never)]
     fn bury(&mut self, thread: *const Thread) {
         // SAFETY: registered, hence alive, until the reaper has taken it off the graveyard.
         let dead = unsafe { &*thread };

@@ -185,8 +185,8 @@ pub struct Thread {
     extension: Lock<Option<Arc<dyn Any + Send + Sync>>>,
     affinity: Lock<CpuSet>,
     restricted: AtomicBool,
-    /// Restricted to one CPU.
-    pinned: core::sync::atomic::AtomicBool,
+    /// The one CPU that it is restricted to; [`NO_CPU`] if there are several.
+    pinned_to: crate::sync::AtomicU32,
     /// Its affinity was lifted and nobody has been told yet.
     unbound: core::sync::atomic::AtomicBool,
     pub(crate) params: ParamsWord,
@@ -210,6 +210,17 @@ pub struct Thread {
     moves_bulk: core::sync::atomic::AtomicBool,
     // Its creator, then itself, then the reaper.
     pub(crate) launch: UnsafeCell<Launch>,
+}
+
+/// In place of the number of a CPU.
+const NO_CPU: u32 = u32::MAX;
+
+/// The only member of a set.
+fn only_cpu(set: &CpuSet) -> u32 {
+    match (set.count(), set.first()) {
+        (1, Some(cpu)) => cpu.index() as u32,
+        _ => NO_CPU,
+    }
 }
 
 /// What a thread is started from and stands on. Touched by its creator before it is first
@@ -271,7 +282,7 @@ impl Thread {
             extension: Lock::new(spec.extension),
             affinity: Lock::new(affinity),
             restricted: AtomicBool::new(affinity != CpuSet::ALL),
-            pinned: core::sync::atomic::AtomicBool::new(affinity.count() == 1),
+            pinned_to: crate::sync::AtomicU32::new(only_cpu(&affinity)),
             unbound: core::sync::atomic::AtomicBool::new(false),
             params: ParamsWord::new(params),
             inheritance: Inheritance::new(),
@@ -362,12 +373,26 @@ impl Thread {
 
     /// Whether its affinity leaves it one CPU.
     pub(crate) fn is_pinned(&self) -> bool {
-        self.is_restricted() && self.pinned.load(Relaxed)
+        self.is_restricted() && self.pinned_to.load(Ordering::Relaxed) != NO_CPU
     }
 
-    /// IRQs masked.
+    /// IRQs masked. While the affinity changes the answer may be that of before; who acts on it
+    /// sees CONTROL afterwards.
+    #[inline(always)]
     pub(crate) fn may_run_on(&self, cpu: CpuId) -> bool {
-        !self.is_restricted() || self.affinity.lock().contains(cpu)
+        if !self.is_restricted() {
+            return true;
+        }
+        // Acquire: whoever finds the new value finds its changer too (`check_affinity`).
+        match self.pinned_to.load(Ordering::Acquire) {
+            NO_CPU => self.is_among(cpu),
+            only => only == cpu.index() as u32,
+        }
+    }
+
+    #[inline(never)]
+    fn is_among(&self, cpu: CpuId) -> bool {
+        self.affinity.lock().contains(cpu)
     }
 
     /// Takes effect with the CONTROL request that must follow.
@@ -375,7 +400,7 @@ impl Thread {
         let _irqs = irqs_off();
         let mut affinity = self.affinity.lock();
         *affinity = *set;
-        self.pinned.store(set.count() == 1, Relaxed);
+        self.pinned_to.store(only_cpu(set), Ordering::Release);
         self.restricted
             .store(*set != CpuSet::ALL, Ordering::Relaxed);
     }
@@ -386,6 +411,7 @@ impl Thread {
         let stranded = !affinity.intersects(online);
         if stranded {
             *affinity = CpuSet::ALL;
+            self.pinned_to.store(NO_CPU, Ordering::Release);
             self.restricted.store(false, Ordering::Relaxed);
             self.unbound.store(true, Relaxed);
         }

@@ -5,6 +5,7 @@
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::realtime;
+use crate::share;
 
 /// The time of what is not to come.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -39,6 +40,7 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Starts or stops the tick, as `waiting` threads want it; false when a request slipped in
     /// while it stopped.
+    #[inline(always)]
     pub fn update_tick(&mut self, waiting: usize) -> bool {
         if self.local.is_idle() {
             self.local.quantum_end_ns = NEVER;
@@ -48,7 +50,7 @@ impl<P: Platform> Owner<'_, P> {
         if off {
             self.local.quantum_end_ns = NEVER;
         } else if self.local.quantum_end_ns == NEVER {
-            self.local.quantum_end_ns = self.quantum_end();
+            self.local.quantum_end_ns = self.quantum_end(waiting);
         }
         if self.local.tick_off == off {
             return true;
@@ -58,7 +60,8 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     /// When to look whether another should run, if the present thread goes on.
-    fn quantum_end(&mut self) -> u64 {
+    #[inline(always)]
+    fn quantum_end(&mut self, waiting: usize) -> u64 {
         let now = self.now();
         let (priority, turn, request) = self.current_body(|body| {
             // A turn that is over lasts until somebody can take over: no time is no quantum.
@@ -66,7 +69,11 @@ impl<P: Platform> Owner<'_, P> {
             (body.priority, turn, body.share.left_ns())
         });
         let (quantum, others) = match priority {
-            0 => (request.max(MIN_RUN_NS), self.local.realtime.len()),
+            0 => {
+                // Who yielded has a request that is longer than what is granted now.
+                let request = request.clamp(MIN_RUN_NS, share::slice_ns(waiting + 1));
+                (request, self.local.realtime.len())
+            }
             _ => (turn.unwrap_or(realtime::TURN_NS), self.local.fair.len()),
         };
         let end = now + quantum.max(1);
@@ -85,6 +92,7 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Sets the hardware timer if it would fire too late. A timer that fires too early costs less
     /// than setting it at every switch.
+    #[inline(always)]
     pub fn program_timer(&mut self) {
         let next = self.next_event();
         if self.local.armed_ns > next {

@@ -67,7 +67,7 @@ pub fn record(event: Event) {
 /// Keeps an event of this CPU, of the time `now_ns`. IRQs masked.
 #[inline(always)]
 pub fn record_at(event: Event, now_ns: u64) {
-    keep(event.at(arch::ticks_at(now_ns)));
+    RECORDER.any().keep(event.at(arch::ticks_at(now_ns)));
 }
 
 /// The same as `record` with IRQs in any state.
