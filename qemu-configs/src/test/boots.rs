@@ -27,6 +27,7 @@ const USER_TESTED: &[&str] = &[
     "virt-2-gicv2",
     "virt-4",
     "virt-4-max",
+    "virt-4-small",
     "virt-8-numa",
 ];
 

@@ -75,15 +75,16 @@ fn fork_until_refused(most: usize) -> Result<(usize, Option<Errno>), Failure> {
 /// A table of a million descriptors is copied by each fork. Where there is no memory for one more,
 /// that is the caller's error and nobody else's.
 fn large_tables() -> Outcome {
-    const SLOTS: u64 = 1 << 20;
+    // Less on a small machine, where not one such table would fit.
+    let slots_wanted = (1 << 20).min(memory()? / 256);
     const CHILDREN: usize = 64;
     let parent = child(|| {
         status_of((|| {
             // Only root may raise the hard limit.
             let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-            let slots = match setrlimit(Resource::RLIMIT_NOFILE, SLOTS, SLOTS) {
+            let slots = match setrlimit(Resource::RLIMIT_NOFILE, slots_wanted, slots_wanted) {
                 Err(Errno::EPERM) => hard,
-                other => other.map(|()| SLOTS)?,
+                other => other.map(|()| slots_wanted)?,
             };
             setrlimit(Resource::RLIMIT_NOFILE, slots, hard.max(slots))?;
             // SAFETY: a descriptor nobody else uses.
@@ -95,6 +96,14 @@ fn large_tables() -> Outcome {
         })())
     })?;
     succeeds(parent)
+}
+
+/// Bytes of the machine's memory.
+fn memory() -> Result<u64, Failure> {
+    // SAFETY: takes numbers.
+    let [pages, size] =
+        [libc::_SC_PHYS_PAGES, libc::_SC_PAGESIZE].map(|n| unsafe { libc::sysconf(n) });
+    Ok(u64::try_from(pages)? * u64::try_from(size)?)
 }
 
 /// Every other page of one mapping made read-only is an area of its own, until there may be no
