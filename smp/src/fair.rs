@@ -438,7 +438,8 @@ mod tests {
         body.slept_ns = 1;
         FairQueue::new(CpuId::new(0), true).attach(&mut body, (0, 0), 0);
         let first_ns = body.share.first_ns;
-        body.share.charge(first_ns - 1, || unreachable!("not served"));
+        body.share
+            .charge(first_ns - 1, || unreachable!("not served"));
         assert_eq!(body.share.first_ns, first_ns);
         body.share.charge(1, || 1);
         assert_eq!(body.share.first_ns, 0);
