@@ -22,7 +22,7 @@ PROGRAMS   := user/$(TARGET)/$(USER_TARGET)/release
 LAUNCH     := target/debug/launch
 RUN         = $(LAUNCH) run --kernel build/Image --initrd build/initramfs.cpio
 
-.PHONY: help run run-smp ssh gdb test chaos bench bench-sched budget profile sim clean setup kernel programs image
+.PHONY: help run run-smp ssh gdb test chaos bench bench-sched budget profile sim sim-check clean setup kernel programs image
 
 help:
 	@echo "make run-smp [SMP=8]     build what is needed and boot 4 CPUs; Ctrl-A X ends it"
@@ -36,6 +36,7 @@ help:
 	@echo "make budget              lower the instruction budgets to today's costs; REASON='...' raises them"
 	@echo "make chaos [SECS=1800]   the scheduler disturbed from a SEED, under a storm, on CHAOS_CPUS=1,2,4,8"
 	@echo "make sim [SEEDS=2 CPUS=64] the scheduler beside others on machines of up to 1,024 CPUs"
+	@echo "make sim-check           the simulator beside guests of 2 and 4 CPUs, figure by figure"
 	@echo "make image               build only: build/Image and build/initramfs.cpio"
 	@echo "make kernel programs     build that part alone"
 	@echo "make setup               install what is lacking, as every target does that needs it"
@@ -86,6 +87,17 @@ SIMFLAGS += $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CPUS),--cpus $(CPUS))
 sim: $(TOOLCHAIN)
 	@$(CARGO) run --quiet --release -p smp-sim --bin sim -- $(SIMFLAGS)
 
+# What guests of 2 and 4 CPUs count in three drills, and what the simulator says of them.
+GUESTS := build/simulation/guests
+sim-check: build/Image build/bench/initramfs.cpio
+	@mkdir -p build/simulation && rm -f $(GUESTS)
+	@for cpus in 2 4; do for drill in pair mixed burst; do \
+	    $(LAUNCH) run --machine virt-4-exact --cpus $$cpus --kernel build/Image \
+	        --initrd build/bench/initramfs.cpio --append "-- stress --drill $$drill --secs 1" \
+	        --serial $(GUESTS).serial --hang-timeout 180 > /dev/null && \
+	    grep -a ^drill= $(GUESTS).serial >> $(GUESTS) || exit 1; done; done
+	@$(CARGO) run --quiet --release -p smp-sim --bin sim -- --check $(GUESTS)
+
 clean:
 	rm -rf target build user/target
 
@@ -129,7 +141,7 @@ build/ssh: $(TOOLCHAIN)
 
 # Both kernels boot the same small root file system, and little has to be built for it.
 SMALL := -p bench -p init -p stress
-bench-sched profile: PACKAGES := $(SMALL)
+bench-sched profile sim-check: PACKAGES := $(SMALL)
 # The budgets are of the programs as `make test` builds them, all at once: `budget` builds all too.
 # A boot to a login has everything that is booted usually.
 ifneq ($(filter boot,$(or $(COUNT),$(if $(BENCH),,boot))),)

@@ -255,12 +255,12 @@ impl<W: Workload> Machine<W> {
             Step::Sleep(ns) => self.park(cpu, Some(self.now() + ns)),
             Step::SleepUntil(at) => self.park(cpu, Some(at)),
             Step::Park => self.park(cpu, None),
-            Step::Yield => self.act(cpu, |machine| machine.policy.yield_now()),
+            Step::Yield => self.call(cpu, |machine| machine.policy.yield_now()),
             Step::Wake(other) => {
                 if self.threads[other as usize].is_asleep() {
                     self.becomes_ready(other, self.now());
                 }
-                self.act(cpu, |machine| machine.wake(other));
+                self.call(cpu, |machine| machine.wake(other));
             }
             Step::Exit => {
                 self.leaves(cpu, task, Place::Ended);
@@ -272,7 +272,7 @@ impl<W: Workload> Machine<W> {
 
     fn park(&mut self, cpu: usize, deadline: Option<u64>) {
         let task = self.cpus[cpu].running.expect("who parks runs");
-        self.act(cpu, |machine| {
+        self.call(cpu, |machine| {
             if machine.policy.park(deadline) {
                 machine.leaves(cpu, task, Place::Asleep);
                 machine.threads[task as usize].deadline = deadline;
@@ -298,6 +298,14 @@ impl<W: Workload> Machine<W> {
         thread.place = Place::Ready { since };
         (thread.woken_at, thread.waited, thread.fresh) = (since, 0, true);
         self.ready += usize::from(thread.pinned.is_none());
+    }
+
+    /// The running thread makes a system call.
+    fn call(&mut self, cpu: usize, action: impl FnOnce(&mut Self)) {
+        self.act(cpu, |machine| {
+            machine.hardware.charge(machine.hardware.costs.call_ns);
+            action(machine);
+        });
     }
 
     /// Lets `cpu` act, go on to its next rest, and pay.

@@ -12,6 +12,8 @@ pub struct Weft {
     hardware: Arc<Hardware>,
     threads: Vec<Option<Entry>>,
     cpus: Vec<Cpu>,
+    /// Wakes of the present action that the machine has charged.
+    ordered: u64,
 }
 
 struct Entry {
@@ -27,6 +29,8 @@ struct Cpu {
     /// Counters of the scheduler that were charged already.
     steals: u64,
     probes: u64,
+    wakes: u64,
+    preemptions: u64,
 }
 
 impl Weft {
@@ -38,6 +42,7 @@ impl Weft {
             hardware: Arc::clone(hardware),
             threads: Vec::new(),
             cpus: vec![Cpu::default(); cpus],
+            ordered: 0,
         };
         for cpu in 0..cpus {
             hardware.set_here(cpu);
@@ -59,13 +64,21 @@ impl Weft {
         }
     }
 
-    /// Charges the searching that the scheduler counted since the last time.
-    fn charge_search(&mut self) {
+    /// Charges what the scheduler counted since the last time and the machine does not know of.
+    fn charge_counted(&mut self) {
         let here = self.hardware.here();
         let stats = self.sched.cpu_stats(CpuId::new(here));
         let cpu = &mut self.cpus[here];
         let steals = stats.steals - std::mem::replace(&mut cpu.steals, stats.steals);
         let probes = stats.probes - std::mem::replace(&mut cpu.probes, stats.probes);
+        let wakes = stats.wakes - std::mem::replace(&mut cpu.wakes, stats.wakes);
+        let preempted = stats.involuntary_switches;
+        let preemptions = preempted - std::mem::replace(&mut cpu.preemptions, preempted);
+        let costs = &self.hardware.costs;
+        // Of the wakes those of threads whose time has come.
+        let by_timer = wakes - std::mem::take(&mut self.ordered);
+        self.hardware
+            .charge(by_timer * costs.wake_ns + preemptions * costs.preempt_ns);
         self.hardware.note_steals(steals);
         self.hardware.note_probes(probes);
     }
@@ -101,7 +114,10 @@ impl Policy for Weft {
 
     fn wake(&mut self, task: Task) {
         let thread = self.threads[task as usize].as_ref().expect("it lives");
+        let here = CpuId::new(self.hardware.here());
+        let before = self.sched.cpu_stats(here).wakes;
         self.sched.unpark(&thread.thread);
+        self.ordered += self.sched.cpu_stats(here).wakes - before;
     }
 
     fn park(&mut self, deadline_ns: Option<u64>) -> bool {
@@ -161,7 +177,7 @@ impl Policy for Weft {
             self.sched.end_park();
         }
         self.hardware.unmask_irqs(here);
-        self.charge_search();
+        self.charge_counted();
         running
     }
 }

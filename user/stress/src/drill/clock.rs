@@ -25,23 +25,26 @@ pub fn now() -> u64 {
     monotonic()
 }
 
-/// Computes for `ns` of this thread's own time.
-///
-/// QEMU's exact machine executes one CPU at a time, until it waits or yields: a CPU that computes
-/// has to yield often, or the others would stand still meanwhile, and the machine would not behave
-/// as one of several CPUs does. So a computing thread watches the clock, and what passes while the
-/// other CPUs had their turn counts as computed here too.
+/// Lets the other CPUs have their turn. QEMU's exact machine executes one CPU at a time, until it
+/// waits or says `yield`: without that the others would stand still meanwhile, and the machine would
+/// not behave as one of several CPUs does.
+pub fn pass_turn() {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a hint, no memory and no register is touched.
+    unsafe {
+        core::arch::asm!("yield", options(nomem, nostack));
+    }
+}
+
+/// Computes for `ns` of this thread's own time: it watches the clock and passes the turn often, and
+/// what goes by while the other CPUs have theirs counts as computed here too.
 pub fn compute(ns: u64) {
     let (mut left, mut last) = (ns, now());
     while left > 0 {
         for step in 0..STRIDE {
             black_box(step);
         }
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: a hint, no memory and no register is touched.
-        unsafe {
-            core::arch::asm!("yield", options(nomem, nostack));
-        }
+        pass_turn();
         let at = now();
         let passed = at - std::mem::replace(&mut last, at);
         left = left.saturating_sub(if passed < GAP_NS { passed } else { 0 });

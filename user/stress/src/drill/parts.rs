@@ -90,6 +90,7 @@ impl Stage {
         let wake = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
         // SAFETY: the word outlives the call; FUTEX_WAKE reads no other argument.
         unsafe { libc::syscall(libc::SYS_futex, seat.calls.as_ptr(), wake, 1) };
+        clock::pass_turn();
     }
 
     /// Waits to be called once more than `seen` times.
