@@ -119,10 +119,9 @@ impl ThreadRef {
     pub fn set_affinity(&self, set: &CpuSet) -> Result<(), AffinityError> {
         const LOOK_AGAIN_NS: u64 = 50_000;
         runtime().set_affinity(self, set)?;
-        while self
-            .running_on()
-            .is_some_and(|cpu| !self.affinity().contains(cpu))
-        {
+        // Somebody else may have given it that CPU back meanwhile.
+        let strays = |cpu| !set.contains(cpu) && !self.affinity().contains(cpu);
+        while self.running_on().is_some_and(strays) {
             crate::park(Some(crate::now_ns() + LOOK_AGAIN_NS));
         }
         Ok(())

@@ -109,6 +109,7 @@ fn survives_migration() -> Outcome {
 }
 
 /// Sets two registers, yields `times` without touching any, and looks whether they are as they were.
+#[cfg(target_arch = "aarch64")]
 fn stays(value: u64, times: u64) -> bool {
     let (low, high): (u64, u64);
     // SAFETY: sched_yield (124) changes x0 alone, and what else is changed is named.
@@ -131,6 +132,35 @@ fn stays(value: u64, times: u64) -> bool {
             out("x8") _,
             out("v8") _,
             out("v31") _,
+        );
+    }
+    (low, high) == (value, value)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn stays(value: u64, times: u64) -> bool {
+    let (low, high): (u64, u64);
+    // SAFETY: sched_yield (24) changes rax, rcx and r11 alone, and what else is changed is named.
+    unsafe {
+        std::arch::asm!(
+            "movq xmm8, {value}",
+            "movq xmm15, {value}",
+            "2:",
+            "mov eax, 24",
+            "syscall",
+            "dec {times}",
+            "jnz 2b",
+            "movq {low}, xmm8",
+            "movq {high}, xmm15",
+            value = in(reg) value,
+            times = inout(reg) times => _,
+            low = out(reg) low,
+            high = out(reg) high,
+            out("rax") _,
+            out("rcx") _,
+            out("r11") _,
+            out("xmm8") _,
+            out("xmm15") _,
         );
     }
     (low, high) == (value, value)

@@ -166,11 +166,17 @@ fn exit_hands_over() -> Outcome {
         locked
     });
     until(|| word.load(SeqCst) != 0);
+    let waiter = Arc::new(AtomicU32::new(0));
     let contender = {
-        let word = word.clone();
-        thread::spawn(move || (lock(&word), own_tid(), word.load(SeqCst), unlock(&word)))
+        let (word, told) = (word.clone(), waiter.clone());
+        thread::spawn(move || {
+            told.store(own_tid(), SeqCst);
+            (lock(&word), own_tid(), word.load(SeqCst), unlock(&word))
+        })
     };
-    until(|| word.load(SeqCst) & WAITERS != 0);
+    // With the word marked it need not be in the queue yet: an owner that ended now would be one
+    // that does not exist.
+    until(|| word.load(SeqCst) & WAITERS != 0 && sleeps(waiter.load(SeqCst)));
     go.store(true, SeqCst);
     owner.join().map_err(|_| Failure("it panicked".into()))??;
     let (locked, tid, seen, unlocked) = contender
