@@ -75,8 +75,8 @@ fn fork_until_refused(most: usize) -> Result<(usize, Option<Errno>), Failure> {
 /// A table of a million descriptors is copied by each fork. Where there is no memory for one more,
 /// that is the caller's error and nobody else's.
 fn large_tables() -> Outcome {
-    // Less on a small machine, where not one such table would fit.
-    let slots_wanted = (1 << 20).min(memory()? / 256);
+    // Less on a small machine, where not one such table would fit into what is left in one piece.
+    let slots_wanted = (1 << 20).min(memory()? / 1024);
     const CHILDREN: usize = 64;
     let parent = child(|| {
         status_of((|| {
