@@ -52,24 +52,24 @@ impl Costs {
     ///
     /// | row | instructions | gives |
     /// |---|---|---|
-    /// | `null-syscall` | 153 | call |
-    /// | `yield-switch` | 1,154 | switch = 1,154 - 153 |
-    /// | `futex-same` | 4,152 | wake = 4,152 / 2 - 2 x 153 - switch, the futex's own part in it |
-    /// | `nanosleep` | 2,496 | interrupt = 2,496 - wake - switch, the sleep's own part in it |
-    /// | `futex-wake` | 4,528 | send + latency = 4,528 - 153 - wake - interrupt - switch = 1,879 |
-    /// | `stress --drill mixed` | 3,232 | preempt = 3,232 - 2,489, a sleeper's delay on a busy and an idle CPU |
+    /// | `null-syscall` | 148 | call |
+    /// | `yield-switch` | 855 | switch = 855 - 148 |
+    /// | `futex-same` | 3,352 | wake = 3,352 / 2 - 2 x 148 - switch, the futex's own part in it |
+    /// | `stress --drill pair` | 2,376 | interrupt = 2,376 - call - wake - send - switch |
+    /// | `futex-wake` | 3,840 | send + latency = 3,840 - 148 - wake - interrupt - switch = 1,614 |
+    /// | `stress --drill mixed` (2f97378) | 3,232 | preempt = 3,232 - 2,489, a sleeper's delay on a busy and an idle CPU |
     ///
-    /// How 1,879 divides is an estimate, as are timer and claim (read off the code). Counting
+    /// How 1,614 divides is an estimate, as are timer and claim (read off the code). Counting
     /// instructions cannot see caches: probe, lock and refill are assumptions, of the size found
     /// on servers.
     pub const MEASURED: Self = Self {
-        call_ns: 153,
-        interrupt_ns: 726,
-        wake_ns: 769,
-        switch_ns: 1_001,
+        call_ns: 148,
+        interrupt_ns: 698,
+        wake_ns: 673,
+        switch_ns: 707,
         preempt_ns: 743,
         send_ns: 150,
-        latency_ns: 1_729,
+        latency_ns: 1_464,
         timer_ns: 60,
         probe_ns: 60,
         claim_ns: 200,
@@ -79,7 +79,7 @@ impl Costs {
 
     /// The same on QEMU's exact machine, which has no caches: a line of another CPU's costs the
     /// instructions that look at it. An interrupt arrives as soon as its sender passes the turn, so
-    /// the 1,729 above are what the waker does before it sleeps.
+    /// the 1,464 above are what the waker does before it sleeps.
     pub const EXACT: Self = Self {
         latency_ns: 0,
         probe_ns: 20,
