@@ -14,21 +14,18 @@ fn frames_in_use() -> usize {
 }
 
 /// Waits until no dead thread is on the table and the reaper sleeps: joining ends before the
-/// reaping, which may be much later, and a thread is off the table before its stack is freed.
-fn wait_for_reaper() -> Outcome {
-    const LIMIT_NS: u64 = 30_000_000_000;
+/// reaping, which may be much later, and a thread is off the table before its stack is freed. How
+/// much later is the host's affair: who never gets there is silent, and found by that.
+fn wait_for_reaper() {
     let is_at_it = || {
         smp::threads().any(|thread| match thread.phase() {
             Phase::Dead => true,
             phase => phase != Phase::Blocked && thread.name() == "reaper",
         })
     };
-    let deadline = smp::now_ns() + LIMIT_NS;
     while is_at_it() {
-        check(smp::now_ns() < deadline, "the dead are not reaped")?;
         smp::park(Some(smp::now_ns() + 1_000_000));
     }
-    Ok(())
 }
 
 fn spawn_all(
@@ -60,7 +57,7 @@ fn live_at_once(count: usize) -> Result<usize, &'static str> {
     threads.iter().for_each(|thread| thread.unpark());
     threads.iter().for_each(|thread| thread.join());
     drop(threads);
-    wait_for_reaper()?;
+    wait_for_reaper();
     Ok(alive)
 }
 
@@ -80,7 +77,7 @@ pub fn threads_leave_nothing_behind() -> Outcome {
         threads.iter().for_each(|thread| thread.join());
     }
     check(ran.load(Relaxed) == BATCHES * BATCH, "a thread did not run")?;
-    wait_for_reaper()?;
+    wait_for_reaper();
     // Fills the pool again: what it lacks would hide as many lost stacks.
     live_at_once(4 * BATCH)?;
     // A late reaper makes for more stacks at once, whose page tables stay: one for 32 stacks. A
@@ -102,7 +99,8 @@ pub fn ten_thousand_threads_leave_nothing() -> Outcome {
         })?;
         threads.iter().for_each(|thread| thread.join());
         drop(threads);
-        wait_for_reaper()
+        wait_for_reaper();
+        Outcome::Ok(())
     };
     // What is made once: idle stacks, page tables of stacks, chunks of the registry, slabs.
     live_at_once(BATCH)?;
