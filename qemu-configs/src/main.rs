@@ -9,6 +9,7 @@ mod chaos;
 mod image;
 mod initramfs;
 mod machine;
+mod pieces;
 mod profile;
 mod qemu;
 mod run;

@@ -1,7 +1,8 @@
 //! `launch run`: boots one machine for a person, or unattended with a hang timeout.
 
+use crate::pieces::forward;
 use crate::{Result, machine, qemu, tree};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -115,16 +116,9 @@ fn watch(mut command: Command, options: &Options) -> Result<ExitCode> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cannot start {}: {error}", qemu::PROGRAM))?;
-    let mut output = child.stdout.take().ok_or("no serial line")?;
     let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = output.read(&mut buffer) {
-            if sender.send(buffer[..count].to_vec()).is_err() {
-                break;
-            }
-        }
-    });
+    forward(child.stdout.take().ok_or("no serial line")?, &sender);
+    drop(sender);
     let forever = Duration::from_secs(u64::MAX / 4);
     loop {
         match receiver.recv_timeout(options.hang_timeout.unwrap_or(forever)) {

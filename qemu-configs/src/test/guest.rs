@@ -1,11 +1,11 @@
 //! A booted machine under test: its serial line, the ports it is reached by, its end.
 
+use crate::pieces::forward;
 use crate::{machine, qemu, tree};
-use std::io::Read;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 pub const KERNEL: &str = "build/Image";
@@ -53,19 +53,6 @@ fn free_ports() -> std::io::Result<(u16, u16)> {
     let one = TcpListener::bind(("127.0.0.1", 0))?;
     let other = TcpListener::bind(("127.0.0.1", 0))?;
     Ok((one.local_addr()?.port(), other.local_addr()?.port()))
-}
-
-/// Reads `from` to its end, on a thread of its own.
-fn forward(mut from: impl Read + Send + 'static, to: &Sender<Vec<u8>>) {
-    let to = to.clone();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            if to.send(buffer[..count].to_vec()).is_err() {
-                break;
-            }
-        }
-    });
 }
 
 impl Guest {

@@ -1,9 +1,10 @@
 //! What a program prints, until it has ended: a process that it leaves behind and that keeps the
 //! pipe open is not waited for.
 
-use std::io::{self, Read};
-use std::process::{ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use crate::pieces::forward;
+use std::io;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// What was printed before the end comes sooner than this.
@@ -20,7 +21,9 @@ fn within(grace: Duration, command: &mut Command) -> io::Result<(ExitStatus, Str
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()?;
-    let pieces = pieces(program.stdout.take().expect("it has a pipe"));
+    let (sender, pieces) = channel();
+    forward(program.stdout.take().expect("it has a pipe"), &sender);
+    drop(sender);
     let (mut text, mut had_ended) = (Vec::new(), false);
     loop {
         match pieces.recv_timeout(grace) {
@@ -32,20 +35,6 @@ fn within(grace: Duration, command: &mut Command) -> io::Result<(ExitStatus, Str
     }
     let text = String::from_utf8_lossy(&text).into_owned();
     Ok((program.wait()?, text))
-}
-
-/// The output as it comes, until nobody has the pipe any more.
-fn pieces(mut output: ChildStdout) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = output.read(&mut buffer) {
-            if sender.send(buffer[..count].to_vec()).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
 }
 
 #[cfg(test)]
