@@ -233,18 +233,30 @@ impl QueueGuard<'_> {
     /// Tells the first waiter that the lock is its own, and makes it the owner of the queue if
     /// that `goes_on`. The caller wakes it, outside the lock.
     pub fn hand_over(&mut self, goes_on: bool) -> Option<(Sleeper, [Changed; 2])> {
-        let first = self.waiters.by_turn.front().get()?;
-        let (first, thread) = (ptr::from_ref(first), first.thread.clone());
+        let first = ptr::from_ref(self.waiters.by_turn.front().get()?);
         // SAFETY: alive while it is in the queue.
-        let first = unsafe { &*first };
+        Some(self.grant(unsafe { &*first }, goes_on))
+    }
+
+    /// The same for the waiter of a thread that was the first a moment ago, when the lock's word
+    /// was made to name it: since then another may have become more urgent.
+    pub fn hand_over_to(&mut self, heir: &Sleeper) -> Option<(Sleeper, [Changed; 2])> {
+        let named = |waiter: &&Waiter| mutate("pi_grants_first", waiter.thread == *heir, true);
+        let waiter = ptr::from_ref(self.waiters.by_turn.iter().find(named)?);
+        // SAFETY: alive while it is in the queue.
+        Some(self.grant(unsafe { &*waiter }, true))
+    }
+
+    fn grant(&mut self, waiter: &Waiter, goes_on: bool) -> (Sleeper, [Changed; 2]) {
+        let thread = waiter.thread.clone();
         let before = self.lend(Urgency::NONE);
-        self.unlink(first);
+        self.unlink(waiter);
         self.waiters.owner = goes_on.then(|| thread.clone());
         let after = self.lend_first();
         let release = mutate("grant_relaxed", Ordering::Release, Ordering::Relaxed);
         // From here on the waiter may be gone.
-        first.granted.store(true, release);
-        Some((thread, [before, after]))
+        waiter.granted.store(true, release);
+        (thread, [before, after])
     }
 
     /// Puts a waiter where its thread's urgency belongs now.

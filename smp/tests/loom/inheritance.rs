@@ -19,6 +19,7 @@ model!(letting_go_meets_lending within 3, pi_never_returned: "kept what was lent
 model!(giving_up_meets_lending within 3, pi_never_returned: "kept what was lent");
 model!(giving_up_meets_handing_over within 3,
     grant_relaxed: "Causality violation");
+model!(who_was_named_is_granted within 3, pi_grants_first: "another than the heir");
 
 fn normal() -> Sleeper {
     sleeper(Params::default())
@@ -155,4 +156,27 @@ fn giving_up_meets_handing_over() {
     }
     thread.join().unwrap();
     assert_not_lent(&a);
+}
+
+/// The owner names the first of two waiters in the lock's word, then hands it over, while another
+/// thread becomes the first.
+fn who_was_named_is_granted() {
+    let (a, b, c) = (normal(), normal(), normal());
+    let other = Waiter::new(c.clone());
+    let lock = Lock::new(&a, &b);
+    lock.queue_up();
+    // SAFETY: the waiter outlives the queue.
+    let changed = unsafe { lock.queue.lock().insert(&other) };
+    changed.propagate();
+    let second = Lock::new(&c, &urgent());
+    let lent = second.clone();
+    let thread = thread::spawn(move || lent.queue_up());
+    let heir = lock.queue.lock().first().unwrap().thread().clone();
+    let handed = lock.queue.lock().hand_over_to(&heir);
+    let (granted, changed) = handed.unwrap();
+    changed.into_iter().for_each(Changed::propagate);
+    thread.join().unwrap();
+    let named = if heir == b { &lock.waiter } else { &other };
+    assert!(named.is_granted(), "another than the heir");
+    assert!(granted == heir);
 }

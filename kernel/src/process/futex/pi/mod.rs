@@ -23,7 +23,7 @@ use crate::process::{Task, current, signal_pending, task_by_tid};
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 use smp::{ThreadRef, Unparked};
-use table::{Bucket, Futex, Sleeping};
+use table::{Bucket, Futex, Sleeping, tid_of};
 
 pub(super) const OWNER_DIED: u32 = 0x4000_0000;
 pub(super) const TID_MASK: u32 = 0x3fff_ffff;
@@ -68,14 +68,16 @@ pub fn unlock(address: usize, shared: bool) -> Result<usize> {
             return Err(Errno::EPERM);
         }
         let futex = bucket.find(&key);
-        let next = match &futex {
-            Some(futex) if !futex.is_owned_by(current.thread()) => return Err(Errno::EINVAL),
-            Some(futex) => futex.first_tid() | FUTEX_WAITERS,
-            None => 0,
-        };
+        if let Some(futex) = &futex
+            && !futex.is_owned_by(current.thread())
+        {
+            return Err(Errno::EINVAL);
+        }
+        let heir = futex.as_ref().and_then(|futex| futex.first());
+        let next = heir.as_ref().map_or(0, |heir| tid_of(heir) | FUTEX_WAITERS);
         if exchange(address, word, next)? {
-            if let Some(futex) = futex {
-                bucket.hand_over(&futex);
+            if let (Some(futex), Some(heir)) = (futex, heir) {
+                bucket.hand_over_to(&futex, &heir);
             }
             return Ok(0);
         }

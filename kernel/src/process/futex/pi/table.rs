@@ -8,7 +8,7 @@ use crate::process::Task;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
-use smp::pi::{Changed, OwnedQueue, Waiter};
+use smp::pi::{Changed, OwnedQueue, QueueGuard, Waiter};
 use smp::{Mutex, MutexGuard, SpinLock, ThreadRef};
 
 use crate::error::{Errno, Result};
@@ -108,22 +108,30 @@ impl Bucket {
         self.forget_if_idle(futex);
     }
 
-    /// Makes the first waiter the owner and wakes it.
-    pub fn hand_over(&mut self, futex: &Arc<Futex>) {
+    /// Makes `heir`, which the word names already, the owner and wakes it.
+    pub fn hand_over_to(&mut self, futex: &Arc<Futex>, heir: &ThreadRef) {
+        self.hand_over(futex, |queue| queue.hand_over_to(heir));
+    }
+
+    /// Makes the first waiter the heir of an owner that dies: it has to say so in the word.
+    pub fn hand_over_from_dead(&mut self, futex: &Arc<Futex>) {
+        futex.owner_died.store(true, Ordering::Release);
+        self.hand_over(futex, |queue| queue.hand_over(true));
+    }
+
+    fn hand_over(
+        &mut self,
+        futex: &Arc<Futex>,
+        grant: impl FnOnce(&mut QueueGuard<'_>) -> Option<(ThreadRef, [Changed; 2])>,
+    ) {
         // Until all is said: a thread that is lowered, or wakes its better, would lose the CPU.
         let _stays = percpu::preempt::disable();
-        let handed = futex.queue.lock().hand_over(true);
+        let handed = grant(&mut futex.queue.lock());
         if let Some((thread, changed)) = handed {
             thread.unpark();
             changed.into_iter().for_each(Changed::propagate);
         }
         self.forget_if_idle(futex);
-    }
-
-    /// The same for an owner that dies: the new owner has to say so in the word.
-    pub fn hand_over_from_dead(&mut self, futex: &Arc<Futex>) {
-        futex.owner_died.store(true, Ordering::Release);
-        self.hand_over(futex);
     }
 
     /// The new owner has said it.
@@ -166,14 +174,10 @@ impl Futex {
         }
     }
 
-    /// The tid of the first waiter; 0 without one.
-    pub fn first_tid(&self) -> u32 {
-        let first = self
-            .queue
-            .lock()
-            .first()
-            .map(|first| first.thread().clone());
-        first.map_or(0, |thread| tid_of(&thread))
+    /// The waiter whose turn is next. Not for long: the bucket keeps waiters in the queue, but
+    /// what is lent to them, by one that waits for the bucket too, may change their order.
+    pub fn first(&self) -> Option<ThreadRef> {
+        self.queue.lock().first().map(|first| first.thread().clone())
     }
 
     pub fn insert(self: &Arc<Self>, sleeping: &Arc<Sleeping>, owner: ThreadRef) {
@@ -192,7 +196,7 @@ impl Futex {
     }
 }
 
-fn tid_of(thread: &ThreadRef) -> u32 {
+pub fn tid_of(thread: &ThreadRef) -> u32 {
     thread.extension::<Task>().map_or(0, |task| task.tid())
 }
 
