@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::process::rlimits::Rlimits;
-use crate::process::signal::Actions;
+use crate::process::signal::{Actions, Signal};
 use crate::process::{CpuTimes, Image};
 
 fn entry(pid: u32, parent: u32, group: u32, session: &Arc<Session>) -> Entry {

@@ -177,7 +177,10 @@ impl Futex {
     /// The waiter whose turn is next. Not for long: the bucket keeps waiters in the queue, but
     /// what is lent to them, by one that waits for the bucket too, may change their order.
     pub fn first(&self) -> Option<ThreadRef> {
-        self.queue.lock().first().map(|first| first.thread().clone())
+        self.queue
+            .lock()
+            .first()
+            .map(|first| first.thread().clone())
     }
 
     pub fn insert(self: &Arc<Self>, sleeping: &Arc<Sleeping>, owner: ThreadRef) {
