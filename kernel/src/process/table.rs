@@ -19,7 +19,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use groups::Group;
 use smp::{SpinLock, ThreadRef};
-use walk::by_pid;
 
 pub use family::{is_subreaper, parent_death_signal, set_parent_death_signal, set_subreaper};
 pub use groups::{group, is_orphaned_group, session_of_group};

@@ -1,6 +1,7 @@
 //! Process groups: who is in one, and whether somebody is left who could continue it.
 
-use super::{Entry, INIT, Tree, by_pid, with};
+use super::walk::by_pid;
+use super::{Entry, INIT, Tree, with};
 use crate::error::{Errno, Result};
 use crate::process::session::Session;
 use crate::process::thread_group::Process;

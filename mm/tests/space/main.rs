@@ -1,0 +1,11 @@
+//! Address spaces, one behaviour at a time, seen through simulated TLBs.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod flushes;
+mod forking;
+mod growth;
+mod mapping;
+mod rights;
+mod scene;
+mod sources;
