@@ -2,111 +2,30 @@
 //!
 //! It drives the real scheduler from one host thread and is deterministic. After every event it
 //! checks that no thread runs twice and that nobody runs where it may not.
+//!
+//! The simulator (`smp/sim`) has a machine of its own on purpose. That one knows threads by number
+//! only, through what all policies have in common (start, wake, park, yield, exit), and everything
+//! costs time. Here tests turn the scheduler's own knobs, which no other policy has (affinity,
+//! parameters, CPUs off and on), and nothing costs any, so that what is expected is exact.
+
+mod platform;
+mod requests;
+mod script;
+mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use smp::{
-    CpuId, CpuSet, KernelStack, Params, Platform, Policy, Runtime, Scheduler, SpawnError, Thread,
-    ThreadRef, ThreadSpec, Topology,
-};
+use smp::{CpuId, Runtime, Scheduler, ThreadRef, ThreadSpec, Topology};
 
-const IPI_LATENCY_NS: u64 = 2_000;
+use platform::{IPI_LATENCY_NS, SimPlatform};
+use script::Script;
+
+pub use script::Step;
 
 pub const US: u64 = 1_000;
 pub const MS: u64 = 1_000_000;
-
-/// What a simulated thread does next.
-#[derive(Clone, Debug)]
-pub enum Step {
-    Run(u64),
-    Sleep(u64),
-    Park,
-    Yield,
-    Wake(u32),
-    /// From here on it is in a bulk transfer.
-    MoveBulk,
-    SetAffinity(u32, CpuSet),
-    SetParams(u32, Params),
-    Spawn(u32, Vec<Step>),
-    /// From the start again, so many times.
-    Repeat(u64),
-}
-
-pub struct SimPlatform {
-    topology: Topology,
-    here: AtomicUsize,
-    now: AtomicU64,
-    lines: Vec<Mutex<Lines>>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Lines {
-    ipi_at: Option<u64>,
-    timer_at: Option<u64>,
-    irqs_off: bool,
-}
-
-impl SimPlatform {
-    fn lines(&self, cpu: usize) -> std::sync::MutexGuard<'_, Lines> {
-        self.lines[cpu].lock().unwrap()
-    }
-}
-
-impl Platform for SimPlatform {
-    fn topology(&self) -> Topology {
-        self.topology.clone()
-    }
-    fn cpu(&self) -> CpuId {
-        CpuId::new(self.here.load(Relaxed))
-    }
-    fn now_ns(&self) -> u64 {
-        self.now.load(Relaxed)
-    }
-    fn irq_save(&self) -> bool {
-        !std::mem::replace(&mut self.lines(self.cpu().index()).irqs_off, true)
-    }
-    fn irq_restore(&self, were_unmasked: bool) {
-        if were_unmasked {
-            self.lines(self.cpu().index()).irqs_off = false;
-        }
-    }
-    fn send_reschedule(&self, cpu: CpuId) {
-        assert_ne!(cpu, self.cpu(), "a CPU interrupts itself");
-        let at = self.now_ns() + IPI_LATENCY_NS;
-        self.lines(cpu.index()).ipi_at.get_or_insert(at);
-    }
-    fn set_timer(&self, deadline_ns: Option<u64>) {
-        self.lines(self.cpu().index()).timer_at = deadline_ns;
-    }
-    fn wait_for_interrupt(&self) {
-        unreachable!("the machine waits by itself");
-    }
-    fn irq_window(&self) {}
-    fn set_need_resched(&self, _needed: bool) {}
-    fn is_preemptible(&self) -> bool {
-        true
-    }
-    fn before_switch(&self, prev: &Thread, next: &Thread) {
-        assert!(!std::ptr::eq(prev, next), "a switch to itself");
-    }
-    unsafe fn switch(&self, _prev: &Thread, _next: &Thread) {}
-    fn new_stack(&self) -> Result<KernelStack, SpawnError> {
-        Ok(KernelStack {
-            owner: Box::new(()),
-            initial_sp: 0,
-        })
-    }
-}
-
-struct Script {
-    steps: Vec<Step>,
-    next: usize,
-    rounds: u64,
-    run_left: u64,
-    parked: bool,
-}
 
 #[derive(Default)]
 struct SimCpu {
@@ -250,28 +169,6 @@ impl Machine {
         self.check();
     }
 
-    fn check(&mut self) {
-        let now = self.now();
-        let mut seen = std::collections::BTreeSet::new();
-        for (cpu, state) in self.cpus.iter().enumerate() {
-            if state.running == 0 {
-                continue;
-            }
-            assert!(
-                seen.insert(state.running),
-                "thread {} runs twice",
-                state.running
-            );
-            let thread = self.sched.find_thread(state.running).expect("it runs");
-            let moved = self.moved_at.get(&state.running).copied().unwrap_or(0);
-            let allowed = thread.affinity().contains(CpuId::new(cpu));
-            assert!(
-                allowed || now <= moved + 2 * IPI_LATENCY_NS,
-                "affinity breached"
-            );
-        }
-    }
-
     fn interrupt(&mut self, cpu: usize, handler: impl FnOnce(&Scheduler<SimPlatform>)) {
         if self.cpus[cpu].off {
             return;
@@ -289,91 +186,12 @@ impl Machine {
         self.settle(cpu);
     }
 
-    /// A timer that is set for a time that has passed, again and again, leaves a real CPU no time
-    /// for anything else.
-    fn check_timer(&mut self, cpu: usize) {
-        const HARDLY_ANY_NS: u64 = 100;
-        let now = self.now();
-        let (last, in_a_row) = self.cpus[cpu].timer;
-        let storm = now - last < HARDLY_ANY_NS;
-        self.cpus[cpu].timer = (now, if storm { in_a_row + 1 } else { 0 });
-        assert!(in_a_row < 100, "a storm of timer interrupts on CPU {cpu}");
-    }
-
     fn charge(&mut self, cpu: usize) {
         let now = self.now();
         let state = &mut self.cpus[cpu];
         let ran = now - std::mem::replace(&mut state.charged_at, now);
         if let Some(script) = self.scripts.get_mut(&state.running) {
             script.run_left = script.run_left.saturating_sub(ran);
-        }
-    }
-
-    /// The script of the running thread goes on to its next step.
-    fn step(&mut self, cpu: usize) {
-        let tid = self.cpus[cpu].running;
-        let script = self.scripts.get_mut(&tid).expect("a scripted thread");
-        let step = script.steps.get(script.next).cloned();
-        script.next += 1;
-        match step {
-            Some(Step::Run(ns)) => script.run_left = ns,
-            Some(Step::Repeat(times)) => {
-                if script.rounds < times {
-                    script.rounds += 1;
-                    script.next = 0;
-                }
-            }
-            Some(Step::Sleep(ns)) => {
-                script.parked = true;
-                let deadline = self.now() + ns;
-                self.park(cpu, Some(deadline));
-            }
-            Some(Step::Park) => {
-                script.parked = true;
-                self.park(cpu, None);
-            }
-            Some(Step::Yield) => self.on(cpu, |m| m.sched.yield_now()),
-            Some(Step::Wake(tid)) => {
-                if let Some(thread) = self.sched.find_thread(tid) {
-                    self.on(cpu, |m| m.sched.unpark(&thread));
-                }
-            }
-            Some(Step::MoveBulk) => self.on(cpu, |m| m.sched.current().set_moves_bulk(true)),
-            Some(Step::SetAffinity(tid, set)) => {
-                self.moved_at.insert(tid, self.now());
-                if let Some(thread) = self.sched.find_thread(tid) {
-                    self.on(cpu, |m| m.sched.set_affinity(&thread, &set))
-                        .expect("online");
-                }
-            }
-            Some(Step::SetParams(tid, params)) => {
-                if let Some(thread) = self.sched.find_thread(tid) {
-                    self.on(cpu, |m| m.sched.change_params(&thread, &|_| params));
-                }
-            }
-            Some(Step::Spawn(tid, steps)) => {
-                self.spawn_on(cpu, ThreadSpec::new("child", || {}).tid(tid), steps);
-                self.spawned.push_back(tid);
-            }
-            None => {
-                self.scripts.remove(&tid);
-                self.finished += 1;
-                self.on(cpu, |m| m.sched.bury_current());
-                self.sched.reap();
-            }
-        }
-        self.on(cpu, |m| m.sched.platform().lines(cpu).irqs_off = false);
-        self.settle(cpu);
-    }
-
-    fn park(&mut self, cpu: usize, deadline: Option<u64>) {
-        let over = self.on(cpu, |m| {
-            m.sched.platform().irq_save();
-            m.sched.begin_park(deadline)
-        });
-        if over.is_some() {
-            let tid = self.cpus[cpu].running;
-            self.scripts.get_mut(&tid).unwrap().parked = false;
         }
     }
 
@@ -423,71 +241,6 @@ impl Machine {
         }
     }
 
-    /// Notes real-time threads that wait while a CPU they may use runs something less urgent.
-    fn note_inversions(&mut self, until: u64) {
-        if !self.watch_inversions {
-            return;
-        }
-        let now = self.now();
-        let running: Vec<(CpuId, u8)> = (0..self.cpus.len())
-            .map(|cpu| {
-                let thread = self.sched.find_thread(self.cpus[cpu].running);
-                let priority = thread.map_or(0, |thread| thread.params().priority());
-                (CpuId::new(cpu), priority)
-            })
-            .collect();
-        for thread in self.sched.threads() {
-            let (priority, affinity) = (thread.params().priority(), thread.affinity());
-            let better =
-                |&(cpu, running): &(CpuId, u8)| running < priority && affinity.contains(cpu);
-            if thread.phase() == smp::Phase::Ready && running.iter().any(better) {
-                let since = *self.inverted_since.entry(thread.tid()).or_insert(now);
-                self.worst_inversion_ns = self.worst_inversion_ns.max(until - since);
-            } else {
-                self.inverted_since.remove(&thread.tid());
-            }
-        }
-    }
-
-    /// Accounts the time up to `until` if a CPU waits while a ready thread may run there.
-    fn note_waste(&mut self, until: u64) {
-        let now = self.now();
-        let waiting: CpuSet = (0..self.cpus.len())
-            .filter(|&cpu| {
-                self.cpus[cpu].waiting && self.sched.platform().lines(cpu).ipi_at.is_none()
-            })
-            .map(CpuId::new)
-            .collect();
-        let wasted = !waiting.is_empty()
-            && self.sched.threads().any(|thread| {
-                thread.phase() == smp::Phase::Ready && thread.affinity().intersects(&waiting)
-            });
-        if !wasted {
-            self.waste_since = None;
-            return;
-        }
-        let since = *self.waste_since.get_or_insert(now);
-        self.wasted_ns += until - now;
-        self.worst_waste_ns = self.worst_waste_ns.max(until - since);
-    }
-
-    /// CPU `by` asks `cpu` to go off.
-    pub fn take_off(&mut self, cpu: usize, by: usize) -> Result<(), smp::OfflineError> {
-        let mut asked = Ok(());
-        self.awake(by, |m| asked = m.sched.begin_offline(CpuId::new(cpu)));
-        asked
-    }
-
-    pub fn is_off(&self, cpu: usize) -> bool {
-        self.cpus[cpu].off
-    }
-
-    pub fn bring_back(&mut self, cpu: usize) {
-        assert!(std::mem::take(&mut self.cpus[cpu].off), "it is off");
-        self.on(cpu, |m| m.sched.cpu_online(CpuId::new(cpu)));
-        self.settle(cpu);
-    }
-
     pub fn ready(&self) -> u32 {
         (0..self.cpus.len())
             .map(|cpu| self.sched.cpu_stats(CpuId::new(cpu)).nr_ready)
@@ -498,23 +251,5 @@ impl Machine {
         (0..self.cpus.len())
             .filter(|&cpu| self.sched.platform().lines(cpu).timer_at.is_some())
             .count()
-    }
-
-    pub fn set_policy(&mut self, thread: &ThreadRef, policy: Policy) {
-        self.change(0, thread, &|params| Params { policy, ..params });
-    }
-
-    pub fn set_nice(&mut self, thread: &ThreadRef, nice: i8) {
-        self.change(0, thread, &|params| Params { nice, ..params });
-    }
-
-    /// Changes a thread's parameters from CPU `cpu`.
-    pub fn change(&mut self, cpu: usize, thread: &ThreadRef, change: &dyn Fn(Params) -> Params) {
-        self.awake(cpu, |m| m.sched.change_params(thread, change));
-    }
-
-    pub fn set_affinity(&mut self, thread: &ThreadRef, set: &CpuSet) {
-        self.moved_at.insert(thread.tid(), self.now());
-        self.awake(0, |m| m.sched.set_affinity(thread, set).expect("online"));
     }
 }
