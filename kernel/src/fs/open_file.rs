@@ -337,6 +337,10 @@ impl PageSource for MappedFile {
         self.pages.page(index, for_write)
     }
 
+    fn present(&self, first: u64, frames: &mut [Option<FrameRef>]) {
+        self.pages.present(first, frames);
+    }
+
     fn identity(&self) -> SourceIdentity {
         SourceIdentity {
             name: self.name.clone(),

@@ -6,7 +6,8 @@
 
 use super::area::Area;
 use super::areas::STACK_GAP;
-use super::source::{PageError, PageSource};
+use super::ask::Question;
+use super::source::PageError;
 use super::types::{Access, Backing, Fault, MapFlags};
 use super::{AddressSpace, Map};
 use crate::addr::{FrameNumber, PAGE_SHIFT, PAGE_SIZE, USER_END, USER_START, page_down};
@@ -14,7 +15,6 @@ use crate::frame::{self, FrameRef, array, zero_frame};
 use crate::page_table::{Entry, MemoryType, Rights, load, store};
 use crate::tlb::tlb;
 use crate::{OutOfMemory, arch, phys_map};
-use alloc::sync::Arc;
 use core::sync::atomic::AtomicU64;
 
 impl From<OutOfMemory> for Fault {
@@ -41,17 +41,10 @@ enum Step {
     GrowStack,
 }
 
-struct Question {
-    source: Arc<dyn PageSource>,
-    index: u64,
-    for_write: bool,
-    generation: u64,
-}
-
 /// How a page is wanted.
 #[derive(Clone, Copy)]
-struct Wanted {
-    page: usize,
+pub(super) struct Wanted {
+    pub page: usize,
     access: Access,
     /// A write by the loader or a debugger, which private pages allow whatever their protection.
     forced: bool,
@@ -59,7 +52,7 @@ struct Wanted {
 
 impl Wanted {
     #[inline]
-    fn write(self) -> bool {
+    pub fn write(self) -> bool {
         self.access == Access::Write
     }
 
@@ -98,8 +91,7 @@ impl AddressSpace {
                 Step::Done => return Ok(()),
                 Step::GrowStack => self.grow_stack(wanted.page)?,
                 Step::Ask(question) => {
-                    let frame = question.source.page(question.index, question.for_write)?;
-                    if self.answer(wanted, &question, frame)? {
+                    if self.ask(wanted, &question)? {
                         return Ok(());
                     }
                 }
@@ -136,12 +128,9 @@ impl AddressSpace {
             Backing::Anonymous => self.fill_anonymous(area, slot, wanted)?,
             Backing::Physical(_) => self.fill_physical(area, start, slot, wanted),
             Backing::Source { source, first } => {
-                return Ok(Step::Ask(Question {
-                    source: source.clone(),
-                    index: first + ((wanted.page - start) >> PAGE_SHIFT) as u64,
-                    for_write: wanted.write() && area.is_shared(),
-                    generation: map.generation,
-                }));
+                let index = first + ((wanted.page - start) >> PAGE_SHIFT) as u64;
+                let question = Question::new(source, index, wanted, start, area, map.generation);
+                return Ok(Step::Ask(question));
             }
         }
         Ok(Step::Done)
@@ -149,7 +138,11 @@ impl AddressSpace {
 
     /// The last-level slot, its tables made if need be.
     #[inline]
-    fn slot<'a>(&'a self, map: &'a Map, page: usize) -> Result<&'a AtomicU64, OutOfMemory> {
+    pub(super) fn slot<'a>(
+        &'a self,
+        map: &'a Map,
+        page: usize,
+    ) -> Result<&'a AtomicU64, OutOfMemory> {
         let root = self.table(map);
         if let Some(slot) = root.find_page(page) {
             return Ok(slot);
@@ -193,7 +186,7 @@ impl AddressSpace {
 
     /// Puts a frame of our own where nothing was, unless somebody was quicker.
     #[inline]
-    fn install_private(&self, slot: &AtomicU64, frame: frame::Frame, rights: Rights) {
+    pub(super) fn install_private(&self, slot: &AtomicU64, frame: frame::Frame, rights: Rights) {
         sync_instructions(frame.number(), rights);
         if self.replace(slot, Entry::EMPTY, Entry::user(frame.number(), rights)) {
             frame.into_number();
@@ -204,7 +197,7 @@ impl AddressSpace {
     /// Changes a slot that is still `old`, when no flush is owed: `old` was empty, or the same
     /// frame with fewer rights.
     #[inline]
-    fn replace(&self, slot: &AtomicU64, old: Entry, new: Entry) -> bool {
+    pub(super) fn replace(&self, slot: &AtomicU64, old: Entry, new: Entry) -> bool {
         let _edit = self.edit.lock();
         let unchanged = load(slot) == old;
         if unchanged {
@@ -259,7 +252,7 @@ impl AddressSpace {
     }
 
     /// Changes which frame a slot maps: break before make (Arm ARM D8.16.1).
-    fn exchange(&self, slot: &AtomicU64, old: Entry, new: Entry, page: usize) -> bool {
+    pub(super) fn exchange(&self, slot: &AtomicU64, old: Entry, new: Entry, page: usize) -> bool {
         let _edit = self.edit.lock();
         if load(slot) != old {
             return false;
@@ -268,58 +261,6 @@ impl AddressSpace {
         self.context.flush_pages(page..page + PAGE_SIZE);
         store(slot, new);
         true
-    }
-
-    /// Maps the frame that a source gave. False if the map has changed since it was asked.
-    fn answer(&self, wanted: Wanted, question: &Question, frame: FrameRef) -> Result<bool, Fault> {
-        let map = self.map.read();
-        if map.generation != question.generation {
-            return Ok(false);
-        }
-        let Some((_, area)) = map.areas.find(wanted.page) else {
-            return Ok(false);
-        };
-        let slot = self.slot(&map, wanted.page)?;
-        let rights = area.prot.rights();
-        if area.is_shared() {
-            let rights = if question.for_write {
-                rights
-            } else {
-                rights.read_only()
-            };
-            self.install_shared(slot, frame, rights, wanted.page);
-        } else if wanted.write() {
-            self.install_private(slot, copy_frame(&frame)?, rights);
-        } else {
-            self.install_source(slot, frame, rights.read_only());
-        }
-        Ok(true)
-    }
-
-    /// Maps a source's frame where nothing was.
-    fn install_source(&self, slot: &AtomicU64, frame: FrameRef, rights: Rights) {
-        sync_instructions(frame.number(), rights);
-        if self.replace(slot, Entry::EMPTY, Entry::user(frame.number(), rights)) {
-            frame.into_number();
-            self.count_resident(1);
-        }
-    }
-
-    /// Maps a source's frame in a shared area: new, with more rights, or instead of a frame that
-    /// the source has replaced.
-    fn install_shared(&self, slot: &AtomicU64, frame: FrameRef, rights: Rights, page: usize) {
-        let old = load(slot);
-        if old.is_empty() {
-            return self.install_source(slot, frame, rights);
-        }
-        let new = Entry::user(frame.number(), rights);
-        if old.frame() == frame.number() {
-            self.replace(slot, old, new);
-            self.context.flush_page_here(page);
-        } else if self.exchange(slot, old, new, page) {
-            frame.into_number();
-            frame::unshare(old.frame());
-        }
     }
 
     /// Extends the stack area above `page` down to it.
@@ -358,7 +299,7 @@ fn permits(entry: Entry, wanted: Wanted) -> bool {
     }
 }
 
-fn copy_frame(source: &FrameRef) -> Result<frame::Frame, OutOfMemory> {
+pub(super) fn copy_frame(source: &FrameRef) -> Result<frame::Frame, OutOfMemory> {
     let copy = frame::alloc_user()?;
     // SAFETY: two different frames; the copy is ours, the source is held.
     unsafe { arch::copy_page(phys_map::frame_pointer(copy.number()), source.as_ptr()) };

@@ -9,6 +9,7 @@ mod advise;
 mod area;
 mod areas;
 mod asid;
+mod ask;
 mod brk;
 mod context;
 mod fault;

@@ -24,6 +24,12 @@ pub trait PageSource: Send + Sync {
     /// mapping is about to write to it (mark it dirty). The same page is the same frame.
     fn page(&self, index: u64, for_write: bool) -> Result<FrameRef, PageError>;
 
+    /// Fills in those pages from `first` on that exist and need no work: the neighbours of a page
+    /// that is read are mapped with it. May leave out any.
+    fn present(&self, first: u64, frames: &mut [Option<FrameRef>]) {
+        let _ = (first, frames);
+    }
+
     /// What /proc/<pid>/maps shows: device, inode, path.
     fn identity(&self) -> SourceIdentity;
 
@@ -78,6 +84,13 @@ impl PageSource for SharedMemory {
             .share();
         // Somebody may have been quicker.
         Ok(self.pages.lock().entry(index).or_insert(fresh).clone())
+    }
+
+    fn present(&self, first: u64, frames: &mut [Option<FrameRef>]) {
+        let pages = self.pages.lock();
+        for (index, frame) in pages.range(first..first + frames.len() as u64) {
+            frames[(index - first) as usize] = Some(frame.clone());
+        }
     }
 
     fn identity(&self) -> SourceIdentity {

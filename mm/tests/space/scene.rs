@@ -60,6 +60,13 @@ impl PageSource for Numbered {
         Ok(page.clone().unwrap())
     }
 
+    fn present(&self, first: u64, frames: &mut [Option<FrameRef>]) {
+        let pages = self.pages.lock().unwrap();
+        for (page, frame) in pages[first as usize..].iter().zip(frames) {
+            *frame = page.clone();
+        }
+    }
+
     fn identity(&self) -> SourceIdentity {
         SourceIdentity {
             device: (8, 1),

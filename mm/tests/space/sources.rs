@@ -62,6 +62,39 @@ fn private_file_mappings_copy_and_shared_ones_write_through() {
     assert_eq!(leaked, 0);
 }
 
+/// The file's pages 1 to 7 lie in the first window, the others in the next; some were never asked
+/// for.
+#[test]
+fn a_read_of_a_shared_file_maps_what_is_there_around_it() {
+    const START: usize = BASE + 9 * PAGE;
+    let machine = machine();
+    let leaked = leaks(&machine, || {
+        let (file, space) = (Numbered::new(12), active_space());
+        for index in [2, 4, 5, 9] {
+            file.page(index, false).unwrap();
+        }
+        let map = |start, flags| {
+            map_source(&space, start, file.clone(), 1, 12, read_write(), flags);
+        };
+        map(START, MapFlags::SHARED);
+        let resident = || space.usage().resident_pages;
+        assert_eq!(load_byte(&space, START + 2 * PAGE), Ok(4));
+        assert_eq!(resident(), 4, "page 3 itself, and 2, 4 and 5");
+        assert_eq!(load_byte(&space, START + 5 * PAGE), Ok(7), "was not there");
+        assert_eq!(resident(), 5);
+        store_byte(&space, START + PAGE, 77).unwrap();
+        assert_eq!(*file.dirtied.lock().unwrap(), [2], "neighbours are read");
+        assert_eq!(file.byte(2), 77);
+        assert_eq!(load_byte(&space, START + 11 * PAGE), Err(Fault::Bus));
+
+        map(START + 0x10_0000, MapFlags::empty());
+        assert_eq!(load_byte(&space, START + 0x10_0000 + PAGE), Ok(77));
+        assert_eq!(resident(), 6, "one page at a time where it is private");
+        put_away(space);
+    });
+    assert_eq!(leaked, 0);
+}
+
 #[test]
 fn the_kernel_reads_and_writes_spaces_that_are_not_active() {
     let machine = machine();

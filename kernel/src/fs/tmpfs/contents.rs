@@ -191,6 +191,16 @@ impl Contents {
         Ok(fresh)
     }
 
+    /// Fills in the pages from `first` on that exist, up to the end of the file.
+    fn present(&self, first: u64, frames: &mut [Option<FrameRef>]) {
+        let pages = self.pages.lock();
+        let last = pages.size.div_ceil(page::SIZE as u64);
+        let wanted = first.min(last)..last.min(first + frames.len() as u64);
+        for (index, page) in pages.by_index.range(wanted) {
+            frames[(index - first) as usize] = Some(page.frame());
+        }
+    }
+
     pub fn truncate(&self, shared: &Shared, size: u64) -> Result<()> {
         if size > MAX_SIZE {
             return Err(Errno::EFBIG);
@@ -356,6 +366,12 @@ impl PageSource for Inode {
             Err(Errno::ENOMEM) => Err(PageError::OutOfMemory),
             // No room left in the file system: SIGBUS, as Linux does.
             Err(_) => Err(PageError::Io),
+        }
+    }
+
+    fn present(&self, first: u64, frames: &mut [Option<FrameRef>]) {
+        if let Body::Regular(contents) = &self.body {
+            contents.present(first, frames);
         }
     }
 
