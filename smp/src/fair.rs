@@ -130,7 +130,7 @@ impl FairQueue {
     }
 
     /// Places a detached thread on this queue's clock, with a new request. The running thread has
-    /// weight `running` and woke with a request of `asked_ns`, or 0 if that is served.
+    /// weight `running` and woke with a request of `asked_ns`, or 0 if that does not count.
     ///
     /// Who wakes asks for no less than who woke before and runs still: otherwise it would go first
     /// just because more are ready now, and those that wake one another would switch at each wake.

@@ -22,6 +22,8 @@ pub(crate) struct Owner<'a, P: Platform> {
     pub dirty: bool,
     /// The running thread itself acts, not a handler that interrupted it.
     pub by_thread: bool,
+    /// The running thread calls whom it wakes ([`ThreadRef::call`](crate::ThreadRef::call)).
+    pub calls: bool,
     /// 0: not read yet.
     now_ns: u64,
 }
@@ -51,6 +53,7 @@ impl<P: Platform> Scheduler<P> {
             local: unsafe { &mut *cpu.local.get() },
             dirty: false,
             by_thread: false,
+            calls: false,
             now_ns: 0,
         }
     }

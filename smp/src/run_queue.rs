@@ -69,13 +69,20 @@ impl<P: Platform> Owner<'_, P> {
             return;
         }
         self.freshen();
-        let running = match self.local.is_idle() {
-            true => (0, 0),
-            false => self.current_body(|body| (body.fair_weight(), body.share.first_ns)),
-        };
-        let now = self.now();
+        let (running, now) = (self.found_running(), self.now());
         thread.body(|body| self.local.fair.attach(body, running, now));
         self.admit(thread, false);
+    }
+
+    /// The weight of the thread that an arriving one finds running, and what that asked for when
+    /// it woke; 0 if that is served, or if it calls the one that arrives.
+    fn found_running(&mut self) -> (u64, u64) {
+        if self.local.is_idle() {
+            return (0, 0);
+        }
+        let (weight, asked_ns) =
+            self.current_body(|body| (body.fair_weight(), body.share.first_ns));
+        (weight, if self.calls { 0 } else { asked_ns })
     }
 
     /// Queues a thread that is new here or has new parameters; it may come before the present one.

@@ -35,6 +35,10 @@ pub trait Runtime: Sync {
     fn park(&self, deadline_ns: Option<u64>) -> Unparked;
     /// Wakes `thread` or leaves it a wake token. Any context, never blocks or allocates.
     fn unpark(&self, thread: &ThreadRef);
+    /// The same, as [`ThreadRef::call`] has it. Any context, never blocks or allocates.
+    fn call(&self, thread: &ThreadRef) {
+        self.unpark(thread);
+    }
     /// Lets equals run first. Thread context.
     fn yield_now(&self);
     /// Monotonic nanoseconds. Any context.

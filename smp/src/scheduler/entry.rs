@@ -46,6 +46,14 @@ impl<P: Platform> Runtime for Scheduler<P> {
         self.act(|owner| owner.wake(thread));
     }
 
+    fn call(&self, thread: &ThreadRef) {
+        self.act(|owner| {
+            owner.calls = true;
+            owner.wake(thread);
+            owner.calls = false;
+        });
+    }
+
     fn yield_now(&self) {
         let were_unmasked = self.platform.irq_save();
         self.reschedule(Reason::Yield);

@@ -77,6 +77,12 @@ impl ThreadRef {
         runtime().unpark(self);
     }
 
+    /// The same for one that the calling thread hands something over to: a caller that has just
+    /// woken itself does not hold it up as it would one that it writes messages to.
+    pub fn call(&self) {
+        runtime().call(self);
+    }
+
     /// Restricts the thread to `set`. It runs nowhere else when this returns, as Linux has it: if
     /// another CPU runs it, that one is interrupted and the caller sleeps until it has left.
     /// Thread context.

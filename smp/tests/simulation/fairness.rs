@@ -132,6 +132,37 @@ fn a_batch_thread_does_not_preempt_when_it_wakes() {
     assert!(batch > 200 * US, "batch: {batch} ns");
 }
 
+/// How long one waits, on average, whom a thread wakes that has woken itself and runs on for
+/// 200 us, beside a hog on the same CPU.
+fn wait_for_a_newcomer(wake: fn(u32) -> Step) -> u64 {
+    let mut machine = Machine::new(1, 1);
+    machine.hog(spec());
+    let answers = vec![Step::Park, Step::Run(20 * US), Step::Repeat(u64::MAX)];
+    let answerer = machine.spawn(spec(), answers);
+    let asks = vec![
+        Step::Sleep(10 * MS),
+        wake(answerer.tid()),
+        Step::Run(200 * US),
+        Step::Repeat(u64::MAX),
+    ];
+    machine.spawn(spec(), asks);
+    machine.run_until(500 * MS);
+    let stats = answerer.stats_at(machine.now());
+    assert!(stats.runs > 40, "{} runs", stats.runs);
+    stats.wait_ns / stats.runs
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn a_newcomer_is_preempted_by_whom_it_calls_and_not_by_whom_it_wakes() {
+    let (called, woken) = (
+        wait_for_a_newcomer(Step::Call),
+        wait_for_a_newcomer(Step::Wake),
+    );
+    assert!(called < 30 * US, "called: {called} ns");
+    assert!(woken > 2 * called, "woken: {woken} ns");
+}
+
 /// A writer that wakes its reader every 30 us, on one CPU: how often the reader runs in half a
 /// second; and how long a thread that a timer wakes waits beside them, on average.
 fn beside_a_writer(first: Step) -> (u64, u64) {

@@ -137,7 +137,7 @@ impl Bucket {
             };
             if let Some(entry) = taken {
                 entry.waiter.woken.store(true, Ordering::Release);
-                entry.waiter.thread.unpark();
+                entry.waiter.thread.call();
                 woken += 1;
             }
         }

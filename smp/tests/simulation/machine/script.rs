@@ -12,6 +12,7 @@ pub enum Step {
     Park,
     Yield,
     Wake(u32),
+    Call(u32),
     /// From here on it is in a bulk transfer.
     MoveBulk,
     SetAffinity(u32, CpuSet),
@@ -57,6 +58,11 @@ impl Machine {
             Some(Step::Wake(tid)) => {
                 if let Some(thread) = self.sched.find_thread(tid) {
                     self.on(cpu, |m| m.sched.unpark(&thread));
+                }
+            }
+            Some(Step::Call(tid)) => {
+                if let Some(thread) = self.sched.find_thread(tid) {
+                    self.on(cpu, |m| m.sched.call(&thread));
                 }
             }
             Some(Step::MoveBulk) => self.on(cpu, |m| m.sched.current().set_moves_bulk(true)),
