@@ -1,7 +1,8 @@
 //! The recorded file: a line that names it, then sections, each a tag of 8 bytes, a length of 8,
 //! and as many bytes. `RECORDS ` holds blocks as the kernel gave them, `THREADS ` the kernel's
-//! table of threads as text. Sections repeat, so that a recorder only ever appends.
+//! table of threads as text, `CPUS    ` the list of CPUs. Sections repeat, so that a recorder only ever appends.
 
+use common::cpu_list::{members, parse_list};
 use common::records::Record as Line;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use trace_format::{Event as What, RECORD_SIZE, Record};
 pub const TITLE: &[u8; 16] = b"weft schedtrace\n";
 pub const RECORDS: &[u8; 8] = b"RECORDS ";
 pub const THREADS: &[u8; 8] = b"THREADS ";
+pub const CPUS: &[u8; 8] = b"CPUS    ";
 const BLOCK: &[u8; 8] = b"WEFTRING";
 
 pub struct Event {
@@ -37,6 +39,8 @@ pub struct Capture {
     pub events: Vec<Event>,
     pub lost: Vec<Lost>,
     pub threads: BTreeMap<u32, Named>,
+    /// Those that were there, whether anything happened on them or not.
+    pub cpus: Vec<u32>,
 }
 
 pub fn write_section(out: &mut impl Write, tag: &[u8; 8], bytes: &[u8]) -> io::Result<()> {
@@ -60,6 +64,7 @@ pub fn parse(file: &[u8]) -> Result<Capture, String> {
         match &head.0[..8] {
             tag if tag == RECORDS => blocks(section, &mut capture)?,
             tag if tag == THREADS => threads(&String::from_utf8_lossy(section), &mut capture),
+            tag if tag == CPUS => capture.cpus = cpus(&String::from_utf8_lossy(section))?,
             _ => {} // of a later version
         }
         rest = after;
@@ -122,6 +127,11 @@ fn threads(text: &str, capture: &mut Capture) {
     }
 }
 
+fn cpus(list: &str) -> Result<Vec<u32>, String> {
+    let set = parse_list(list.trim())?;
+    Ok(members(&set).into_iter().map(|cpu| cpu as u32).collect())
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -139,6 +149,7 @@ pub mod tests {
             write_section(&mut file, RECORDS, &block).unwrap();
         }
         write_section(&mut file, THREADS, threads.as_bytes()).unwrap();
+        write_section(&mut file, CPUS, b"0-2\n").unwrap();
         file
     }
 
@@ -152,13 +163,14 @@ pub mod tests {
         assert_eq!(order, [(0, 5000), (1, 7000), (0, 9000)]);
         assert_eq!((capture.lost[0].cpu, capture.lost[0].count), (1, 4));
         assert_eq!(capture.threads[&3].name, "a_b");
+        assert_eq!(capture.cpus, [0, 1, 2]);
     }
 
     #[test]
     fn damage_is_said() {
         let whole = file(&[(0, 0, vec![What::IpiReceived.at(5)])], "");
         assert!(parse(b"something else").is_err());
-        assert!(parse(&whole[..whole.len() - 20]).is_err());
+        assert!(parse(&whole[..whole.len() - 3]).is_err());
         let mut wrong = whole.clone();
         wrong[33] = b'?';
         assert!(parse(&wrong).is_err());

@@ -1,6 +1,6 @@
 //! Recording: /dev/schedtrace into a file.
 
-use crate::capture::{RECORDS, THREADS, TITLE, write_section};
+use crate::capture::{CPUS, RECORDS, THREADS, TITLE, write_section};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub const DEFAULT_FILE: &str = "weft.trace";
 const DEVICE: &str = "/dev/schedtrace";
+const ONLINE: &str = "/sys/devices/system/cpu/online";
 /// How often the rings are looked at; what they hold in between lasts for some 10^4 events a CPU.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -66,6 +67,7 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
             "start"
         },
     )?;
+    write_section(&mut out, CPUS, &online_cpus()?).map_err(named)?;
     // Whoever ends before the recording is named only here.
     write_section(&mut out, THREADS, &threads()).map_err(named)?;
     let mut command = start(&options.command)?;
@@ -90,6 +92,10 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
 
 fn threads() -> Vec<u8> {
     fs::read("/proc/weft/threads").unwrap_or_default()
+}
+
+fn online_cpus() -> Result<Vec<u8>, String> {
+    fs::read(ONLINE).map_err(|error| format!("{ONLINE}: {error}"))
 }
 
 fn start(command: &[OsString]) -> Result<Option<Child>, String> {

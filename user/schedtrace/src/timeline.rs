@@ -102,6 +102,9 @@ struct Builder {
 
 pub fn build(capture: &Capture) -> Timeline {
     let mut builder = Builder::default();
+    for &cpu in &capture.cpus {
+        builder.cpu(cpu);
+    }
     builder.timeline.threads = capture.threads.clone();
     for lost in &capture.lost {
         builder.timeline.gaps.push(Gap {
@@ -317,6 +320,6 @@ pub mod tests {
         assert_eq!(timeline.flows, [flow]);
         assert_eq!(timeline.gaps[0].count, 2);
         assert_eq!(timeline.moments.len(), 1, "the interrupt that was sent");
-        assert_eq!(timeline.cpus, [0, 1]);
+        assert_eq!(timeline.cpus, [0, 1, 2], "the idle one too");
     }
 }

@@ -233,22 +233,28 @@ mod section {
         unsafe { sigaction(Signal::SIGALRM, &action) }?;
         let area = Area::default();
         area.register()?;
-        let timer = libc::itimerval {
-            it_interval: libc::timeval {
-                tv_sec: 0,
-                tv_usec: 5_000,
-            },
-            it_value: libc::timeval {
-                tv_sec: 0,
-                tv_usec: 5_000,
-            },
-        };
-        // SAFETY: the structure is read only.
-        Errno::result(unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) })?;
+        alarm_every(5_000)?;
         while HANDLED.load(SeqCst) < 5 {
             spin(&area, true);
         }
+        alarm_every(0)?;
+        area.unregister()?;
         Ok(())
+    }
+
+    /// SIGALRM each `us` microseconds; never, for 0.
+    fn alarm_every(us: i64) -> Result<(), Errno> {
+        let interval = libc::timeval {
+            tv_sec: 0,
+            tv_usec: us,
+        };
+        let timer = libc::itimerval {
+            it_interval: interval,
+            it_value: interval,
+        };
+        // SAFETY: the structure is read only.
+        let result = unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
+        Errno::result(result).map(drop)
     }
 
     /// membarrier restarts the sections of whoever runs. Nothing else ends this one: its thread has
