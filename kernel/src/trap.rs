@@ -48,13 +48,24 @@ pub fn user_fault(registers: &mut TrapFrame, fault: Fault) {
 
 /// A user copy in the kernel met `fault`: whether the address is accessible now. IRQs unmasked.
 pub fn resolve_user_fault(fault: Fault) -> bool {
-    let memory = process::try_current().and_then(|current| current.process().memory());
     let access = if fault.is_write() {
         Access::Write
     } else {
         Access::Read
     };
-    memory.is_some_and(|memory| memory.handle_fault(fault.address(), access).is_ok())
+    let bring_in = |current: process::Current| {
+        let memory = current.process().memory()?;
+        loop {
+            match memory.handle_fault(fault.address(), access) {
+                // Nobody sees the error of a call whose thread is dying.
+                Err(space::Fault::OutOfMemory) if !current.is_dying() => {
+                    process::oom::make_room(&current);
+                }
+                outcome => return outcome.ok(),
+            }
+        }
+    };
+    process::try_current().and_then(bring_in).is_some()
 }
 
 /// Brings a page in, or says which signal the fault is.

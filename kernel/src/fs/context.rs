@@ -1,6 +1,7 @@
 //! A process's view of the file tree: root, working directory, umask (shared on `CLONE_FS`).
 
-use super::mount::Location;
+use super::mount::{self, Location};
+use crate::process;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use smp::{Mutex, SpinLock};
@@ -10,6 +11,12 @@ use smp::{Mutex, SpinLock};
 pub struct Places {
     pub root: Location,
     pub working_directory: Location,
+}
+
+/// The root of whoever reads a path in /proc: what is below it is shown as seen from there.
+pub fn readers_root() -> Location {
+    let context = process::try_current().and_then(|current| current.fs_of());
+    context.map_or_else(mount::root, |context| context.root())
 }
 
 /// Root, working directory and umask.

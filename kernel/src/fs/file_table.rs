@@ -200,6 +200,11 @@ impl FileTable {
         self.slots.lock().used().len()
     }
 
+    /// What the table itself takes.
+    pub fn table_bytes(&self) -> usize {
+        self.slots.lock().slots.capacity() * size_of::<Option<Slot>>()
+    }
+
     /// Runs `fill` on the locked slots with a vector that has room for something of each. A table
     /// may have a million: that much is asked for outside the lock, and may not be there.
     fn with_room_for_all<T, R>(&self, fill: impl FnOnce(&Slots, Vec<T>) -> R) -> Result<R> {

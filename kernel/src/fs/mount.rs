@@ -126,7 +126,19 @@ impl Location {
 
     /// The path from `ceiling` to this directory; `ENOENT` if it was removed, `ENAMETOOLONG` past
     /// [`PATH_MAX`].
+    /// A directory that is not below `ceiling` has its path from the root of the tree.
     pub fn path(&self, ceiling: &Location) -> Result<Vec<u8>> {
+        self.climb(ceiling).map(|(path, _)| path)
+    }
+
+    /// The same; `None` for a directory that is not below `ceiling`.
+    pub fn path_below(&self, ceiling: &Location) -> Result<Option<Vec<u8>>> {
+        self.climb(ceiling)
+            .map(|(path, below)| below.then_some(path))
+    }
+
+    /// The path as far as it goes up, and whether that is to `ceiling`.
+    fn climb(&self, ceiling: &Location) -> Result<(Vec<u8>, bool)> {
         let (mut names, mut length): (Vec<Vec<u8>>, usize) = (Vec::new(), 1);
         let mut here = self.clone();
         while !here.same(ceiling) {
@@ -149,7 +161,7 @@ impl Location {
             names.push(name);
             here = here.with_node(parent);
         }
-        Ok(join(names))
+        Ok((join(names), here.same(ceiling)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Open file descriptions: what open(2) makes and dup(2), fork(2) and `SCM_RIGHTS` share.
 
+use super::context::readers_root;
 use super::epoll::Watchers;
 use super::file::{File, IoMode};
 use super::mount::{Location, MountFlags};
@@ -68,10 +69,29 @@ impl OpenFlags {
 }
 
 /// Where a file was opened: its directory and name in it, to tell its path later.
+#[derive(Clone)]
 pub struct Opened {
     pub place: Location,
     /// `None` for a directory (it can tell itself) and for nodes without a name.
     pub entry: Option<(Location, Vec<u8>)>,
+}
+
+impl Opened {
+    /// The path from `root`, or from the root of the tree if it is not below `root`.
+    fn path(&self, root: &Location) -> Result<Vec<u8>> {
+        let Some((directory, name)) = &self.entry else {
+            return self.place.path(root);
+        };
+        let mut path = directory.path(root).unwrap_or_default();
+        if path.last() != Some(&b'/') {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        if self.place.node.metadata().links == 0 {
+            path.extend_from_slice(b" (deleted)");
+        }
+        Ok(path)
+    }
 }
 
 /// The device number (`st_dev`) of files without an inode.
@@ -176,21 +196,8 @@ impl OpenFile {
         let Some(opened) = &self.opened else {
             return self.file.describe().into_bytes();
         };
-        let Some((directory, name)) = &opened.entry else {
-            return opened
-                .place
-                .path(root)
-                .unwrap_or_else(|_| self.file.describe().into_bytes());
-        };
-        let mut path = directory.path(root).unwrap_or_default();
-        if path.last() != Some(&b'/') {
-            path.push(b'/');
-        }
-        path.extend_from_slice(name);
-        if opened.place.node.metadata().links == 0 {
-            path.extend_from_slice(b" (deleted)");
-        }
-        path
+        let path = opened.path(root);
+        path.unwrap_or_else(|_| self.file.describe().into_bytes())
     }
 
     pub fn flags(&self) -> OpenFlags {
@@ -308,11 +315,10 @@ impl OpenFile {
     /// Its pages for mmap(2), under its path; `None` where it cannot be mapped (`ENODEV`).
     pub fn page_source(&self) -> Option<Arc<dyn PageSource>> {
         let pages = self.node()?.page_source()?;
-        let name = self.path(&super::mount::root());
-        Some(Arc::new(MappedFile {
-            pages,
-            name: String::from_utf8_lossy(&name).into_owned(),
-        }))
+        Some(match self.opened.clone() {
+            Some(opened) => Arc::new(MappedFile { pages, opened }),
+            None => pages,
+        })
     }
 
     /// The directory it is, for `*at` calls and getdents64.
@@ -326,10 +332,10 @@ impl OpenFile {
     }
 }
 
-/// The pages of a file together with the path it was opened by.
+/// The pages of a file together with where it was opened.
 struct MappedFile {
     pages: Arc<dyn PageSource>,
-    name: String,
+    opened: Opened,
 }
 
 impl PageSource for MappedFile {
@@ -342,9 +348,12 @@ impl PageSource for MappedFile {
     }
 
     fn identity(&self) -> SourceIdentity {
+        let identity = self.pages.identity();
+        let path = self.opened.path(&readers_root());
+        let name = path.map(|path| String::from_utf8_lossy(&path).into_owned());
         SourceIdentity {
-            name: self.name.clone(),
-            ..self.pages.identity()
+            name: name.unwrap_or(identity.name),
+            ..identity
         }
     }
 }

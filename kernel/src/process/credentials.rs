@@ -20,6 +20,7 @@ bitflags! {
         const NET_ADMIN = 1 << 12;
         const NET_RAW = 1 << 13;
         const SYS_CHROOT = 1 << 18;
+        const SYS_PTRACE = 1 << 19;
         const SYS_ADMIN = 1 << 21;
         const SYS_BOOT = 1 << 22;
         const SYS_NICE = 1 << 23;

@@ -172,6 +172,7 @@ fn build(
     } else {
         let child = child_process(current, args, thread)?;
         child.membarrier.inherit(&current.process().membarrier);
+        child.oom.inherit(&current.process().oom);
         child
     };
     let files = current.files();
@@ -229,6 +230,7 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
         parent.image(),
     );
     child.set_trampoline(parent.trampoline());
+    child.set_dumpable(parent.is_dumpable());
     child.state.lock().borrows_memory = args.flags.contains(CloneFlags::VFORK);
     Ok(child)
 }

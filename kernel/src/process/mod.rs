@@ -11,6 +11,7 @@ pub mod exec;
 pub mod exit;
 pub mod fork;
 pub mod futex;
+pub mod inspect;
 pub mod itimer;
 pub mod job_control;
 pub mod membarrier;

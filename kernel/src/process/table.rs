@@ -24,7 +24,6 @@ pub use family::{is_subreaper, parent_death_signal, set_parent_death_signal, set
 pub use groups::{group, is_orphaned_group, session_of_group};
 pub(crate) use tasks::user_changed;
 pub use tasks::{is_full, max_tasks, task};
-pub(super) use walk::find_process;
 pub use walk::{processes, processes_from};
 
 /// init's pid: parent of orphans.

@@ -161,6 +161,13 @@ impl Task {
         self.files.lock().clone()
     }
 
+    /// Bytes of its descriptor table, which it may share. Takes no reference: the last one would
+    /// close files.
+    pub(super) fn share_of_files(&self) -> usize {
+        let share = |files: &Arc<FileTable>| files.table_bytes() / Arc::strong_count(files);
+        self.files.lock().as_ref().map_or(0, share)
+    }
+
     /// The open file of a descriptor; `None` once the task has exited.
     pub(super) fn file_of(&self, fd: Fd) -> Option<Result<Arc<OpenFile>>> {
         self.files.lock().as_ref().map(|files| files.get(fd))

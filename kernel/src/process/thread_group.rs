@@ -11,7 +11,7 @@ use crate::fs::OpenFile;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use mm::AddressSpace;
 use smp::{Observers, SpinLock, WaitQueue};
 
@@ -42,6 +42,9 @@ pub struct Process {
     pub(super) vfork_done: WaitQueue,
     pub(crate) timers: super::itimer::Timers,
     pub(crate) membarrier: super::membarrier::Registered,
+    pub(crate) oom: super::oom::Standing,
+    /// Others of its user may look into it (`PR_SET_DUMPABLE`).
+    dumpable: AtomicBool,
     /// Where handlers without a restorer return to: the vDSO's `rt_sigreturn`.
     trampoline: AtomicUsize,
     /// Run time of threads that have exited, and of children waited for.
@@ -150,6 +153,8 @@ impl Process {
             vfork_done: WaitQueue::new(),
             timers: super::itimer::Timers::default(),
             membarrier: super::membarrier::Registered::default(),
+            oom: super::oom::Standing::default(),
+            dumpable: AtomicBool::new(true),
             trampoline: AtomicUsize::new(0),
             past: PastTimes::default(),
         })
@@ -172,6 +177,15 @@ impl Process {
     /// What tells its address space from others, and nothing else; 0 once the process has exited.
     pub fn memory_name(&self) -> usize {
         self.memory_name.load(Ordering::Relaxed)
+    }
+
+    /// What its end would give back, in pages: those resident and those of its descriptor tables.
+    pub fn held_pages(&self) -> usize {
+        let resident = |memory: &Arc<AddressSpace>| memory.resident_pages();
+        let resident = self.memory.lock().as_ref().map_or(0, resident);
+        let mut table_bytes = 0;
+        self.each_thread(|task| table_bytes += task.share_of_files());
+        resident + table_bytes / mm::PAGE_SIZE
     }
 
     pub(super) fn set_memory(
@@ -206,6 +220,14 @@ impl Process {
 
     pub(super) fn set_trampoline(&self, address: usize) {
         self.trampoline.store(address, Ordering::Relaxed);
+    }
+
+    pub fn is_dumpable(&self) -> bool {
+        self.dumpable.load(Ordering::Relaxed)
+    }
+
+    pub fn set_dumpable(&self, dumpable: bool) {
+        self.dumpable.store(dumpable, Ordering::Relaxed);
     }
 
     /// The soft limit of a resource.

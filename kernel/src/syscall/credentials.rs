@@ -46,6 +46,9 @@ fn change(edit: impl FnOnce(&mut Credentials, &Credentials) -> Result<()>) -> Re
     let before = current.credentials();
     let mut after = (*before).clone();
     edit(&mut after, &before)?;
+    if after.differ_in_power(&before) {
+        current.process().set_dumpable(false);
+    }
     current.set_credentials(after);
     table::user_changed(&current);
     Ok(0)

@@ -6,6 +6,7 @@ use crate::error::{Errno, Result};
 use crate::fs::{Caller, OpenFlags};
 use crate::process::exec::{self, ARGUMENTS_LIMIT, Request, stack::Strings};
 use crate::process::fork::{self, CloneArgs, CloneFlags};
+use crate::process::inspect::Ids;
 use crate::process::signal::SigInfo;
 use crate::process::wait::{self, Options, Report, Which};
 use crate::process::{
@@ -316,7 +317,7 @@ fn get_robust_list(registers: &mut TrapFrame) -> Result<usize> {
         0 => current().robust_list.load(Ordering::Relaxed),
         tid => {
             let task = task_by_tid(tid)?;
-            if !current().credentials().may_signal(&task.credentials()) {
+            if !current().may_inspect(&task, Ids::Real) {
                 return Err(Errno::EPERM);
             }
             task.robust_list.load(Ordering::Relaxed)

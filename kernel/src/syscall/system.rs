@@ -109,7 +109,11 @@ fn prctl(registers: &mut TrapFrame) -> Result<usize> {
             UserPtr::<u32>::new(argument).write(table::is_subreaper(current.pid()).into())?;
             Ok(0)
         }
-        PR_GET_DUMPABLE => Ok(1),
+        PR_GET_DUMPABLE => Ok(current.process().is_dumpable().into()),
+        PR_SET_DUMPABLE if argument <= 1 => {
+            current.process().set_dumpable(argument == 1);
+            Ok(0)
+        }
         PR_CAPBSET_READ if argument <= LAST_CAPABILITY => Ok(1),
         PR_SET_PDEATHSIG => match argument {
             0 => table::set_parent_death_signal(current.pid(), 0).map(|()| 0),

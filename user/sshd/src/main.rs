@@ -2,9 +2,11 @@
 //!
 //! Public keys only. `server.rs` accepts connections and limits them, `login.rs` decides who
 //! may enter, `session.rs` runs one shell or command, `terminal.rs` and `descriptor.rs` are
-//! its pseudo-terminal and pipes. The protocol itself is russh's.
+//! its pseudo-terminal and pipes, `exemption.rs` keeps the way in open when memory runs out. The
+//! protocol itself is russh's.
 
 mod descriptor;
+mod exemption;
 mod keys;
 mod login;
 mod program;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
             .enable_all()
             .build()
             .map_err(|error| format!("cannot start: {error}"))?;
+        exemption::begin();
         runtime.block_on(server::serve(options))
     });
     match outcome {

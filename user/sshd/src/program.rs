@@ -1,6 +1,7 @@
 //! Starting the person's shell, in a terminal or between pipes, as a session of its own.
 
 use crate::descriptor::Descriptor;
+use crate::exemption;
 use crate::terminal::{self, Size};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, tcgetpgrp};
@@ -145,6 +146,7 @@ fn between_pipes(command: &mut Command) -> Result<Program> {
 fn spawn(command: &mut Command, terminal: bool) -> Result<Child> {
     let prepare = move || {
         nix::unistd::setsid()?;
+        exemption::end();
         if terminal {
             // SAFETY: TIOCSCTTY takes an integer and no pointer.
             unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) };

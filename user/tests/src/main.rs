@@ -8,6 +8,8 @@
 mod harness;
 
 mod affinity;
+mod confined;
+mod dumpable;
 mod events;
 mod files;
 mod floating_point;
@@ -21,6 +23,7 @@ mod pipes;
 mod process;
 mod programs;
 mod restartable;
+mod scarcity;
 mod scheduling;
 mod signals;
 mod socket_calls;
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
     }
     let families = [
         process::TESTS,
+        dumpable::TESTS,
+        confined::TESTS,
         signals::TESTS,
         threads::TESTS,
         inheritance::word::TESTS,
@@ -75,6 +80,7 @@ fn main() -> ExitCode {
         jobs::TESTS,
         orphans::TESTS,
         limits::TESTS,
+        scarcity::TESTS,
         tools::TESTS,
         wild::TESTS,
     ];

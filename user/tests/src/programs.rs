@@ -49,6 +49,7 @@ pub fn run(words: &[String]) -> ExitCode {
             }
             Err(error) => eprintln!("{error}"),
         },
+        Some("dumpable") => println!("{}", nix::sys::prctl::get_dumpable() == Ok(true)),
         Some("policy") => {
             let (policy, priority) = crate::scheduling::calls::own_class();
             println!("{policy} {priority}");

@@ -3,9 +3,10 @@
 use super::number;
 use super::subject::Subject;
 use crate::error::{Errno, Result};
+use crate::fs::context::readers_root;
 use crate::fs::node::{FileType, Link};
 use crate::fs::synthetic::{Directory, FIRST_COOKIE, Made, Visitor, visit_numbers};
-use crate::fs::{Fd, FileTable, OpenFile, mount};
+use crate::fs::{Fd, FileTable, OpenFile};
 use alloc::format;
 use alloc::sync::Arc;
 
@@ -59,14 +60,10 @@ impl Directory for Links {
             Ok(table(&reader)?
                 .get(fd)
                 .map_err(|_| Errno::ENOENT)?
-                .path(&mount::root()))
+                .path(&readers_root()))
         };
-        let (uid, gid) = self.0.owner();
-        Some(
-            Made::magic_link(follow, text)
-                .with_permissions(access)
-                .owned_by(uid, gid),
-        )
+        let link = Made::magic_link(follow, text).with_permissions(access);
+        Some(self.0.owning(link))
     }
 }
 
@@ -81,7 +78,6 @@ impl Directory for Infos {
     fn find(&self, name: &[u8]) -> Option<Made> {
         let (fd, _) = find(&self.0, name)?;
         let subject = self.0.clone();
-        let (uid, gid) = subject.owner();
         let text = move || {
             let file = table(&subject)?.get(fd).map_err(|_| Errno::ENOENT)?;
             let mount = file.opened().map_or(0, |opened| opened.place.mount.id);
@@ -91,6 +87,6 @@ impl Directory for Infos {
                 "pos:\t{offset}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n"
             ))
         };
-        Some(Made::text(text).with_permissions(0o400).owned_by(uid, gid))
+        Some(self.0.owning(Made::text(text).with_permissions(0o400)))
     }
 }

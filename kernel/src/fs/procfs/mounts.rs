@@ -21,7 +21,8 @@ fn visible(subject: &Subject) -> Vec<(Arc<Mount>, String)> {
             mount: mount.clone(),
             node: mount.root.clone(),
         };
-        here.path(&root).ok().map(|path| escape(&path))
+        let path = here.path_below(&root).ok().flatten();
+        path.map(|path| escape(&path))
     };
     mount::all()
         .into_iter()

@@ -3,10 +3,11 @@
 use super::subject::Subject;
 use super::{areas, descriptors, mounts, number, stat, status};
 use crate::error::{Errno, Result};
+use crate::fs::context::readers_root;
 use crate::fs::node::{FileType, Link};
 use crate::fs::synthetic::{Directory, FIRST_COOKIE, Made, Visitor, visit_all, visit_numbers};
-use crate::fs::{Location, OpenFile, mount};
-use crate::process::Image;
+use crate::fs::{Location, OpenFile};
+use crate::process::{Capabilities, Image, current, oom};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -15,8 +16,8 @@ type Make = fn(Subject) -> Made;
 
 /// The directory of a process or thread.
 pub fn directory(subject: Subject) -> Made {
-    let (uid, gid) = subject.owner();
-    Made::directory(Entries(subject)).owned_by(uid, gid)
+    let entries = Made::directory(Entries(subject.clone()));
+    subject.owning(entries)
 }
 
 /// The names below every process and thread; the flag says that threads have it, too.
@@ -63,10 +64,8 @@ const NAMES: &[(&str, bool, Make)] = &[
     ("mounts", true, |subject| {
         Made::text(move || mounts::mounts(&subject))
     }),
-    ("oom_score", true, |_| Made::text(|| Ok("0\n".to_string()))),
-    ("oom_score_adj", true, |_| {
-        Made::text(|| Ok("0\n".to_string()))
-    }),
+    ("oom_score", true, oom_score),
+    ("oom_score_adj", true, oom_score_adj),
     ("root", true, |subject| place_link(subject, root)),
     ("sched", true, |subject| {
         Made::text(move || status::sched(&subject))
@@ -92,9 +91,14 @@ const NAMES: &[(&str, bool, Make)] = &[
 struct Entries(Subject);
 
 impl Entries {
-    fn make(&self, make: Make) -> Made {
-        let (uid, gid) = self.0.owner();
-        make(self.0.clone()).owned_by(uid, gid)
+    fn make(&self, name: &str, make: Make) -> Made {
+        let file = make(self.0.clone());
+        match name {
+            // Whatever a process has given up, it may still use these of its own.
+            "fd" if self.0.is_own() => self.0.owning_itself(file),
+            "comm" if self.0.one_thread && self.0.is_own() => self.0.owning_itself(file),
+            _ => self.0.owning(file),
+        }
     }
 }
 
@@ -103,15 +107,15 @@ impl Directory for Entries {
         let shown = NAMES
             .iter()
             .filter(|(_, in_threads, _)| *in_threads || !self.0.one_thread);
-        let children = shown.map(|(name, _, make)| (name, self.make(*make).file_type()));
+        let children = shown.map(|(name, _, make)| (name, self.make(name, *make).file_type()));
         visit_all(FIRST_COOKIE, children, from, visitor);
         Ok(())
     }
 
     fn find(&self, name: &[u8]) -> Option<Made> {
         let found = NAMES.iter().find(|(known, ..)| known.as_bytes() == name);
-        let (_, in_threads, make) = found?;
-        (*in_threads || !self.0.one_thread).then(|| self.make(*make))
+        let (name, in_threads, make) = found?;
+        (*in_threads || !self.0.one_thread).then(|| self.make(name, *make))
     }
 }
 
@@ -165,6 +169,30 @@ fn comm(subject: Subject) -> Made {
     })
 }
 
+/// How likely it is to go when memory runs out.
+fn oom_score(subject: Subject) -> Made {
+    Made::text(move || {
+        let process = subject.process.as_deref();
+        Ok(format!("{}\n", process.map_or(0, oom::shown_score)))
+    })
+}
+
+fn oom_score_adj(subject: Subject) -> Made {
+    let writer = subject.clone();
+    let read = move || {
+        let process = subject.process.as_ref();
+        let adjustment = process.map_or(0, |process| process.oom.adjustment());
+        Ok(format!("{adjustment}\n"))
+    };
+    Made::text(read).writable(move |text| {
+        let text = core::str::from_utf8(text.trim_ascii()).map_err(|_| Errno::EINVAL)?;
+        let adjustment = text.parse().map_err(|_| Errno::EINVAL)?;
+        let privileged = current().credentials().has(Capabilities::SYS_RESOURCE);
+        let process = writer.process.as_ref().ok_or(Errno::ESRCH)?;
+        process.oom.adjust(adjustment, privileged)
+    })
+}
+
 fn working_directory(subject: &Subject) -> Result<Location> {
     Ok(subject
         .living()?
@@ -195,7 +223,7 @@ fn exe(subject: Subject) -> Made {
     };
     Made::magic_link(follow, move || {
         reader.check_inspect()?;
-        Ok(executable(&reader)?.path(&mount::root()))
+        Ok(executable(&reader)?.path(&readers_root()))
     })
 }
 
@@ -208,6 +236,6 @@ fn place_link(subject: Subject, place: fn(&Subject) -> Result<Location>) -> Made
     };
     Made::magic_link(follow, move || {
         reader.check_inspect()?;
-        place(&reader)?.path(&mount::root())
+        place(&reader)?.path(&readers_root())
     })
 }

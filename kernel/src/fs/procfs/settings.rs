@@ -18,6 +18,7 @@ const FS: Table = Table(&[
     ("file-max", || constant(i64::MAX)),
     ("nr_open", || constant(MAX_LIMIT)),
     ("pipe-max-size", || constant(1 << 20)),
+    ("suid_dumpable", || constant(0)),
 ]);
 
 const KERNEL: Table = Table(&[

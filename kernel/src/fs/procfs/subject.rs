@@ -1,7 +1,10 @@
 //! What a directory of /proc is about: a process, one of its threads, or a kernel thread.
 
 use crate::error::{Errno, Result};
-use crate::process::{self, Capabilities, Process, Task, try_current};
+use crate::fs::node::FileType;
+use crate::fs::synthetic::Made;
+use crate::process::inspect::Ids;
+use crate::process::{self, Process, Task, try_current};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -155,28 +158,40 @@ impl Subject {
         }
     }
 
-    /// Effective user and group: who owns the files here.
-    pub fn owner(&self) -> (u32, u32) {
-        self.task.as_ref().map_or((0, 0), |task| {
-            let credentials = task.credentials();
-            (credentials.euid, credentials.egid)
-        })
+    /// Its file, owned by whom it acts for. Of a process that others must not look into, root owns
+    /// what is not for everybody.
+    pub fn owning(&self, file: Made) -> Made {
+        const FOR_ALL: u16 = 0o555;
+        let public = file.file_type() == FileType::Directory && file.permissions == FOR_ALL;
+        match &self.process {
+            Some(process) if !public && !process.is_dumpable() => file.owned_by(0, 0),
+            _ => self.owning_itself(file),
+        }
     }
 
-    /// `EACCES` unless the caller may look into the process (as ptrace_may_access does).
+    /// Its file, owned by its effective user and group.
+    pub fn owning_itself(&self, file: Made) -> Made {
+        let (uid, gid) = self.task.as_ref().map_or((0, 0), |task| {
+            let credentials = task.credentials();
+            (credentials.euid, credentials.egid)
+        });
+        file.owned_by(uid, gid)
+    }
+
+    /// Whether the caller is of this process.
+    pub fn is_own(&self) -> bool {
+        let caller = try_current().map(|current| current.pid());
+        self.process.as_ref().map(|process| process.pid()) == caller
+    }
+
+    /// `EACCES` unless the caller may look into the process.
     pub fn check_inspect(&self) -> Result<()> {
-        let Some(current) = try_current() else {
-            return Ok(());
-        };
-        let caller = current.credentials();
-        let (Some(task), false) = (&self.task, caller.has(Capabilities::DAC_OVERRIDE)) else {
-            return Ok(());
-        };
-        let theirs = task.credentials();
-        let same = [theirs.uid, theirs.euid, theirs.suid]
-            .iter()
-            .all(|&uid| uid == caller.fsuid);
-        if same { Ok(()) } else { Err(Errno::EACCES) }
+        match (&self.task, try_current()) {
+            (Some(task), Some(current)) if !current.may_inspect(task, Ids::File) => {
+                Err(Errno::EACCES)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The task, or `ESRCH` once it has exited.

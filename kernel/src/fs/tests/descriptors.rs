@@ -25,6 +25,15 @@ fn the_lowest_free_descriptor_is_taken() {
 }
 
 #[test]
+fn a_table_counts_what_it_takes() {
+    let table = FileTable::new();
+    assert_eq!(table.table_bytes(), 0);
+    table.set_limit(10_000);
+    table.replace(9_999, file(), false).unwrap();
+    assert!(table.table_bytes() >= 10_000 * size_of::<usize>());
+}
+
+#[test]
 fn limits_hold() {
     let table = FileTable::new();
     table.set_limit(3);

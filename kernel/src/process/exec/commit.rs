@@ -3,7 +3,7 @@
 use super::Prepared;
 use crate::arch::{FpRegisters, TrapFrame};
 use crate::error::{Errno, Result};
-use crate::fs::OpenFile;
+use crate::fs::{Node, OpenFile, permission};
 use crate::process::signal::AltStack;
 use crate::process::{Attention, Credentials, Current, exit, table};
 use alloc::string::String;
@@ -73,6 +73,7 @@ pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Pre
     reset_signals(current);
     current.files().close_marked();
     take_on_credentials(current, prepared.credentials);
+    current.process().set_dumpable(prepared.dumpable);
     current.thread().set_name(&String::from_utf8_lossy(
         &prepared.name[..prepared.name.len().min(NAME_LENGTH)],
     ));
@@ -148,4 +149,14 @@ pub fn credentials_for(before: &Credentials, file: &OpenFile) -> Credentials {
     }
     after.follow_ids(before);
     after
+}
+
+/// Not if the program acts for another user than who started it, nor if its file is not theirs to
+/// read (prctl(2), `PR_SET_DUMPABLE`).
+pub fn is_dumpable(before: &Credentials, after: &Credentials, file: &OpenFile) -> bool {
+    let readable = |node: Arc<dyn Node>| {
+        permission::check(before, &node.metadata(), permission::Access::READ).is_ok()
+    };
+    let own = (after.euid, after.egid) == (after.uid, after.gid);
+    own && !after.differ_in_power(before) && file.node().is_some_and(readable)
 }

@@ -55,6 +55,8 @@ struct Prepared {
     name: Vec<u8>,
     vdso: vdso::Mapped,
     credentials: Credentials,
+    /// Others of its user may look into it.
+    dumpable: bool,
 }
 
 /// execve(2): on success the caller's registers are those of the new program.
@@ -75,7 +77,9 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
     let head = follow_scripts(&mut request)?;
     let program = parse(&request.file, &head)?;
     let interpreter = open_interpreter(&request.file, &program)?;
-    let credentials = commit::credentials_for(credentials, &request.file);
+    let before = credentials;
+    let credentials = commit::credentials_for(before, &request.file);
+    let dumpable = commit::is_dumpable(before, &credentials, &request.file);
 
     let memory = AddressSpace::new().map_err(|_| Errno::ENOMEM)?;
     memory.set_limits(memory_limits(process));
@@ -129,6 +133,7 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
         name,
         vdso,
         credentials,
+        dumpable,
     })
 }
 

@@ -28,16 +28,3 @@ pub(super) fn by_pid(
         Some(process)
     })
 }
-
-/// The first process, by pid, that `matches`: called with the tree locked. Allocates nothing.
-pub(in crate::process) fn find_process(
-    mut matches: impl FnMut(&Arc<Process>) -> bool,
-) -> Option<Arc<Process>> {
-    with(|tree| {
-        tree.entries
-            .values()
-            .map(|entry| &entry.process)
-            .find(|process| matches(process))
-            .cloned()
-    })
-}

@@ -154,7 +154,11 @@ fn readlinkat(frame: &mut TrapFrame) -> Result<usize> {
 
 fn getcwd(frame: &mut TrapFrame) -> Result<usize> {
     let caller = Caller::current();
-    let mut path = caller.places.working_directory.path(&caller.places.root)?;
+    let (here, root) = (&caller.places.working_directory, &caller.places.root);
+    let mut path = match here.path_below(root)? {
+        Some(path) => path,
+        None => [b"(unreachable)", &here.path(root)?[..]].concat(),
+    };
     path.push(0);
     if path.len() > frame.argument(1) {
         return Err(Errno::ERANGE);

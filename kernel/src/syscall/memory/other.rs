@@ -3,7 +3,8 @@
 use super::Fault;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use crate::process::{Current, Task, current, process_by_pid};
+use crate::process::inspect::Ids;
+use crate::process::{current, process_by_pid};
 use crate::user_memory::{Sink, Source, UserSlice, read_iovecs};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -55,32 +56,15 @@ impl Call {
         let remote = read_iovecs(remote, remote_count)?;
         let target = process_by_pid(pid as u32)?;
         let task = target.first_thread().ok_or(Errno::ESRCH)?;
-        check_access(&current(), &task)?;
+        if !current().may_inspect(&task, Ids::Real) {
+            return Err(Errno::EPERM);
+        }
         let memory = target.memory().ok_or(Errno::ESRCH)?;
         Ok(Self {
             memory,
             local,
             remote,
         })
-    }
-}
-
-/// ptrace(2), "access mode checking": all ids the same, or CAP_SYS_PTRACE.
-fn check_access(caller: &Current, target: &Task) -> Result<()> {
-    const SYS_PTRACE: u64 = 1 << 19;
-    let (own, other) = (caller.credentials(), target.credentials());
-    let users = [other.uid, other.euid, other.suid]
-        .iter()
-        .all(|&uid| uid == own.uid);
-    let groups = [other.gid, other.egid, other.sgid]
-        .iter()
-        .all(|&gid| gid == own.gid);
-    let same = caller.pid() == target.process().pid();
-    let capable = own.effective.bits() & SYS_PTRACE != 0;
-    if same || (users && groups) || capable {
-        Ok(())
-    } else {
-        Err(Errno::EPERM)
     }
 }
 
