@@ -107,7 +107,8 @@ impl FairServer {
         let over = now_ns.saturating_sub(self.period_start_ns) >= self.period_ns;
         if over || !fair_waits && realtime_ns > 0 {
             self.period_start_ns = now_ns;
-            self.used_ns = 0;
+            // No budget is used up from the start, and not forgotten: each period has its end.
+            self.used_ns = u64::from(self.budget_ns == 0);
         }
     }
 
@@ -138,6 +139,20 @@ mod tests {
         assert_eq!(limit.set_period_ns(0), Err(BadLimit));
         assert_eq!(limit.set_period_ns(1), Ok(()));
         assert_eq!((limit.period_ns(), limit.runtime_ns()), (1, None));
+    }
+
+    #[test]
+    fn no_budget_is_always_spent_and_a_new_one_is_heard_of() {
+        let (limit, mut server) = (RealtimeLimit::new(), FairServer::new());
+        limit.set_runtime_ns(Some(0)).unwrap();
+        server.charge(1 << 40, 1, false, &limit);
+        for now in [2 << 40, 3 << 40] {
+            server.charge(now, 0, true, &limit);
+            assert!(server.is_spent() && server.next_change_ns(now) > now);
+        }
+        limit.set_runtime_ns(Some(1000)).unwrap();
+        server.charge(4 << 40, 0, true, &limit);
+        assert!(!server.is_spent());
     }
 
     #[test]

@@ -59,7 +59,9 @@ impl State {
         }
         let missed = (now_ns - deadline).checked_div(self.interval_ns);
         self.expirations += 1 + missed.unwrap_or(0);
-        self.deadline_ns = missed.map(|missed| deadline + (missed + 1) * self.interval_ns);
+        // A period may be longer than the clock goes: then it does not come again.
+        let ahead = |missed: u64| (missed + 1).saturating_mul(self.interval_ns);
+        self.deadline_ns = missed.map(|missed| deadline.saturating_add(ahead(missed)));
         self.deadline_ns
     }
 }
@@ -227,6 +229,20 @@ mod tests {
             ..State::default()
         };
         assert_eq!((once.advance(5000), once.expirations), (None, 1));
+    }
+
+    #[test]
+    fn a_period_longer_than_the_clock_goes_does_not_come_again() {
+        let mut state = State {
+            deadline_ns: Some(100),
+            interval_ns: u64::MAX,
+            expirations: 0,
+        };
+        assert_eq!(state.advance(100), Some(u64::MAX));
+        assert_eq!(
+            (state.advance(1 << 60), state.expirations),
+            (Some(u64::MAX), 1)
+        );
     }
 
     #[test]

@@ -250,3 +250,18 @@ fn those_that_yield_take_turns_with_a_newcomer() {
         assert!(waited <= bound, "waited {waited} ns twice, not {bound}");
     }
 }
+
+/// A limit of 0 leaves real time what the fair class does not want, and the CPU in peace: its
+/// timer is not set for a period that is over.
+#[test]
+fn real_time_without_a_budget_waits_for_the_fair_class() {
+    let mut machine = Machine::new(1, 1);
+    let limit = smp::Runtime::realtime_limit(&machine.sched);
+    limit.set_runtime_ns(Some(0)).unwrap();
+    let urgent = machine.hog(spec().policy(Policy::Fifo(1)));
+    let fair = machine.hog(spec());
+    machine.run_until(2_000 * MS);
+    // What had begun when the limit was not known yet lasts for a turn.
+    assert!(ran(&machine, &fair) > 1_800 * MS);
+    assert!(ran(&machine, &urgent) < 200 * MS);
+}
