@@ -104,12 +104,22 @@ impl FairServer {
         self.period_ns = limit.period_ns();
         self.budget_ns = limit.runtime_ns().unwrap_or(UNLIMITED);
         self.used_ns += realtime_ns;
-        let over = now_ns.saturating_sub(self.period_start_ns) >= self.period_ns;
-        if over || !fair_waits && realtime_ns > 0 {
-            self.period_start_ns = now_ns;
-            // No budget is used up from the start, and not forgotten: each period has its end.
-            self.used_ns = u64::from(self.budget_ns == 0);
+        if !fair_waits && realtime_ns > 0 {
+            self.begin_period(now_ns, u64::MAX);
         }
+        let periods = now_ns.saturating_sub(self.period_start_ns) / self.period_ns;
+        if periods > 0 {
+            self.begin_period(now_ns, self.budget_ns.saturating_mul(periods));
+        }
+    }
+
+    /// What was used beyond `granted_ns` counts in the new period too: a period may be shorter than
+    /// the time between two looks.
+    fn begin_period(&mut self, now_ns: u64, granted_ns: u64) {
+        self.period_start_ns = now_ns;
+        // No budget is used up from the start, and not forgotten: each period has its end.
+        let least = u64::from(self.budget_ns == 0);
+        self.used_ns = self.used_ns.saturating_sub(granted_ns).max(least);
     }
 
     /// Whether the fair class goes first, if it has anybody.

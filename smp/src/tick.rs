@@ -9,7 +9,8 @@ use crate::share;
 
 /// The time of what is not to come.
 pub(crate) const NEVER: u64 = u64::MAX;
-/// What is left of a request may be so little that it is not worth an interrupt of its own.
+/// What is left of a request, or of a class's part of a period, may be so little that it is not
+/// worth an interrupt of its own.
 const MIN_RUN_NS: u64 = 100_000;
 
 impl<P: Platform> Owner<'_, P> {
@@ -80,7 +81,10 @@ impl<P: Platform> Owner<'_, P> {
         match others {
             0 => end,
             // Both classes want to run: their share may decide first.
-            _ => end.min(self.local.fair_server.next_change_ns(now)),
+            _ => {
+                let change = self.local.fair_server.next_change_ns(now);
+                end.min(change.max(now + MIN_RUN_NS))
+            }
         }
     }
 

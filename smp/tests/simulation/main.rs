@@ -10,7 +10,7 @@ mod parameters;
 mod topology;
 
 use machine::{MS, Machine, Step, US};
-use smp::{CpuId, CpuSet, Params, Policy, ThreadRef, ThreadSpec};
+use smp::{CpuId, CpuSet, Params, Policy, Runtime, ThreadRef, ThreadSpec};
 
 pub fn cpus(list: &str) -> CpuSet {
     CpuSet::parse_list(list).unwrap()
@@ -340,6 +340,24 @@ fn a_real_time_runaway_leaves_a_twentieth() {
     assert!((0.045..0.06).contains(&share), "share {share}");
     let rest = runaway.stats_at(machine.now()).run_ns as f64 / machine.now() as f64;
     assert!(rest > 0.93, "share {rest}");
+}
+
+/// A period that is shorter than the interrupt at its end. (The machine itself fails on a storm of
+/// timers.)
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn the_shortest_period_makes_no_storm() {
+    let mut machine = Machine::new(1, 1);
+    let limit = machine.sched.realtime_limit();
+    limit.set_runtime_ns(Some(500)).unwrap();
+    limit.set_period_ns(1000).unwrap();
+    let policies = [Policy::Normal, Policy::Fifo(99)];
+    let hogs = policies.map(|policy| machine.hog(spec().policy(policy)));
+    machine.run_until(1000 * MS);
+    for hog in hogs {
+        let ran = hog.stats_at(machine.now()).run_ns;
+        assert!(ran > 400 * MS, "{ran} ns of a second");
+    }
 }
 
 /// A small deterministic generator: each test names its seed.
