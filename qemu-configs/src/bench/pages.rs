@@ -17,7 +17,7 @@ const HEAD: &str = "\
 Made by `make bench BENCHFLAGS=--record`; do not edit. How it is measured and what the figures mean:
 [runbooks/measuring.md](runbooks/measuring.md). Every row is here, won or lost. *Linux* is Debian's
 kernel for arm64, tuned for speed; *default Linux* is the same kernel as it comes. *floor* is the same
-thing on bare metal without a kernel, where that was measured.
+thing on bare metal without a kernel, in instructions, where that was measured.
 ";
 
 /// Writes the page and a plot for each setting that was measured.

@@ -40,7 +40,8 @@ fn line(results: &Results, row: &Row, setting: Setting) -> Line {
         (Ok(ours), Ok(theirs)) => Some(ratio(ours, theirs, value(setting))),
         _ => None,
     };
-    let verdict = ratio.map(|ratio| Verdict::of(row, ratio));
+    let target = row.target_on(setting);
+    let verdict = ratio.map(|ratio| Verdict::of(target, ratio));
     let cell = |figure: Result<&Figure, &str>| match figure {
         Ok(figure) => number(value(setting)(figure), figure.index),
         Err(why) => why.split(':').next().unwrap_or_default().to_string(),
@@ -54,14 +55,14 @@ fn line(results: &Results, row: &Row, setting: Setting) -> Line {
             cell(ours),
             cell(theirs),
             cell(look("default")),
-            optional(row.floor, 0),
+            optional(row.floor_on(setting), 0),
             optional(ratio, 2),
-            optional(row.target, 2),
+            optional(target, 2),
             verdict.map_or("", Verdict::word).to_string(),
         ],
         verdict,
         ratio,
-        target: row.target,
+        target,
         reason: match verdict {
             Some(Verdict::AboveTarget | Verdict::Lost) => row.reason.clone(),
             _ => None,

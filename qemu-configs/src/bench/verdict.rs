@@ -1,7 +1,6 @@
 //! Ours against Linux's: the ratio, and what it means.
 
 use super::figures::Figure;
-use super::rows::Row;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
@@ -13,9 +12,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub fn of(row: &Row, ratio: f64) -> Self {
+    pub fn of(target: Option<f64>, ratio: f64) -> Self {
         match ratio {
-            ratio if ratio <= row.target.unwrap_or(1.0) => Self::Won,
+            ratio if ratio <= target.unwrap_or(1.0) => Self::Won,
             ratio if ratio < 1.0 => Self::AboveTarget,
             _ => Self::Lost,
         }
@@ -61,15 +60,7 @@ mod tests {
 
     #[test]
     fn a_target_is_more_than_a_win() {
-        let row = Row {
-            name: "a".into(),
-            title: "a".into(),
-            floor: None,
-            target: Some(0.5),
-            on: vec![],
-            reason: None,
-        };
-        let words = [0.5, 0.9, 1.0].map(|ratio| Verdict::of(&row, ratio));
+        let words = [0.5, 0.9, 1.0].map(|ratio| Verdict::of(Some(0.5), ratio));
         assert_eq!(words, [Verdict::Won, Verdict::AboveTarget, Verdict::Lost]);
     }
 }
