@@ -12,6 +12,9 @@ pub(crate) const NEVER: u64 = u64::MAX;
 /// What is left of a request, or of a class's part of a period, may be so little that it is not
 /// worth an interrupt of its own.
 const MIN_RUN_NS: u64 = 100_000;
+/// The most sleepers woken by one interrupt: any number may be due at once, and something more urgent
+/// must not wait for them all.
+const MAX_WAKES: usize = 16;
 
 impl<P: Platform> Owner<'_, P> {
     /// The timer fired: wake sleepers that are due, end the quantum if its time is up.
@@ -20,7 +23,8 @@ impl<P: Platform> Owner<'_, P> {
         self.local.armed_ns = NEVER;
         let cpu = self.cpu;
         let sleepers = &cpu.shared.sleepers;
-        while sleepers.expire_one(now, |thread| self.wake(thread)) {}
+        // The timer comes again at once for those that are left.
+        (0..MAX_WAKES).all(|_| sleepers.expire_one(now, |thread| self.wake(thread)));
         self.local.next_sleeper_ns = sleepers.next_deadline();
         self.serve_requests();
         self.charge();

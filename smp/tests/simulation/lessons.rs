@@ -97,3 +97,19 @@ fn timers_in_the_past_make_no_storm() {
     machine.run_until(1000 * MS);
     assert_eq!(machine.finished, 4);
 }
+
+/// Interrupts are not masked for as long as it takes to wake a thousand.
+#[test]
+fn many_sleepers_due_at_once_are_woken_by_several_interrupts() {
+    const SLEEPERS: usize = 200;
+    let mut machine = Machine::new(1, 1);
+    for _ in 0..SLEEPERS {
+        machine.spawn(spec(), vec![Step::Sleep(50 * MS), Step::Run(US)]);
+    }
+    machine.run_until(49 * MS);
+    let interrupts = |machine: &Machine| machine.sched.cpu_stats(CpuId::new(0)).timer_irqs;
+    let before = interrupts(&machine);
+    machine.run_until(60 * MS);
+    assert_eq!(machine.finished, SLEEPERS);
+    assert!(interrupts(&machine) - before >= SLEEPERS as u64 / 16);
+}
