@@ -79,6 +79,86 @@ impl Process {
     }
 }
 
+/// The same done to the space and to the model.
+impl Process {
+    fn map_private(&mut self, first: usize, count: usize, prot: Prot) {
+        let placement = Placement::Fixed(address(first));
+        let request = private(placement, count * PAGE, prot);
+        self.space.map(request).unwrap();
+        let byte = Byte::Own(0);
+        let pages = first..first + count;
+        let fresh = pages.map(|page| {
+            (
+                page,
+                Page {
+                    prot,
+                    byte: byte.clone(),
+                },
+            )
+        });
+        self.model.extend(fresh);
+    }
+
+    fn map_shared(&mut self, first: usize, count: usize, prot: Prot) {
+        let source = Arc::new(SharedMemory::new());
+        let request = MapRequest {
+            flags: MapFlags::SHARED,
+            backing: Backing::Source { source, first: 3 },
+            ..private(Placement::Fixed(address(first)), count * PAGE, prot)
+        };
+        self.space.map(request).unwrap();
+        let object = Object::default();
+        for index in 0..count {
+            let byte = Byte::Shared(object.clone(), index as u64);
+            self.model.insert(first + index, Page { prot, byte });
+        }
+    }
+
+    fn unmap(&mut self, first: usize, count: usize) {
+        self.space.unmap(address(first), count * PAGE).unwrap();
+        let gone = first..first + count;
+        self.model.retain(|page, _| !gone.contains(page));
+    }
+
+    fn protect(&mut self, first: usize, count: usize, prot: Prot) {
+        let mut pages = first..first + count;
+        let covered = pages.all(|page| self.model.contains_key(&page));
+        let outcome = self.space.protect(address(first), count * PAGE, prot);
+        assert_eq!(outcome.is_ok(), covered);
+        if covered {
+            let pages = self.model.range_mut(first..first + count);
+            pages.for_each(|(_, page)| page.prot = prot);
+        }
+    }
+
+    fn remap(&mut self, first: usize, count: usize, (target, new_count): (usize, usize)) {
+        let to = RemapTo::Fixed(address(target));
+        let (length, new_length) = (count * PAGE, new_count * PAGE);
+        let outcome = self.space.remap(address(first), length, new_length, to);
+        if outcome.is_ok() {
+            remap_model(&mut self.model, first, count, target, new_count);
+        }
+    }
+
+    fn discard(&mut self, first: usize, count: usize) {
+        let _ = self
+            .space
+            .advise(address(first), count * PAGE, Advice::Discard);
+        for (_, page) in self.model.range_mut(first..first + count) {
+            if let Byte::Own(value) = &mut page.byte {
+                *value = 0;
+            }
+        }
+    }
+
+    fn fork(&self) -> Process {
+        Process {
+            space: self.space.fork().unwrap(),
+            model: self.model.clone(),
+        }
+    }
+}
+
 fn address(page: usize) -> usize {
     BASE + page * PAGE
 }
@@ -100,103 +180,30 @@ fn step(random: &mut Random, processes: &mut Vec<Process>) {
     let value = random.below(256) as u8;
     let process = &mut processes[which];
     process.space.activate();
-    let space = process.space.clone();
     match random.below(12) {
-        0 => {
-            let prot = some_prot(random);
-            space
-                .map(private(
-                    Placement::Fixed(address(first)),
-                    count * PAGE,
-                    prot,
-                ))
-                .unwrap();
-            (first..first + count).for_each(|page| {
-                process.model.insert(
-                    page,
-                    Page {
-                        prot,
-                        byte: Byte::Own(0),
-                    },
-                );
-            });
-        }
-        1 => {
-            let prot = some_prot(random);
-            let backing = Backing::Source {
-                source: Arc::new(SharedMemory::new()),
-                first: 3,
-            };
-            let request = private(Placement::Fixed(address(first)), count * PAGE, prot);
-            space
-                .map(MapRequest {
-                    flags: MapFlags::SHARED,
-                    backing,
-                    ..request
-                })
-                .unwrap();
-            let object = Object::default();
-            (0..count).for_each(|index| {
-                let byte = Byte::Shared(object.clone(), index as u64);
-                process.model.insert(first + index, Page { prot, byte });
-            });
-        }
-        2 => {
-            space.unmap(address(first), count * PAGE).unwrap();
-            process
-                .model
-                .retain(|page, _| !(first..first + count).contains(page));
-        }
-        3 => {
-            let prot = some_prot(random);
-            let covered = (first..first + count).all(|page| process.model.contains_key(&page));
-            let outcome = space.protect(address(first), count * PAGE, prot);
-            assert_eq!(outcome.is_ok(), covered);
-            if covered {
-                process
-                    .model
-                    .range_mut(first..first + count)
-                    .for_each(|(_, page)| page.prot = prot);
-            }
-        }
-        4 => {
-            let (target, new_count) = run(random);
-            let outcome = space.remap(
-                address(first),
-                count * PAGE,
-                new_count * PAGE,
-                RemapTo::Fixed(address(target)),
-            );
-            if outcome.is_ok() {
-                remap_model(&mut process.model, first, count, target, new_count);
-            }
-        }
-        5 => {
-            let _ = space.advise(address(first), count * PAGE, Advice::Discard);
-            for (_, page) in process.model.range_mut(first..first + count) {
-                if let Byte::Own(value) = &mut page.byte {
-                    *value = 0;
-                }
-            }
-        }
+        0 => process.map_private(first, count, some_prot(random)),
+        1 => process.map_shared(first, count, some_prot(random)),
+        2 => process.unmap(first, count),
+        3 => process.protect(first, count, some_prot(random)),
+        4 => process.remap(first, count, run(random)),
+        5 => process.discard(first, count),
         6 if alive < 4 => {
-            let child = Process {
-                space: space.fork().unwrap(),
-                model: process.model.clone(),
-            };
+            let child = process.fork();
             processes.push(child);
         }
         7 if alive > 1 => {
             let dead = processes.swap_remove(which);
-            drop(space);
             processes[0].space.activate();
             put_away(dead.space);
         }
-        8..=9 => assert_eq!(load_byte(&space, address(first)), process.load(first)),
-        _ => assert_eq!(
-            store_byte(&space, address(first), value),
-            process.store(first, value)
-        ),
+        8..=9 => {
+            let loaded = load_byte(&process.space, address(first));
+            assert_eq!(loaded, process.load(first));
+        }
+        _ => {
+            let stored = store_byte(&process.space, address(first), value);
+            assert_eq!(stored, process.store(first, value));
+        }
     }
 }
 
