@@ -59,6 +59,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "long, and mere arithmetic")]
     fn short_runs_count() {
         let mut demand = Demand::default();
         (0..100_000).for_each(|_| demand.ran(1000, 1024));

@@ -174,6 +174,7 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
+    #[cfg_attr(miri, ignore = "long, and in safe code")]
     fn numbers_go_round_before_the_table_is_large() {
         let registry = Registry::new();
         let mut threads = registry.threads.lock();
