@@ -20,16 +20,15 @@ way.
 
 /// One line for a person at a terminal.
 pub fn print(metric: &Metric, measured: &Measured) {
+    let (
+        Metric {
+            number, what, unit, ..
+        },
+        sign,
+    ) = (metric, metric.sign());
+    let ([bound, linux, ours], verdict) = (figures(measured), verdict(measured));
     let line = format!(
-        "{:>2}  {:58} {} {:>7} {:>10} {:>10} {:5} {}",
-        metric.number,
-        metric.what,
-        metric.sign(),
-        number(measured.bound),
-        number(measured.linux),
-        number(measured.ours),
-        metric.unit,
-        verdict(measured),
+        "{number:>2}  {what:58} {sign} {bound:>7} {linux:>10} {ours:>10} {unit:5} {verdict}"
     );
     let color = if measured.met { 32 } else { 31 };
     match std::io::stdout().is_terminal() {
@@ -83,16 +82,15 @@ fn row(metric: &Metric, measured: &Measured) -> String {
         "MISSED" => "🔴 **MISSED**",
         other => other,
     };
+    let (
+        Metric {
+            number, what, unit, ..
+        },
+        sign,
+    ) = (metric, metric.sign());
+    let ([bound, linux, ours], machine) = (figures(measured), metric.on.machine());
     format!(
-        "| {} | {} | {} {} | {} | {} | {} | `{}` | {verdict} |\n",
-        metric.number,
-        metric.what,
-        metric.sign(),
-        number(measured.bound),
-        number(measured.linux),
-        number(measured.ours),
-        metric.unit,
-        metric.on.machine(),
+        "| {number} | {what} | {sign} {bound} | {linux} | {ours} | {unit} | `{machine}` | {verdict} |\n"
     )
 }
 
@@ -127,7 +125,10 @@ fn verdict(measured: &Measured) -> &'static str {
     }
 }
 
-fn number(value: Option<f64>) -> String {
+/// The target, Linux's figure and ours.
+fn figures(measured: &Measured) -> [String; 3] {
     // Minus nothing is nothing.
-    value.map_or("-".into(), |value| format!("{:.2}", value + 0.0))
+    let figure = |value: f64| format!("{:.2}", value + 0.0);
+    let figures = [measured.bound, measured.linux, measured.ours];
+    figures.map(|value| value.map_or("-".into(), figure))
 }

@@ -1,29 +1,14 @@
 //! The architecture's counter, and computing for a time by it.
 
+use common::clock::monotonic;
 use std::hint::black_box;
+
+pub use common::clock::now;
 
 /// A longer gap in a thread's own time means that it was preempted.
 const GAP_NS: u64 = 20_000;
 /// Instructions, about, between two looks at the clock.
 const STRIDE: u32 = 8;
-
-/// Nanoseconds since some point in the past, without a system call.
-#[cfg(target_arch = "aarch64")]
-pub fn now() -> u64 {
-    let (ticks, frequency): (u64, u64);
-    // SAFETY: EL0 may read the virtual counter (Arm ARM, D11.1.2).
-    unsafe {
-        core::arch::asm!("isb", "mrs {}, cntvct_el0", "mrs {}, cntfrq_el0",
-            out(reg) ticks, out(reg) frequency, options(nostack));
-    }
-    (u128::from(ticks) * 1_000_000_000 / u128::from(frequency)) as u64
-}
-
-/// The same on a computer that only tries the program.
-#[cfg(not(target_arch = "aarch64"))]
-pub fn now() -> u64 {
-    monotonic()
-}
 
 /// Lets the other CPUs have their turn. QEMU's exact machine executes one CPU at a time, until it
 /// waits or says `yield`: without that the others would stand still meanwhile, and the machine would
@@ -66,14 +51,4 @@ pub fn sleep_until(due: u64, offset: u64) {
 /// How far the kernel's clock is ahead of [`now`].
 pub fn ahead() -> u64 {
     monotonic().wrapping_sub(now())
-}
-
-fn monotonic() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the kernel writes one timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -1,5 +1,6 @@
 //! A place in the storm: its mailbox, and the thread that lives there at the moment.
 
+use common::clock::monotonic;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -68,11 +69,5 @@ impl Slot {
 }
 
 fn now_ms() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a valid place for one timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000 + 1
+    monotonic() / 1_000_000 + 1
 }
