@@ -37,8 +37,9 @@ impl Params {
     }
 }
 
-/// The parameters of one thread, and in the top byte the urgency lent to it (`pi/`). Any CPU writes them, then announces the change
-/// (`affinity.rs`): the announcement orders them, so that they need no ordering of their own.
+/// The parameters of one thread, and in the top byte the urgency lent to it (`pi/`). Any CPU writes
+/// them, then announces the change (`affinity.rs`): the announcement orders them, so that they need
+/// no ordering of their own.
 pub(crate) struct ParamsWord(AtomicU32);
 
 const LENT_SHIFT: u32 = 24;

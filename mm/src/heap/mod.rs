@@ -73,8 +73,8 @@ impl Default for KernelHeap {
     }
 }
 
-// SAFETY: slabs, the frame allocator and the standby region never hand out overlapping memory; class sizes and block
-// orders cover size and alignment.
+// SAFETY: slabs, the frame allocator and the standby region never hand out overlapping memory; class
+// sizes and block orders cover size and alignment.
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -23,7 +23,8 @@ const SLOT_SIZE: usize = 2 * STACK_SIZE;
 const BASE: usize = WINDOW.start.0 + (WINDOW.end.0 - WINDOW.start.0) / 2;
 const _: () = assert!(SLOT_SIZE.is_power_of_two() && BASE.is_multiple_of(SLOT_SIZE));
 
-/// Idle stacks kept mapped (one more for each CPU that buries a thread just then), so that a thread's birth and death edit no tables and flush nothing.
+/// Idle stacks kept mapped (one more for each CPU that buries a thread just then), so that a
+/// thread's birth and death edit no tables and flush nothing.
 const KEEP_IDLE: usize = 64;
 
 /// Slots in no use. The vectors have room for every slot ever made: dropping never allocates.

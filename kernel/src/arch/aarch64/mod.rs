@@ -1,6 +1,6 @@
 //! AArch64 at EL1: everything that names a register or an instruction.
 //!
-//! Assembly is in `boot.S`, `vectors.S`, `switch.S`, `usercopy.S`, `vdso.S` and `fp.S`, included by [`asm`]
+//! Assembly is in the `.S` files beside, included by [`asm`]
 //! with offsets taken from the Rust types.
 
 mod asm;
