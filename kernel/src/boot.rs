@@ -8,7 +8,9 @@ use crate::arch::aarch64::{cpu, gate, gic, psci, secondary, stack, timer, tlb};
 use crate::machine::{self, Machine, MemoryMap, Region};
 use crate::process::exec::{init, vdso};
 use crate::process::membarrier;
-use crate::{console, drivers, fs, hotplug, irq, panic, sched, selftest, symbols, trace, tty};
+use crate::{
+    console, drivers, fs, hotplug, irq, panic, sched, selftest, standby, symbols, trace, tty,
+};
 use core::ops::Range;
 use mm::PhysAddr;
 use mm::kernel_space::{self, KernelTable};
@@ -43,7 +45,7 @@ extern "C" fn weft_boot_cpu(tree: *const u8, tree_physical: u64, image_physical:
     stack::init_overflow(percpu::cpu_id()).expect("memory at boot");
     if let Some(conduit) = machine.psci {
         psci::init(conduit);
-        psci::look_for_standby();
+        standby::init(machine);
     }
     gic::init_distributor(&machine.gic);
     install_private_interrupts(machine);

@@ -30,6 +30,8 @@ mod sched;
 #[cfg(target_os = "none")]
 mod selftest;
 pub mod socket;
+#[cfg(target_os = "none")]
+mod standby;
 pub mod symbols;
 pub mod syscall;
 pub mod time;

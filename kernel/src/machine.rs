@@ -5,6 +5,7 @@
 //! the device tree's CPU nodes.
 
 mod device_tree;
+mod idle_states;
 mod memory_map;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use percpu::CpuId;
 use spin::Once;
 
 pub use device_tree::ParseError;
+pub use idle_states::{IdleState, ParameterFormat, choose as choose_idle_state};
 pub use memory_map::MemoryMap;
 pub use topology::{Doubt, Place, Topology};
 
@@ -97,6 +99,8 @@ pub struct Machine {
     pub reserved: Vec<Region>,
     pub cpus: Vec<CpuNode>,
     pub topology: Topology,
+    /// What each CPU can wait in.
+    pub idle_states: Vec<Vec<IdleState>>,
     pub gic: Gic,
     /// `None` without PSCI: then only the boot CPU runs and power-off is not possible.
     pub psci: Option<Conduit>,

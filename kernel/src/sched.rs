@@ -6,6 +6,7 @@ use crate::hotplug;
 use crate::irq::sgi;
 use crate::machine;
 use crate::process::{self, backlog::Counted};
+use crate::standby;
 use crate::trace;
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering::Relaxed;
@@ -88,7 +89,7 @@ impl Platform for Hardware {
 
     fn wait_for_interrupt(&self) {
         let saves_power = SCHEDULER.get().is_some_and(Scheduler::saves_power);
-        if !(saves_power && cpu::stand_by()) {
+        if !(saves_power && standby::wait()) {
             cpu::wait_for_interrupt();
         }
     }

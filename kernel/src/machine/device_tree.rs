@@ -1,6 +1,7 @@
 //! From the flattened device tree to a [`Machine`] (Devicetree Specification 0.4, and the Linux
 //! bindings of the devices named here).
 
+use super::idle_states;
 use super::topology::Topology;
 use super::{Conduit, CpuNode, Device, Gic, GicVersion, Interrupt, Machine, Region, Trigger};
 use alloc::string::{String, ToString};
@@ -52,6 +53,7 @@ impl Machine {
             reserved: reserved(tree).collect(),
             cpus: cpus(tree).collect(),
             topology: Topology::parse(tree),
+            idle_states: idle_states::parse(tree),
             gic: Gic {
                 version: gic(&controller)?,
             },

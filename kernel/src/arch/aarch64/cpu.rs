@@ -165,10 +165,10 @@ pub fn wait_for_interrupt() {
     wfi();
 }
 
-/// The same deeper, with the firmware's help; false if it does not help.
-pub fn stand_by() -> bool {
+/// The same deeper, in the firmware's state `parameter`; false if it refuses.
+pub fn suspend(parameter: u32) -> bool {
     barrier::dsb(barrier::SY);
-    psci::standby()
+    psci::suspend(parameter)
 }
 
 /// Stops this CPU for good.

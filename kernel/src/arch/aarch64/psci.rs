@@ -2,8 +2,7 @@
 //!
 //! The calls are the `smccc` crate's; the conduit (`hvc` or `smc`) is the device tree's choice.
 
-use crate::machine::Conduit;
-use core::sync::atomic::{AtomicBool, Ordering};
+use crate::machine::{Conduit, ParameterFormat};
 use smccc::psci;
 pub use smccc::psci::Error;
 use smccc::psci::{AffinityState, LowestAffinityLevel};
@@ -41,28 +40,16 @@ pub fn cpu_off() -> Error {
     }
 }
 
-/// Whether [`standby`] is worth trying; learnt at boot and from its refusals.
-static HAS_STANDBY: AtomicBool = AtomicBool::new(false);
-
-/// Asks what the firmware has: once, after [`init`].
-pub fn look_for_standby() {
+/// How CPU_SUSPEND is told its states; `None` if the firmware has no CPU_SUSPEND.
+pub fn suspend_format() -> Option<ParameterFormat> {
     let features = call!(psci_features(psci::PSCI_CPU_SUSPEND_64));
-    HAS_STANDBY.store(features.is_ok(), Ordering::Relaxed);
+    features.ok().map(ParameterFormat::of_features)
 }
 
-/// Waits for an interrupt, masked or not, in whatever state of this CPU saves power and keeps its
-/// registers (CPU_SUSPEND with state 0: standby of the core alone; 5.4.2). False if the firmware
-/// does not do that: then nobody has waited.
-pub fn standby() -> bool {
-    const CORE_STANDBY: u32 = 0;
-    if !HAS_STANDBY.load(Ordering::Relaxed) {
-        return false;
-    }
-    let done = call!(cpu_suspend(CORE_STANDBY, 0, 0)).is_ok();
-    if !done {
-        HAS_STANDBY.store(false, Ordering::Relaxed);
-    }
-    done
+/// Waits for an interrupt, masked or not, in a state that keeps this CPU's registers
+/// (CPU_SUSPEND; 5.4). False if the firmware refused: then nobody has waited.
+pub fn suspend(parameter: u32) -> bool {
+    call!(cpu_suspend(parameter, 0, 0)).is_ok()
 }
 
 /// Whether the CPU with affinity `mpidr` is off.

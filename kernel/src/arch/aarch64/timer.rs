@@ -85,6 +85,14 @@ pub fn set_deadline(deadline_ns: Option<u64>) {
     set_enabled(true);
 }
 
+/// Time until this CPU's timer fires; the longest there is if nothing is armed.
+pub fn until_deadline_ns() -> u64 {
+    if !CNTV_CTL_EL0.is_set(CNTV_CTL_EL0::ENABLE) {
+        return u64::MAX;
+    }
+    ticks_to_ns(CNTV_CVAL_EL0.get().saturating_sub(ticks()))
+}
+
 /// The barrier makes it so before a `wfi` or before interrupts are unmasked.
 fn set_enabled(enabled: bool) {
     CNTV_CTL_EL0.write(if enabled {
