@@ -6,6 +6,7 @@
 
 mod boots;
 mod codegen;
+mod console;
 mod faults;
 pub mod guest;
 mod host;
@@ -83,6 +84,11 @@ const STAGES: &[Stage] = &[
         name: "ssh",
         what: "the system from outside, with the OpenSSH client",
         run: ssh::all,
+    },
+    Stage {
+        name: "console",
+        what: "the kernel's own keys on the serial console",
+        run: console::all,
     },
     Stage {
         name: "budget",

@@ -10,7 +10,9 @@ pub const TESTS: &[Test] = &[
     ("chrt.changes_a_running_process", changes_a_running_process),
     ("chrt.shows_the_ranges", shows_the_ranges),
     ("chrt.says_what_is_wrong", says_what_is_wrong),
+    ("nice.runs_a_command", runs_nicely),
     ("tools.end_quietly", end_quietly),
+    ("tools.links_lead_somewhere", links_lead_somewhere),
 ];
 
 fn chrt(words: &[&str]) -> Result<Output, Failure> {
@@ -135,5 +137,37 @@ fn end_quietly() -> Outcome {
         ensure_eq!(String::from_utf8(output.stderr)?, "");
     }
     ensure!(there > 0);
+    Ok(())
+}
+
+fn runs_nicely() -> Outcome {
+    let nice = |words: &[&str]| text(Command::new("nice").args(words).output()?);
+    let own: i32 = nice(&[])?.trim().parse()?;
+    for (words, more) in [(&["-n", "3", "nice"][..], 3), (&["nice"], 10)] {
+        ensure_eq!(nice(words)?, format!("{}\n", (own + more).min(19)));
+    }
+    let missing = Command::new("nice")
+        .arg("/there/is/no/such/program")
+        .output()?;
+    ensure!(!missing.status.success(), "{missing:?}");
+    Ok(())
+}
+
+/// One program with many names knows them all.
+fn links_lead_somewhere() -> Outcome {
+    let Ok(list) = Command::new("/bin/busybox").arg("--list").output() else {
+        return Ok(()); // not on every system
+    };
+    let known = text(list)?;
+    for entry in std::fs::read_dir("/bin")? {
+        let entry = entry?;
+        let leads_there =
+            std::fs::read_link(entry.path()).is_ok_and(|target| target.ends_with("busybox"));
+        let name = entry.file_name().to_string_lossy().into_owned();
+        ensure!(
+            !leads_there || known.lines().any(|known| known == name),
+            "busybox is no {name}"
+        );
+    }
     Ok(())
 }
