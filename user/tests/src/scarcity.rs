@@ -120,11 +120,12 @@ fn volunteer_goes_first() -> Outcome {
     let (ready, tell) = pipe()?;
     let sleeper = |adjustment: i32| {
         child(|| {
-            let adjusted = adjust(adjustment).is_ok() && write(&tell, b".") == Ok(1);
-            while adjusted {
+            if adjust(adjustment).is_err() || write(&tell, b".") != Ok(1) {
+                return 1;
+            }
+            loop {
                 pause();
             }
-            1
         })
     };
     let (volunteer, exempt) = (sleeper(1000)?, sleeper(-1000)?);
