@@ -77,6 +77,16 @@ impl<T> SpinLock<T> {
         self.locked.load(Ordering::Relaxed)
     }
 
+    /// The value without the lock.
+    ///
+    /// # Safety
+    /// Nobody changes the value while the reference lives.
+    #[inline]
+    pub unsafe fn unlocked(&self) -> &T {
+        // SAFETY: as asked of the caller: references to it are all shared ones.
+        self.value.with(|value| unsafe { &*value })
+    }
+
     /// Frees the lock whatever its state: a panicking kernel must print.
     ///
     /// # Safety

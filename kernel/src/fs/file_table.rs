@@ -4,7 +4,7 @@ use super::open_file::OpenFile;
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use smp::SpinLock;
 
 /// A file descriptor.
@@ -30,6 +30,7 @@ struct Slots {
 
 /// The open files of a process; threads and `CLONE_FILES` children share one.
 ///
+/// Only they change it; others look, under the lock (/proc).
 /// Files leave the table inside the lock but are dropped outside it: closing may sleep.
 pub struct FileTable {
     slots: SpinLock<Slots>,
@@ -77,6 +78,23 @@ impl FileTable {
     /// The open file of `fd`, `EBADF` if there is none.
     pub fn get(&self, fd: Fd) -> Result<Arc<OpenFile>> {
         self.slots.lock().get(fd).map(|slot| slot.file.clone())
+    }
+
+    /// As [`get`](Self::get), without the lock while no other task shares the table.
+    ///
+    /// # Safety
+    /// `table` is the calling task's own.
+    #[inline]
+    pub unsafe fn get_own(table: &Arc<Self>, fd: Fd) -> Result<Arc<OpenFile>> {
+        if Arc::strong_count(table) > 1 {
+            return table.get(fd);
+        }
+        // What others did to the table came before they let go of it.
+        fence(Ordering::Acquire);
+        // SAFETY: only tasks change a table, each its own, and no other can come to share this one
+        // but through the calling one.
+        let slots = unsafe { table.slots.unlocked() };
+        slots.get(fd).map(|slot| slot.file.clone())
     }
 
     /// Gives `file` the lowest free descriptor; `EMFILE` at the limit.

@@ -47,6 +47,7 @@ use crate::error::Result;
 use crate::fs::{Fd, FileTable, FsContext, OpenFile};
 use alloc::sync::Arc;
 use core::marker::PhantomData;
+use core::mem;
 use core::ops::Deref;
 use mm::AddressSpace;
 
@@ -107,19 +108,47 @@ impl Current {
 
     /// The descriptor table. The current task has not exited, so there is one.
     pub fn files(&self) -> Arc<FileTable> {
-        self.files_of()
-            .expect("a running task has its descriptor table")
+        self.own_files().clone()
     }
 
     /// The open file of a descriptor, `EBADF` if there is none.
     pub fn file(&self, fd: Fd) -> Result<Arc<OpenFile>> {
-        self.file_of(fd)
+        // SAFETY: the calling task's.
+        unsafe { FileTable::get_own(self.own_files(), fd) }
+    }
+
+    fn own_files(&self) -> &Arc<FileTable> {
+        // SAFETY: only this thread changes it, and not while it uses this.
+        let files = unsafe { self.files.unlocked() };
+        files
+            .as_ref()
             .expect("a running task has its descriptor table")
     }
 
     pub fn fs(&self) -> Arc<FsContext> {
-        self.fs_of()
+        // SAFETY: only this thread changes it.
+        let fs = unsafe { self.fs.unlocked() };
+        fs.clone()
             .expect("a running task has its place in the file tree")
+    }
+
+    pub fn credentials(&self) -> Arc<Credentials> {
+        // SAFETY: only this thread changes them.
+        unsafe { self.credentials.unlocked() }.clone()
+    }
+
+    pub(crate) fn set_credentials(&self, credentials: Credentials) {
+        let _old = mem::replace(&mut *self.credentials.lock(), Arc::new(credentials));
+    }
+
+    /// Replaces the descriptor table (execve, unshare) or drops it (exit); the old one is for the
+    /// caller to drop.
+    fn set_files(&self, files: Option<Arc<FileTable>>) -> Option<Arc<FileTable>> {
+        mem::replace(&mut *self.files.lock(), files)
+    }
+
+    fn set_fs(&self, fs: Option<Arc<FsContext>>) -> Option<Arc<FsContext>> {
+        mem::replace(&mut *self.fs.lock(), fs)
     }
 
     pub fn memory(&self) -> Arc<AddressSpace> {

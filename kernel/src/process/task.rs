@@ -7,8 +7,7 @@ use super::rseq::Rseq;
 use super::signal::{SignalSet, TaskSignals};
 use super::thread_group::Process;
 use crate::arch::{self, TrapFrame, UserState};
-use crate::error::Result;
-use crate::fs::{Fd, FileTable, FsContext, OpenFile};
+use crate::fs::{FileTable, FsContext};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bitflags::bitflags;
@@ -47,12 +46,14 @@ pub struct Task {
     pub user: UserState,
     attention: AtomicU32,
     pub(crate) signals: SpinLock<TaskSignals>,
-    credentials: SpinLock<Arc<Credentials>>,
+    /// This and the next two the task alone changes, so that it reads them without the lock
+    /// ([`Current`](super::Current)); others take it.
+    pub(super) credentials: SpinLock<Arc<Credentials>>,
     /// `SCHED_RESET_ON_FORK`: what it makes starts without its privileges (sched(7)).
     resets_on_fork: AtomicBool,
-    /// Gone once the task has exited.
-    files: SpinLock<Option<Arc<FileTable>>>,
-    fs: SpinLock<Option<Arc<FsContext>>>,
+    /// Gone, as its place, once the task has exited.
+    pub(super) files: SpinLock<Option<Arc<FileTable>>>,
+    pub(super) fs: SpinLock<Option<Arc<FsContext>>>,
     /// Where to write 0 and wake a futex at exit (`CLONE_CHILD_CLEARTID`, set_tid_address(2)).
     pub(crate) clear_child_tid: AtomicUsize,
     /// The robust futex list's head (set_robust_list(2)).
@@ -152,10 +153,6 @@ impl Task {
         self.credentials.lock().clone()
     }
 
-    pub(crate) fn set_credentials(&self, credentials: Credentials) {
-        let _old = core::mem::replace(&mut *self.credentials.lock(), Arc::new(credentials));
-    }
-
     /// The descriptor table; `None` once the task has exited (seen through /proc).
     pub fn files_of(&self) -> Option<Arc<FileTable>> {
         self.files.lock().clone()
@@ -168,22 +165,8 @@ impl Task {
         self.files.lock().as_ref().map_or(0, share)
     }
 
-    /// The open file of a descriptor; `None` once the task has exited.
-    pub(super) fn file_of(&self, fd: Fd) -> Option<Result<Arc<OpenFile>>> {
-        self.files.lock().as_ref().map(|files| files.get(fd))
-    }
-
     pub fn fs_of(&self) -> Option<Arc<FsContext>> {
         self.fs.lock().clone()
-    }
-
-    /// Replaces the descriptor table (execve, unshare) or drops it (exit), outside the lock.
-    pub(super) fn set_files(&self, files: Option<Arc<FileTable>>) -> Option<Arc<FileTable>> {
-        core::mem::replace(&mut *self.files.lock(), files)
-    }
-
-    pub(super) fn set_fs(&self, fs: Option<Arc<FsContext>>) -> Option<Arc<FsContext>> {
-        core::mem::replace(&mut *self.fs.lock(), fs)
     }
 
     pub(crate) fn attention(&self) -> Attention {

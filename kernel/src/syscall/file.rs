@@ -95,7 +95,11 @@ fn base(dirfd: usize, path: &[u8]) -> Result<Option<Location>> {
     if dirfd as i32 == AT_FDCWD || path.first() == Some(&b'/') {
         return Ok(None);
     }
-    files().get(dirfd as Fd)?.directory().cloned().map(Some)
+    process::current()
+        .file(dirfd as Fd)?
+        .directory()
+        .cloned()
+        .map(Some)
 }
 
 /// What a call with `AT_EMPTY_PATH` is about: a place, or an open file without one.
@@ -125,7 +129,7 @@ fn target_at(caller: &Caller, frame: &TrapFrame, first: usize, flags: u32) -> Re
     if dirfd as i32 == AT_FDCWD {
         return Ok(Target::Place(caller.places.working_directory.clone()));
     }
-    let file = files().get(dirfd as Fd)?;
+    let file = process::current().file(dirfd as Fd)?;
     Ok(match file.opened() {
         Some(opened) => Target::Place(opened.place.clone()),
         None => Target::File(file),

@@ -52,7 +52,7 @@ fn insert(file: Arc<OpenFile>, flags: OpenFlags) -> Result<usize> {
 
 /// The file of a descriptor as the type that the call is about; `wrong` if it is another.
 fn file_as<T: File>(fd: usize, wrong: Errno) -> Result<Arc<T>> {
-    downcast(current().files().get(fd as Fd)?.file()).ok_or(wrong)
+    downcast(current().file(fd as Fd)?.file()).ok_or(wrong)
 }
 
 fn check_set_size(size: usize) -> Result<()> {

@@ -141,7 +141,7 @@ fn execveat(registers: &mut TrapFrame) -> Result<usize> {
     let file = if fd == AT_FDCWD || path.first() == Some(&b'/') {
         caller.open_program(None, &path, follow)?
     } else {
-        let base = current().files().get(fd as u32)?;
+        let base = current().file(fd as u32)?;
         if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
             caller.check_program(&base.opened().ok_or(Errno::EACCES)?.place)?;
             base

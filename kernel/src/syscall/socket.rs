@@ -51,7 +51,7 @@ struct Opened {
 impl Opened {
     /// The socket in argument 0.
     fn get(frame: &TrapFrame) -> Result<Self> {
-        let file = process::current().files().get(frame.argument(0) as Fd)?;
+        let file = process::current().file(frame.argument(0) as Fd)?;
         if file.flags().contains(OpenFlags::PATH) {
             return Err(Errno::EBADF);
         }

@@ -25,6 +25,23 @@ fn the_lowest_free_descriptor_is_taken() {
 }
 
 #[test]
+fn a_task_finds_in_its_own_table_what_those_left_who_shared_it() {
+    let table = Arc::new(FileTable::new());
+    // SAFETY: nobody uses it beside this thread when this thread does.
+    let own = |fd| unsafe { FileTable::get_own(&table, fd) };
+    table.insert(file(), false).unwrap();
+    assert!(own(0).is_ok() && own(1).is_err());
+    let shared = table.clone();
+    assert!(own(0).is_ok(), "under the lock");
+    let other = std::thread::spawn(move || {
+        shared.remove(0).unwrap();
+        shared.insert_from(7, file(), false).unwrap();
+    });
+    other.join().unwrap();
+    assert!(own(0).is_err() && own(7).is_ok());
+}
+
+#[test]
 fn a_table_counts_what_it_takes() {
     let table = FileTable::new();
     assert_eq!(table.table_bytes(), 0);

@@ -116,7 +116,7 @@ fn map_file(
     offset: usize,
     shared: bool,
 ) -> Result<()> {
-    let file: Arc<OpenFile> = caller.files().get(fd)?;
+    let file: Arc<OpenFile> = caller.file(fd)?;
     let mode = file.flags();
     if mode.contains(crate::fs::OpenFlags::PATH) {
         return Err(Errno::EBADF);

@@ -36,7 +36,7 @@ pub fn epoll_ctl(registers: &mut TrapFrame) -> Result<usize> {
         let event = UserPtr::<EpollEvent>::new(registers.argument(3)).read()?;
         Ok::<_, Errno>(Request::new(event.events, event.data))
     };
-    let file = current().files().get(fd)?;
+    let file = current().file(fd)?;
     let epoll = file_as::<Epoll>(registers.argument(0), Errno::EINVAL)?;
     match operation {
         EPOLL_CTL_ADD => epoll.add(fd, &file, request()?)?,
