@@ -6,11 +6,8 @@
 //! passes it on: a reader that has come in wakes the next in the queue, a writer sees to it that
 //! its own letting go will. To wake them all would be a switch for each that waits and each time,
 //! in vain for all but one. Who finds itself beaten to the lock goes back to the front of the queue.
-//!
-//! While nobody sleeps yet, a thread tries again for a moment first: what is done under such a lock
-//! mostly takes less time than going to sleep and being woken. Each try is what the fast path does.
 
-use crate::sync::{AtomicU32, Ordering, UnsafeCell, const_fn, mutate, spin_hint};
+use crate::sync::{AtomicU32, Ordering, UnsafeCell, const_fn, mutate};
 use crate::wait_queue::WaitQueue;
 use core::ops::{Deref, DerefMut};
 
@@ -21,8 +18,6 @@ const WRITER: u32 = 1 << 31;
 const WANTED: u32 = 1 << 30;
 /// The number of readers.
 const READERS: u32 = WANTED - 1;
-/// So many looks, some microseconds, before a thread sleeps.
-const LOOKS: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 400 };
 
 /// A value behind a sleeping lock. Not for interrupt handlers, nor under a spin lock. A reader must
 /// not take it again: a writer in between would wait for the first, and the second for the writer.
@@ -76,9 +71,6 @@ impl<T> RwLock<T> {
 
     #[cold]
     fn read_slow(&self) {
-        if self.spin(WRITER, 1) {
-            return;
-        }
         self.queue.wait(|| self.enter(WRITER | WANTED, 1));
         if mutate("rw_reader_keeps_wake", true, false) {
             self.queue.wake_one();
@@ -87,30 +79,11 @@ impl<T> RwLock<T> {
 
     #[cold]
     fn write_slow(&self) {
-        if self.spin(WRITER | READERS, WRITER) {
-            return;
-        }
         self.queue.wait(|| self.enter(WRITER | READERS, WRITER));
         // The thread that woke this one has cleared the mark for those behind it, too.
         if !self.queue.is_empty() && mutate("rw_writer_forgets", true, false) {
             self.state.fetch_or(WANTED, Ordering::Relaxed);
         }
-    }
-
-    /// Enters as soon as none of `barriers` is up, if that is soon, and nobody sleeps.
-    fn spin(&self, barriers: u32, share: u32) -> bool {
-        let barriers = mutate("rw_spin_ignores", barriers, 0);
-        for _ in 0..looks() {
-            let state = self.state.load(Ordering::Relaxed);
-            if state & WANTED != 0 {
-                return false;
-            }
-            if state & barriers == 0 && self.step(state, state.wrapping_add(share)) {
-                return true;
-            }
-            spin_hint();
-        }
-        false
     }
 
     /// Enters unless one of `barriers` is up; else leaves word that somebody waits.
@@ -132,15 +105,6 @@ impl<T> RwLock<T> {
         self.state.fetch_and(!WANTED, Ordering::AcqRel);
         self.queue.wake_one();
     }
-}
-
-/// None where no other CPU can be at work on letting go.
-fn looks() -> u32 {
-    #[cfg(not(any(loom, shuttle)))]
-    if !percpu::is_present(percpu::CpuId::new(1)) {
-        return 0;
-    }
-    LOOKS
 }
 
 fn assert_may_sleep() {
