@@ -28,6 +28,8 @@ pub struct Costs {
     pub lock_ns: u64,
     /// Refilling caches after moving within a cluster, to another cluster, to another node.
     pub refill_ns: [u64; 3],
+    /// CPUs take turns: while one acts, the others do nothing but compute.
+    pub turns: bool,
 }
 
 impl Costs {
@@ -46,6 +48,7 @@ impl Costs {
         claim_ns: 0,
         lock_ns: 0,
         refill_ns: [0; 3],
+        turns: false,
     };
 
     /// From exact instruction counts, `make bench COUNT='one four'`:
@@ -75,15 +78,18 @@ impl Costs {
         claim_ns: 200,
         lock_ns: 100,
         refill_ns: [500, 1_000, 3_000],
+        turns: false,
     };
 
     /// The same on QEMU's exact machine, which has no caches: a line of another CPU's costs the
-    /// instructions that look at it. An interrupt arrives as soon as its sender passes the turn, so
-    /// the 1,464 above are what the waker does before it sleeps.
+    /// instructions that look at it. Its CPUs take turns: what one does in the kernel, the others
+    /// wait for. An interrupt arrives as soon as its sender passes the turn, so the 1,464 above are
+    /// what the waker does before it sleeps.
     pub const EXACT: Self = Self {
         latency_ns: 0,
         probe_ns: 20,
         refill_ns: [0; 3],
+        turns: true,
         ..Self::MEASURED
     };
 

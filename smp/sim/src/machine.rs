@@ -48,6 +48,16 @@ struct Cpu {
     devices: VecDeque<(u64, std::ops::Range<Task>)>,
 }
 
+/// Where CPUs take turns.
+#[derive(Default)]
+struct Turn {
+    /// Who has it, and until when.
+    cpu: usize,
+    end: u64,
+    /// Another thread runs there now: it goes on in this turn.
+    changed: bool,
+}
+
 pub struct Machine<W> {
     pub workload: W,
     pub measure: Measure,
@@ -63,6 +73,7 @@ pub struct Machine<W> {
     /// Ready threads that any CPU may run.
     ready: usize,
     alive: usize,
+    turn: Turn,
 }
 
 impl<W: Workload> Machine<W> {
@@ -81,6 +92,7 @@ impl<W: Workload> Machine<W> {
             idle: cpus,
             ready: 0,
             alive: 0,
+            turn: Turn::default(),
             hardware,
         };
         machine.hardware.take_spent();
@@ -118,10 +130,11 @@ impl<W: Workload> Machine<W> {
         while let Some((at, who)) = self.calendar.first()
             && at <= end_ns
         {
-            self.advance(at);
             if who == self.cpus.len() {
+                self.advance(at);
                 self.take_outside();
-            } else {
+            } else if self.has_turn(who, at) {
+                self.advance(at);
                 self.event(who);
             }
         }
@@ -135,6 +148,21 @@ impl<W: Workload> Machine<W> {
     pub fn measure_from_here(&mut self) {
         (0..self.cpus.len()).for_each(|cpu| self.charge(cpu));
         self.measure.restart(self.now(), self.hardware.counts());
+    }
+
+    /// Whether the CPU may act at `at`; else it will be asked again, the others first.
+    fn has_turn(&mut self, cpu: usize, at: u64) -> bool {
+        if !self.hardware.costs.turns {
+            return true;
+        }
+        let Turn { cpu: last, end, .. } = self.turn;
+        let order = (cpu + self.cpus.len() - last - 1) % self.cpus.len();
+        let goes_on = cpu == last && self.turn.changed;
+        let begin = end + if goes_on { 0 } else { 1 + order as u64 };
+        if at < begin {
+            self.calendar.set(cpu, Some(begin));
+        }
+        at >= begin
     }
 
     fn advance(&mut self, at: u64) {
@@ -315,6 +343,13 @@ impl<W: Workload> Machine<W> {
         let next = self.policy.rest();
         let free_at = self.now() + self.hardware.take_spent();
         let before = std::mem::replace(&mut self.cpus[cpu].running, next);
+        if self.hardware.costs.turns {
+            self.turn = Turn {
+                cpu,
+                end: free_at,
+                changed: before != next,
+            };
+        }
         self.cpus[cpu].free_at = free_at;
         self.cpus[cpu].charged_at = free_at;
         if before != next {
