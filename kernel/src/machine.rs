@@ -161,6 +161,7 @@ impl Machine {
             capacity: places.iter().map(|place| place.capacity).collect(),
             node: places.iter().map(|place| place.node).collect(),
             distance: self.topology.distance.clone(),
+            group: smp::topology::GROUP,
         }
     }
 

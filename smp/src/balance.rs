@@ -66,9 +66,8 @@ impl<P: Platform> Owner<'_, P> {
     /// nearest.
     pub fn lighter(&self, key: &dyn Fn(CpuId) -> u64) -> impl Iterator<Item = CpuId> + use<P> {
         let (sched, id) = (self.sched, self.id);
-        let ring = sched.map.clusters_from(id);
-        let near = ring.flat_map(|c| sched.map.members(c, sched.online.word(c), id));
-        let near = near.filter(|&cpu| cpu != id).take(MAX_COMPARED);
+        let near = sched.online_from(id).filter(|&cpu| cpu != id);
+        let near = near.take(MAX_COMPARED);
         let mine = sched.fair_load(id);
         let lighter = near.filter(|&cpu| sched.fair_load(cpu) < mine);
         let mut found = [(u64::MAX, 0, id); MAX_COMPARED];

@@ -10,6 +10,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use percpu::CpuId;
 
 use crate::held::Held;
+use crate::map::Span;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
@@ -27,7 +28,7 @@ impl<P: Platform> Scheduler<P> {
     }
 
     /// In which order clusters are asked for an idle CPU to take surplus of `from`.
-    pub(crate) fn spreading_order(&self, from: CpuId) -> &[usize] {
+    pub(crate) fn spreading_order(&self, from: CpuId) -> &[Span] {
         match self.saves_power() {
             true => self.map.low_first(),
             false => self.map.nearest(from),
@@ -37,26 +38,27 @@ impl<P: Platform> Scheduler<P> {
     /// Claims the idle CPU that suits the thread best: where it fits, then anywhere.
     pub(crate) fn claim_suitable(&self, thread: &Held, last: CpuId) -> Option<CpuId> {
         let demand = thread.body(|body| body.demand);
-        let slowest = self.map.capacity(self.map.low_first()[0]);
+        let slowest = self.map.low_first()[0].capacity;
         let order = match self.saves_power() {
             true => self.map.low_first(),
             false if demand.fits(slowest) => self.map.nearest(last),
             false => self.map.fast_first(),
         };
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        for suits in [true, false] {
-            for &cluster in order {
-                if demand.fits(self.map.capacity(cluster)) != suits {
-                    continue;
-                }
-                self.probed(1);
-                let claimed = self.claim_in(cluster, affinity.as_ref(), last);
-                if claimed.is_some() {
-                    return claimed;
-                }
-            }
-        }
-        None
+        [true, false].into_iter().find_map(|suits| {
+            let spans = order.iter();
+            let spans = spans.filter(|span| demand.fits(span.capacity) == suits);
+            self.probed(1);
+            let mut found = self.found(&self.idle, spans);
+            found.find_map(|(span, idle)| self.claim_of(span, idle, affinity.as_ref(), last))
+        })
+    }
+
+    /// The clusters of faster CPUs than `cpu`, the fastest first.
+    fn faster(&self, cpu: CpuId) -> impl Iterator<Item = &Span> {
+        let own = self.map.capacity_of(cpu);
+        let spans = self.map.fast_first().iter();
+        spans.take_while(move |span| span.capacity > own)
     }
 }
 
@@ -79,21 +81,20 @@ impl<P: Platform> Owner<'_, P> {
     }
 
     fn faster_is_idle(&self) -> bool {
-        let (sched, own) = (self.sched, self.sched.map.capacity_of(self.id));
-        let faster = sched.map.fast_first().iter();
-        let mut faster = faster.take_while(|cluster| sched.map.capacity(**cluster) > own);
-        faster.any(|&cluster| sched.idle.word(cluster) & sched.online.word(cluster) != 0)
+        let sched = self.sched;
+        let mut found = sched.found(&sched.idle, sched.faster(self.id));
+        found.any(|(span, idle)| idle & sched.online.word(span.group) != 0)
     }
 
     /// Sends a thread that has outgrown this CPU to a faster one that is idle, if there still is
     /// one that it may use.
     #[inline(never)]
     pub fn move_up(&mut self, thread: Held) {
-        let (sched, own) = (self.sched, self.sched.map.capacity_of(self.id));
+        let sched = self.sched;
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        let faster = sched.map.fast_first().iter();
-        let mut faster = faster.take_while(|cluster| sched.map.capacity(**cluster) > own);
-        let claimed = faster.find_map(|&c| sched.claim_in(c, affinity.as_ref(), self.id));
+        let mut found = sched.found(&sched.idle, sched.faster(self.id));
+        let claimed =
+            found.find_map(|(span, idle)| sched.claim_of(span, idle, affinity.as_ref(), self.id));
         match claimed {
             Some(target) => self.hand_over(thread, target, 0),
             None => self.requeue(thread),

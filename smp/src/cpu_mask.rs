@@ -1,12 +1,14 @@
 //! A set of CPUs that any CPU may change: who is online, idle, has surplus.
 //!
-//! A word per cluster. Machines of many clusters have words above them, a bit for each cluster that
-//! may have members, so that a search ends soon when there is nobody. Members appear below first;
-//! whoever finds a cluster empty clears its bit, looks once more and sets it again if somebody
-//! appeared meanwhile; whoever appears checks that the bit is there. Both have a full fence between
-//! what they write and what they read, so no bit stays away. Who searches between the clearing and
-//! the second look may miss that cluster, and surplus waits until its owner next leaves the
-//! scheduler, at its tick at the latest (loom: `an_unlucky_search_is_mended`).
+//! A word per *group*: up to 64 CPUs of a memory node. The words of all masks for one group lie in one
+//! cache line, so that a machine of one group has one line to look at. With more groups there is a
+//! word above, with a bit for each group that may have members, so that a search ends soon when
+//! there is nobody. Members appear below first; whoever finds a group empty clears its bit, looks once
+//! more and sets it again if somebody appeared meanwhile; whoever appears checks that the bit is
+//! there. Both have a full fence between what they write and what they read, so no bit stays away.
+//! Who searches between the clearing and the second look may miss that group, and surplus waits until
+//! its owner next leaves the scheduler, at its tick at the latest (loom:
+//! `an_unlucky_search_is_mended`).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,30 +16,27 @@ use core::array;
 
 use percpu::CpuId;
 
+use crate::map::{Map, Place, Span};
 use crate::sync::{AtomicU64, Ordering, fence, mutate};
-use crate::topology::{Map, Place};
 
-/// So many clusters are looked at one by one.
-const FEW: usize = 4;
 /// Words in a cache line.
 const LINE: usize = 16;
 
 /// One bit per CPU.
 pub(crate) struct CpuMask {
     words: Arc<Words>,
-    /// Which of the masks that share the words.
+    /// Which of the masks that share the lines.
     index: usize,
 }
 
-/// The words of masks that are searched together: those of one cluster share a cache line.
+/// The words of masks that are used together.
 struct Words {
-    clusters: Box<[Line]>,
-    /// Empty if there are few clusters.
+    groups: Box<[Line]>,
+    /// A line for 64 groups; none if there is but one group.
     above: Box<[Line]>,
-    masks: usize,
 }
 
-/// A cache line: neighbours write it often, others hardly.
+/// A cache line: a word of each mask.
 #[repr(align(128))]
 struct Line([AtomicU64; LINE]);
 
@@ -47,26 +46,21 @@ fn lines(count: usize) -> Box<[Line]> {
 }
 
 impl Words {
-    fn new(map: &Map, masks: usize) -> Self {
-        let count = map.cluster_count();
-        let above = if count > FEW { count.div_ceil(64) } else { 0 };
+    fn new(map: &Map) -> Self {
+        let count = map.group_count();
+        let above = if count > 1 { count.div_ceil(64) } else { 0 };
         Self {
-            clusters: lines(count),
-            above: lines((above * masks).div_ceil(LINE)),
-            masks,
+            groups: lines(count),
+            above: lines(above),
         }
     }
 }
 
 impl CpuMask {
-    pub fn new(map: &Map) -> Self {
-        let [mask] = Self::together(map);
-        mask
-    }
-
-    /// Masks that are searched together.
+    /// Masks that are used together.
     pub fn together<const N: usize>(map: &Map) -> [Self; N] {
-        let words = Arc::new(Words::new(map, N));
+        const { assert!(N <= LINE) };
+        let words = Arc::new(Words::new(map));
         array::from_fn(|index| Self {
             words: words.clone(),
             index,
@@ -74,41 +68,36 @@ impl CpuMask {
     }
 
     fn bit(map: &Map, cpu: CpuId) -> (usize, u64) {
-        let Place { cluster, bit } = map.place(cpu);
-        (cluster, 1 << bit)
+        let Place { group, bit, .. } = map.place(cpu);
+        (group, 1 << bit)
     }
 
-    /// The word above of 64 clusters and the bit of one.
+    /// The word above a group and the group's bit.
     #[inline]
-    fn above(&self, cluster: usize) -> Option<(&AtomicU64, u64)> {
-        let Words { above, masks, .. } = &*self.words;
-        let word = cluster / 64 * masks + self.index;
-        let line = above.get(word / LINE)?;
-        Some((&line.0[word % LINE], 1 << (cluster % 64)))
+    fn above(&self, group: usize) -> Option<(&AtomicU64, u64)> {
+        let line = self.words.above.get(group / 64)?;
+        Some((&line.0[self.index], 1 << (group % 64)))
     }
 
-    /// Whether it is worth looking for members in a cluster.
+    /// Whether it is worth looking for members in a group.
     #[inline]
-    pub fn may_have(&self, cluster: usize) -> bool {
-        let above = self.above(cluster);
+    pub fn may_have(&self, group: usize) -> bool {
+        let above = self.above(group);
         above.is_none_or(|(word, bit)| word.load(Ordering::Acquire) & bit != 0)
     }
 
-    /// Cache lines read to ask [`Self::may_have`] of every cluster, for all masks together.
-    pub fn lines_above(&self) -> u64 {
-        self.words.above.len() as u64
-    }
-
-    /// The members in a cluster that may have some.
-    pub fn search(&self, cluster: usize) -> u64 {
-        match self.word(cluster) {
-            0 => self.forget(cluster),
+    /// The members in a span whose group may have some.
+    #[inline]
+    pub fn search(&self, span: &Span) -> u64 {
+        let members = match self.word(span.group) {
+            0 => self.forget(span.group),
             members => members,
-        }
+        };
+        members & span.bits
     }
 
-    fn forget(&self, cluster: usize) -> u64 {
-        let Some((above, bit)) = self.above(cluster) else {
+    fn forget(&self, group: usize) -> u64 {
+        let Some((above, bit)) = self.above(group) else {
             return 0;
         };
         if above.load(Ordering::Relaxed) & bit == 0 {
@@ -122,7 +111,7 @@ impl CpuMask {
         if mutate("forget_for_good", false, true) {
             return 0;
         }
-        let members = self.word(cluster);
+        let members = self.word(group);
         if members != 0 {
             above.fetch_or(bit, Ordering::AcqRel);
         }
@@ -130,27 +119,35 @@ impl CpuMask {
     }
 
     #[inline]
-    fn members(&self, cluster: usize) -> &AtomicU64 {
-        &self.words.clusters[cluster].0[self.index]
+    fn members(&self, group: usize) -> &AtomicU64 {
+        &self.words.groups[group].0[self.index]
     }
 
-    pub fn word(&self, cluster: usize) -> u64 {
-        self.members(cluster).load(Ordering::Acquire)
+    /// All members in a group.
+    #[inline]
+    pub fn word(&self, group: usize) -> u64 {
+        self.members(group).load(Ordering::Acquire)
+    }
+
+    /// Whether one look tells that there is nobody.
+    #[inline]
+    pub fn is_plainly_empty(&self) -> bool {
+        self.words.above.is_empty() && self.word(0) == 0
     }
 
     pub fn contains(&self, map: &Map, cpu: CpuId) -> bool {
-        let (cluster, bit) = Self::bit(map, cpu);
-        self.word(cluster) & bit != 0
+        let (group, bit) = Self::bit(map, cpu);
+        self.word(group) & bit != 0
     }
 
     /// Adds a CPU; writes only if that changes anything.
     pub fn insert(&self, map: &Map, cpu: CpuId) {
-        let (cluster, bit) = Self::bit(map, cpu);
-        let members = self.members(cluster);
+        let (group, bit) = Self::bit(map, cpu);
+        let members = self.members(group);
         if members.load(Ordering::Relaxed) & bit == 0 {
             members.fetch_or(bit, Ordering::AcqRel);
         }
-        if let Some((above, bit)) = self.above(cluster) {
+        if let Some((above, bit)) = self.above(group) {
             // Pairs with the fence of `forget`.
             if mutate("insert_fence", true, false) {
                 fence(Ordering::SeqCst);
@@ -163,8 +160,8 @@ impl CpuMask {
 
     /// Removes a CPU; says whether this call did it. Of two that claim an idle CPU one wins.
     pub fn remove(&self, map: &Map, cpu: CpuId) -> bool {
-        let (cluster, bit) = Self::bit(map, cpu);
-        let members = self.members(cluster);
+        let (group, bit) = Self::bit(map, cpu);
+        let members = self.members(group);
         members.load(Ordering::Relaxed) & bit != 0
             && members.fetch_and(!bit, Ordering::AcqRel) & bit != 0
     }
@@ -198,28 +195,43 @@ impl CpuMask {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::topology::Topology;
+    use crate::topology::{FULL_CAPACITY, Topology};
 
-    #[test]
-    fn an_empty_cluster_is_forgotten_until_somebody_appears() {
-        let map = Map::new(&Topology::uniform(1024, 8));
-        let mask = CpuMask::new(&map);
-        let (far, cluster) = (CpuId::new(1000), 125);
-        let candidate = || mask.may_have(cluster);
-        assert!(!candidate());
-        mask.insert(&map, far);
-        assert!(candidate() && mask.search(cluster) == 1);
-        assert!(mask.remove(&map, far) && !mask.remove(&map, far));
-        assert!(candidate() && mask.search(cluster) == 0);
-        assert!(!candidate());
-        mask.insert(&map, far);
-        assert!(candidate() && mask.lines_above() == 1);
+    fn span(group: usize, bits: u64) -> Span {
+        let capacity = FULL_CAPACITY;
+        Span {
+            group,
+            bits,
+            capacity,
+        }
     }
 
     #[test]
-    fn few_clusters_are_always_candidates() {
-        let mask = CpuMask::new(&Map::new(&Topology::uniform(8, 4)));
-        assert!(mask.may_have(1) && mask.search(1) == 0);
-        assert_eq!(mask.lines_above(), 0);
+    fn an_empty_group_is_forgotten_until_somebody_appears() {
+        let map = Map::new(&Topology::uniform(1024, 8));
+        let [other, mask] = CpuMask::together(&map);
+        let far = CpuId::new(1000);
+        let Place { group, .. } = map.place(far);
+        let span = span(group, !0);
+        let candidate = || mask.may_have(group);
+        assert!(!candidate());
+        mask.insert(&map, far);
+        assert!(candidate() && mask.search(&span) == 1 << (1000 % 64));
+        assert!(!other.may_have(group));
+        assert!(mask.remove(&map, far) && !mask.remove(&map, far));
+        assert!(candidate() && mask.search(&span) == 0);
+        assert!(!candidate());
+        mask.insert(&map, far);
+        assert!(candidate());
+    }
+
+    #[test]
+    fn one_group_is_always_a_candidate() {
+        let map = Map::new(&Topology::uniform(64, 4));
+        let [mask] = CpuMask::together(&map);
+        let first = span(0, 0xf);
+        assert!(mask.may_have(0) && mask.search(&first) == 0);
+        mask.insert(&map, CpuId::new(5));
+        assert_eq!((mask.search(&first), mask.word(0)), (0, 1 << 5));
     }
 }

@@ -13,7 +13,6 @@ use core::ptr;
 use percpu::{CpuId, CpuSet};
 
 use crate::control_word::{NEED, WORK};
-use crate::cpu_mask::CpuMask;
 use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
@@ -238,49 +237,17 @@ impl<P: Platform> Scheduler<P> {
         (self.running_priority(least) < u32::from(priority)).then_some(least)
     }
 
-    fn anybody_idle(&self) -> bool {
-        self.probed(self.idle.lines_above());
-        let mut clusters = self.map.clusters_from(CpuId::new(0));
-        clusters.any(|cluster| {
-            let candidate = self.idle.may_have(cluster);
-            self.probed(u64::from(candidate));
-            candidate && self.idle.search(cluster) != 0
-        })
-    }
-
-    /// The members of `mask` but `here`, the nearest first. The mask is searched after
-    /// `overloaded` and with it: its first lines are here already.
-    fn others_in<'a>(
-        &'a self,
-        mask: &'a CpuMask,
-        here: CpuId,
-    ) -> impl Iterator<Item = CpuId> + use<'a, P> {
-        let clusters = self.map.clusters_from(here);
-        let found = clusters.filter_map(move |cluster| {
-            let candidate = mask.may_have(cluster);
-            let word = if candidate { mask.search(cluster) } else { 0 };
-            (word != 0).then_some((cluster, word))
-        });
-        let members = found.flat_map(move |(cluster, word)| {
-            self.probed(mask.lines_above().min(1));
-            self.map.members(cluster, word, here)
-        });
-        members.filter(move |&cpu| cpu != here)
-    }
-
     /// Whether a CPU other than `here` that the thread may use is idle.
     fn idle_for(&self, thread: &Thread, here: CpuId) -> bool {
+        if thread.is_pinned() {
+            return false; // It waits where it must.
+        }
         let affinity = thread.affinity();
-        let idle = |cpu| cpu != here && self.idle.contains(&self.map, cpu);
-        let mut clusters = self.map.clusters_from(here);
-        clusters.any(|cluster| {
-            if !self.idle.may_have(cluster) {
-                return false;
-            }
-            self.probed(1);
-            let word = self.idle.word(cluster) & self.map.word_of(cluster, &affinity);
-            let mut members = self.map.members(cluster, word, here);
-            members.any(idle)
+        self.probed(1);
+        let mut found = self.found(&self.idle, self.map.nearest(here));
+        found.any(|(span, idle)| {
+            let mut members = self.map.members(span.group, idle, here);
+            members.any(|cpu| cpu != here && affinity.contains(cpu))
         })
     }
 

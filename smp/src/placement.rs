@@ -9,12 +9,11 @@ use crate::affinity::settle;
 use crate::chaos::RacePoint;
 use crate::control_word::WORK;
 use crate::held::Held;
+use crate::map::Span;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
-use crate::stats::bump;
 use crate::thread::Thread;
-use crate::topology::Place;
 use crate::trace::Event;
 
 /// How many CPUs are compared when none is idle.
@@ -25,7 +24,7 @@ impl<P: Platform> Owner<'_, P> {
     /// no search and no interrupt.
     fn claim_here(&self, thread: &Thread, last: CpuId) -> bool {
         let Scheduler { map, idle, .. } = self.sched;
-        let near = !map.is_remote(self.id, map.place(last).cluster);
+        let near = !map.is_remote(self.id, map.place(last).group);
         let free = self.local.is_idle() && self.local.waiting() == 0;
         if !free || !near || !self.sched.is_plain() || !self.sched.may_use(thread, self.id) {
             return false;
@@ -119,23 +118,18 @@ impl<P: Platform> Scheduler<P> {
             return last;
         }
         let waiting = |cpu: CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
-        let suits = !self.map.is_remote(here, self.map.place(last).cluster)
+        let suits = !self.map.is_remote(here, self.map.place(last).group)
             && waiting(here) <= waiting(last)
             && self.may_use(thread, here)
             && self.serves_fair(here);
         if suits { here } else { last }
     }
 
-    /// Counts cache lines of others that the calling CPU looked at.
-    pub(crate) fn probed(&self, lines: u64) {
-        bump(&self.cpus[self.platform.cpu().index()].stats.probes, lines);
-    }
-
     fn may_use(&self, thread: &Thread, cpu: CpuId) -> bool {
         self.is_online(cpu) && thread.may_run_on(cpu)
     }
 
-    /// Claims the thread's last CPU if that is idle, else an idle one, nearest cluster first.
+    /// Claims the thread's last CPU if that is idle, else the nearest idle one.
     fn claim_nearest(&self, thread: &Thread, last: CpuId) -> Option<CpuId> {
         let usable = self.may_use(thread, last);
         self.probed(1);
@@ -146,40 +140,23 @@ impl<P: Platform> Scheduler<P> {
             return None; // There is no other.
         }
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        let mut clusters = self.map.clusters_from(last);
-        // Its own cluster's line is here already.
-        let own = clusters.next()?;
-        self.claim_in(own, affinity.as_ref(), last).or_else(|| {
-            self.probed(self.idle.lines_above());
-            let mut clusters = clusters.filter(|&cluster| self.idle.may_have(cluster));
-            clusters.find_map(|cluster| {
-                self.probed(1);
-                self.claim_in(cluster, affinity.as_ref(), last)
-            })
-        })
+        let mut found = self.found(&self.idle, self.map.nearest(last));
+        found.find_map(|(span, idle)| self.claim_of(span, idle, affinity.as_ref(), last))
     }
 
-    /// Claims an idle CPU of the cluster, `last` if it can be.
-    pub(crate) fn claim_in(
+    /// Claims one of the `idle` CPUs of the span, `last` if it can be.
+    pub(crate) fn claim_of(
         &self,
-        cluster: usize,
+        span: &Span,
+        idle: u64,
         affinity: Option<&CpuSet>,
         last: CpuId,
     ) -> Option<CpuId> {
-        let mut idle = self.idle.search(cluster) & self.online.word(cluster);
-        if idle == 0 {
-            return None;
-        }
-        if let Some(set) = affinity {
-            idle &= self.map.word_of(cluster, set);
-        }
-        let Place { cluster: own, bit } = self.map.place(last);
-        let is_idle = own == cluster && idle >> bit & 1 == 1;
-        if is_idle && self.idle.remove(&self.map, last) {
-            return Some(last);
-        }
-        let mut members = self.map.members(cluster, idle, last);
-        members.find(|&cpu| self.idle.remove(&self.map, cpu))
+        let idle = idle & self.online.word(span.group);
+        let mut members = self.map.members(span.group, idle, last);
+        members.find(|&cpu| {
+            affinity.is_none_or(|set| set.contains(cpu)) && self.idle.remove(&self.map, cpu)
+        })
     }
 
     /// The CPU with the fewest ready threads among the nearest that the thread may use.
@@ -203,12 +180,7 @@ impl<P: Platform> Scheduler<P> {
 
     /// All CPUs the thread may use, `near` itself first, then by distance.
     pub(crate) fn usable(&self, thread: &Thread, near: CpuId) -> impl Iterator<Item = CpuId> {
-        let others = self.map.clusters_from(near).flat_map(move |cluster| {
-            let online = self.online.word(cluster);
-            self.map
-                .members(cluster, online, near)
-                .filter(move |&cpu| cpu != near)
-        });
+        let others = self.online_from(near).filter(move |&cpu| cpu != near);
         let near = core::iter::once(near).filter(|&cpu| self.is_online(cpu));
         let affinity = thread.is_restricted().then(|| thread.affinity());
         near.chain(others)

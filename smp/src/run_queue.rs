@@ -335,18 +335,15 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Wakes one idle CPU, the nearest, to look for surplus; one on another memory node only if
     /// `far`.
+    #[inline(never)]
     pub fn kick_idle(&mut self, far: bool) {
-        let map = &self.sched.map;
-        self.sched.probed(self.sched.idle.lines_above());
-        for &cluster in self.sched.spreading_order(self.id) {
-            let is_far = map.is_remote(self.id, cluster);
-            if !self.sched.idle.may_have(cluster) || is_far && !far {
-                continue;
-            }
-            self.sched.probed(1);
-            let word = self.sched.idle.search(cluster);
-            for cpu in map.members(cluster, word, self.id) {
-                let claimed = cpu != self.id && self.sched.idle.remove(map, cpu);
+        let (sched, map, id) = (self.sched, &self.sched.map, self.id);
+        let spans = sched.spreading_order(id).iter();
+        let spans = spans.filter(|span| far || !map.is_remote(id, span.group));
+        sched.probed(1);
+        for (span, idle) in sched.found(&sched.idle, spans) {
+            for cpu in map.members(span.group, idle, id) {
+                let claimed = cpu != id && sched.idle.remove(map, cpu);
                 if claimed && self.ring(cpu, control_word::WORK) {
                     return;
                 }

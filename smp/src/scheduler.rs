@@ -18,12 +18,12 @@ use crate::cpu::Cpu;
 use crate::cpu_mask::CpuMask;
 use crate::fair_server::RealtimeLimit;
 use crate::inbox::{Inbox, ReadyLink};
+use crate::map::Map;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::registry::Registry;
 use crate::runtime::Runtime;
 use crate::thread::ThreadRef;
-use crate::topology::Map;
 use crate::trace::{Event, Kind};
 
 /// Schedules threads on the CPUs of one [`Platform`].
@@ -62,14 +62,13 @@ impl<P: Platform> Scheduler<P> {
     /// A scheduler for the platform's CPUs, all offline. Allocates.
     pub fn new(platform: P) -> Self {
         let map = Map::new(&platform.topology());
-        // An idle CPU asks these three, one after the other.
-        let [overloaded, holding, posted] = CpuMask::together(&map);
+        let [online, idle, overloaded, holding, posted] = CpuMask::together(&map);
         Self {
             cpus: (0..map.cpu_count())
                 .map(|cpu| Cpu::new(CpuId::new(cpu), map.cpu_count() == 1))
                 .collect(),
-            online: CpuMask::new(&map),
-            idle: CpuMask::new(&map),
+            online,
+            idle,
             overloaded,
             holding,
             realtime_limit: RealtimeLimit::new(),

@@ -21,41 +21,31 @@ pub(crate) const REMOTE_SURPLUS: usize = 2;
 
 impl<P: Platform> Owner<'_, P> {
     /// Looks for surplus on CPUs that run something: a CPU that is waking up takes its own. The own
-    /// cluster comes first, then those of the node, from another one on each time, so that none is
-    /// always served last. What is found is queued here. False when there was nothing.
+    /// cluster comes first, then the group, then the groups of the node, beginning elsewhere each
+    /// time, so that none is always served last. What is found is queued here. False when there was
+    /// nothing.
+    #[inline(never)]
     pub fn steal(&mut self) -> bool {
-        let sched = self.sched;
-        if sched.cpus.len() == 1 {
+        let (sched, id) = (self.sched, self.id);
+        sched.probed(1);
+        if sched.cpus.len() == 1 || sched.overloaded.is_plainly_empty() {
             return false;
         }
-        let mut probes = 0;
-        sched.probed(sched.overloaded.lines_above());
         let turn = self.cpu.stats.schedules.load(Relaxed) as usize;
-        for cluster in sched.map.clusters_in_turn(self.id, turn) {
-            if !sched.overloaded.may_have(cluster) {
-                continue;
-            }
-            sched.probed(1);
-            let overloaded = sched.overloaded.search(cluster);
-            if overloaded == 0 {
-                continue;
-            }
-            sched.probed(1);
-            let busy = overloaded & !sched.idle.word(cluster);
-            for victim in sched.map.members(cluster, busy, self.id) {
-                if victim == self.id {
-                    continue;
-                }
+        let spans = sched.map.nearest_in_turn(id, turn);
+        let mut probes = 0;
+        for (span, overloaded) in sched.found(&sched.overloaded, spans) {
+            let busy = overloaded & !sched.idle.word(span.group);
+            let victims = sched.map.members_in_turn(span.group, busy, turn as u32);
+            for victim in victims.filter(|&victim| victim != id) {
                 if probes == MAX_PROBES {
                     return false;
                 }
                 probes += 1;
                 sched.probed(1);
                 let shelf = &sched.cpus[victim.index()].shared.shelf;
-                if sched.map.is_remote(self.id, cluster) && shelf.count() < REMOTE_SURPLUS {
-                    continue;
-                }
-                if self.rob(victim) {
+                let far = sched.map.is_remote(id, span.group);
+                if (!far || shelf.count() >= REMOTE_SURPLUS) && self.rob(victim) {
                     return true;
                 }
             }

@@ -7,6 +7,7 @@ use percpu::CpuSet;
 use super::Scheduler;
 use crate::params::Params;
 use crate::platform::Platform;
+use crate::runtime::Runtime;
 use crate::spec::AffinityError;
 use crate::sync::mutate;
 use crate::thread::ThreadRef;
@@ -61,8 +62,7 @@ impl<P: Platform> Scheduler<P> {
 
     /// Whether a CPU of `set` is online.
     fn has_online(&self, set: &CpuSet) -> bool {
-        let mut clusters = 0..self.map.cluster_count();
-        clusters.any(|cluster| self.map.word_of(cluster, set) & self.online.word(cluster) != 0)
+        self.online_cpus().intersects(set)
     }
 
     /// An affinity that leaves out no CPU of this machine restricts nothing.

@@ -23,8 +23,8 @@ loom::thread_local! {
 
 pub struct Hardware {
     cpus: Vec<Lines>,
-    /// CPUs in a cluster.
-    cluster: usize,
+    /// CPUs that share a line of masks.
+    group: usize,
     /// Stands still while CPUs race.
     now_ns: AtomicU64,
     /// A thread's saved registers: written by the switch away from it, read by the switch to it.
@@ -68,7 +68,7 @@ impl Hardware {
 
 impl Platform for Hardware {
     fn topology(&self) -> Topology {
-        Topology::uniform(self.cpus.len(), self.cluster)
+        Topology::uniform(self.cpus.len(), self.group).with_groups(self.group)
     }
     fn cpu(&self) -> CpuId {
         CpuId::new(HERE.with(|here| here.get()))
@@ -110,14 +110,14 @@ pub struct Machine(pub Scheduler<Hardware>);
 impl Machine {
     /// `cpus` idle CPUs, none of which waits yet. The caller is CPU 0.
     pub fn new(cpus: usize) -> Arc<Self> {
-        Self::clustered(cpus, cpus)
+        Self::grouped(cpus, cpus)
     }
 
-    /// The same in clusters of `cluster` CPUs.
-    pub fn clustered(cpus: usize, cluster: usize) -> Arc<Self> {
+    /// The same in groups of `group` CPUs, which share a line of masks.
+    pub fn grouped(cpus: usize, group: usize) -> Arc<Self> {
         let hardware = Hardware {
             cpus: (0..cpus).map(|_| Lines::new()).collect(),
-            cluster,
+            group,
             now_ns: AtomicU64::new(1),
             contexts: Mutex::default(),
         };

@@ -5,7 +5,7 @@
 #![cfg(loom)]
 
 mod blocking;
-mod clusters;
+mod groups;
 mod handing_on;
 mod harness;
 mod inheritance;

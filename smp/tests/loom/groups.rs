@@ -1,4 +1,4 @@
-//! Machines of more than four clusters, which have words above the masks.
+//! Machines of more than one group, which have words above the masks.
 
 use smp::{Runtime, ThreadRef};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ model!(forgetting_meets_offer within 3,
     forget_fence: LOST, insert_fence: LOST, forget_for_good: LOST);
 model!(an_unlucky_search_is_mended within 2, tick_missing: LOST);
 
-/// Five clusters of one CPU. CPU 0 is busy and has offered a thread, which CPU 1 took; so its
-/// cluster is empty but not forgotten. `count` threads sleep that ran on CPU 0.
+/// Four groups of one CPU. CPU 0 is busy and has offered a thread, which CPU 1 took; so its group
+/// is empty but not forgotten. `COUNT` threads sleep that ran on CPU 0.
 fn machine<const COUNT: usize>() -> (Arc<Machine>, [ThreadRef; COUNT]) {
-    let machine = Machine::clustered(5, 1);
+    let machine = Machine::grouped(4, 1);
     let threads = [(); COUNT].map(|()| machine.blocked(None));
     let first = machine.blocked(None);
     let _hog = machine.running(Some(0));
@@ -27,7 +27,7 @@ fn machine<const COUNT: usize>() -> (Arc<Machine>, [ThreadRef; COUNT]) {
     (machine, threads)
 }
 
-/// CPU 0 offers a thread while CPU 2 finds its cluster empty and forgets it. A CPU that looks
+/// CPU 0 offers a thread while CPU 2 finds its group empty and forgets it. A CPU that looks
 /// later must find the thread.
 fn forgetting_meets_offer() {
     let (machine, [thread]) = machine();
@@ -42,7 +42,7 @@ fn forgetting_meets_offer() {
     assert!(runs, "lost: a CPU is idle while a thread waits");
 }
 
-/// The same with a third CPU that looks at that moment and sees the cluster forgotten. It may go to
+/// The same with a third CPU that looks at that moment and sees the group forgotten. It may go to
 /// sleep beside what is left; the owner's next tick ends that.
 fn an_unlucky_search_is_mended() {
     let (machine, threads) = machine::<2>();
