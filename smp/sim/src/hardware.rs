@@ -205,6 +205,10 @@ impl Hardware {
         self.touched.lock().expect("one thread").pop()
     }
 
+    pub fn are_irqs_masked(&self, cpu: usize) -> bool {
+        self.lines[cpu].irqs_off.load(Relaxed)
+    }
+
     pub fn unmask_irqs(&self, cpu: usize) {
         self.lines[cpu].irqs_off.store(false, Relaxed);
     }

@@ -116,7 +116,11 @@ impl Policy for Weft {
         let thread = self.threads[task as usize].as_ref().expect("it lives");
         let here = CpuId::new(self.hardware.here());
         let before = self.sched.cpu_stats(here).wakes;
-        self.sched.unpark(&thread.thread);
+        // Threads wake one another as by a futex.
+        match self.hardware.are_irqs_masked(self.hardware.here()) {
+            true => self.sched.unpark(&thread.thread),
+            false => self.sched.call(&thread.thread),
+        }
         self.ordered += self.sched.cpu_stats(here).wakes - before;
     }
 
