@@ -68,13 +68,10 @@ pub fn new_file_system(kind: &str, options: &str) -> Result<Arc<dyn FileSystem>>
         _ if !options.is_empty() => Err(Errno::EINVAL),
         "proc" => Ok(procfs::file_system()),
         "sysfs" => Ok(sysfs::file_system()),
-        "devpts" => Ok(devfs::devpts()),
-        // The one /dev there is, wherever it is mounted.
-        "devtmpfs" => {
+        // The one there is, wherever it is mounted: ttyname(3) compares device numbers.
+        "devpts" | "devtmpfs" => {
             let mounts = mount::all();
-            let found = mounts
-                .iter()
-                .find(|mount| mount.file_system.name() == "devtmpfs");
+            let found = mounts.iter().find(|mount| mount.file_system.name() == kind);
             found
                 .map(|mount| mount.file_system.clone())
                 .ok_or(Errno::ENODEV)

@@ -80,7 +80,8 @@ fn main() -> ExitCode {
         jobs::TESTS,
         orphans::TESTS,
         limits::TESTS,
-        scarcity::TESTS,
+        scarcity::victims::TESTS,
+        scarcity::greed::TESTS,
         tools::TESTS,
         wild::TESTS,
     ];

@@ -1,6 +1,6 @@
-//! Programs that take all memory there is. On Linux the ones that would endanger others do nothing
-//! unless `TESTS_MAY_EXHAUST_MEMORY` is set: the memory there is somebody's.
+//! Which program goes when memory runs out, and how its calls end.
 
+use super::{ADJUSTMENT, adjust, may_exhaust};
 use crate::harness::{Failure, Outcome, Test, child, status_of, succeeds};
 use nix::errno::Errno;
 use nix::sys::prctl::set_dumpable;
@@ -19,18 +19,6 @@ pub const TESTS: &[Test] = &[
     ),
     ("scarcity.volunteer_goes_first", volunteer_goes_first),
 ];
-
-const ADJUSTMENT: &str = "/proc/self/oom_score_adj";
-
-fn may_exhaust() -> bool {
-    std::env::var_os("TESTS_MAY_EXHAUST_MEMORY").is_some()
-        || std::path::Path::new("/proc/weft").exists()
-}
-
-/// The calling process goes first, or, with less than 0, late.
-fn adjust(adjustment: i32) -> std::io::Result<()> {
-    std::fs::write(ADJUSTMENT, adjustment.to_string())
-}
 
 fn number(path: &str) -> Result<i32, Failure> {
     Ok(std::fs::read_to_string(path)?.trim().parse()?)
