@@ -20,7 +20,7 @@ const DEVPTS_MAGIC: u64 = 0x1cd1;
 /// Major number of pseudo-terminal slaves (Linux devices.txt).
 const PTS_MAJOR: u32 = 136;
 /// The group `tty`, which may write to terminals (wall(1)); login servers insist on it.
-const TTY_GROUP: u32 = 5;
+pub const TTY_GROUP: u32 = 5;
 const PTMX: DeviceNumber = DeviceNumber::new(5, 2);
 /// Random bytes are made and copied out in pieces of this size.
 const PIECE: usize = 256;
@@ -215,7 +215,8 @@ impl Directory for Slaves {
             return Some(Made::device(PTMX, 0o666));
         }
         let index: u32 = core::str::from_utf8(name).ok()?.parse().ok()?;
-        let known = index.to_string().as_bytes() == name && tty::pty::exists(index);
-        known.then(|| Made::device(tty::pty::device(index), 0o620).owned_by(0, TTY_GROUP))
+        let canonical = index.to_string().as_bytes() == name;
+        let ownership = tty::pty::ownership(index).filter(|_| canonical)?;
+        Some(Made::device(tty::pty::device(index), 0).kept_in(ownership))
     }
 }

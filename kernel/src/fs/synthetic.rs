@@ -15,7 +15,9 @@ use super::node::{DeviceNumber, FileType, Link, Visit};
 use crate::error::Result;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use smp::SpinLock;
 use text::MakePiece;
 
 /// The first cookie of a listing that is not `.` or `..`.
@@ -99,12 +101,22 @@ pub enum Content {
     Device(DeviceNumber),
 }
 
+/// Whose a node is, and what others may do with it.
+#[derive(Clone, Copy)]
+pub struct Ownership {
+    pub permissions: u16,
+    pub uid: u32,
+    pub gid: u32,
+}
+
 /// A node as its directory describes it.
 pub struct Made {
     pub content: Content,
     pub permissions: u16,
     pub uid: u32,
     pub gid: u32,
+    /// Takes the place of the three where chmod(2) and chown(2) may change them.
+    kept: Option<Arc<SpinLock<Ownership>>>,
 }
 
 impl Made {
@@ -114,6 +126,7 @@ impl Made {
             permissions,
             uid: 0,
             gid: 0,
+            kept: None,
         }
     }
 
@@ -160,6 +173,21 @@ impl Made {
 
     pub fn device(number: DeviceNumber, permissions: u16) -> Self {
         Self::new(Content::Device(number), permissions)
+    }
+
+    /// Its owner and permissions are what is kept there, and may be changed.
+    pub fn kept_in(mut self, ownership: Arc<SpinLock<Ownership>>) -> Self {
+        self.kept = Some(ownership);
+        self
+    }
+
+    fn ownership(&self) -> Ownership {
+        let described = Ownership {
+            permissions: self.permissions,
+            uid: self.uid,
+            gid: self.gid,
+        };
+        self.kept.as_ref().map_or(described, |kept| *kept.lock())
     }
 
     /// Makes a text file writable for its owner.

@@ -7,7 +7,9 @@ use super::file::TerminalFile;
 use super::ioctl;
 use super::terminal::{Output, Terminal};
 use crate::error::{Errno, Result};
+use crate::fs::devfs::TTY_GROUP;
 use crate::fs::file::{File, IoMode, PollEvents};
+use crate::fs::synthetic::Ownership;
 use crate::fs::{Caller, DeviceNumber, OpenFlags};
 use crate::process::current;
 use crate::user_memory::{Sink, Source, UserPtr};
@@ -34,6 +36,8 @@ struct Pair {
     index: u32,
     terminal: Arc<Terminal>,
     buffer: Arc<MasterBuffer>,
+    /// Of its node in `/dev/pts`.
+    ownership: Arc<SpinLock<Ownership>>,
     /// Slaves open only once the master has unlocked them (unlockpt(3)).
     locked: AtomicBool,
 }
@@ -104,6 +108,11 @@ pub fn open_master() -> Result<Arc<dyn File>> {
         index,
         terminal,
         buffer,
+        ownership: Arc::new(SpinLock::new(Ownership {
+            permissions: 0o620,
+            uid: current().credentials().fsuid,
+            gid: TTY_GROUP,
+        })),
         locked: AtomicBool::new(true),
     });
     pairs.insert(index, pair.clone());
@@ -129,8 +138,10 @@ pub fn indices() -> impl Iterator<Item = u32> {
     })
 }
 
-pub fn exists(index: u32) -> bool {
-    PAIRS.lock().contains_key(&index)
+/// Whose `/dev/pts/<index>` is: at first whoever opened the master; `None` if there is none.
+pub fn ownership(index: u32) -> Option<Arc<SpinLock<Ownership>>> {
+    let pairs = PAIRS.lock();
+    pairs.get(&index).map(|pair| pair.ownership.clone())
 }
 
 /// The device number of `/dev/pts/<index>`.

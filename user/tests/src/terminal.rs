@@ -1,12 +1,14 @@
 //! Pseudo-terminals: the line, its editing, raw mode, sizes and ends.
 
-use crate::harness::{Failure, Outcome, Test};
+use crate::harness::{Failure, Outcome, Test, child, status_of, succeeds};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::termios::{LocalFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{isatty, read, ttyname, write};
+use std::fs::Permissions;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 pub const TESTS: &[Test] = &[
     ("terminal.line_is_delivered_whole", line_is_delivered_whole),
@@ -18,6 +20,7 @@ pub const TESTS: &[Test] = &[
     ("terminal.window_size", window_size),
     ("terminal.names", names),
     ("terminal.peer_has_a_name", peer_has_a_name),
+    ("terminal.owner_and_mode", owner_and_mode),
     ("terminal.hangs_up", hangs_up),
     ("terminal.several", several),
 ];
@@ -149,6 +152,33 @@ fn names() -> Outcome {
     let (reader, _writer) = nix::unistd::pipe()?;
     ensure!(!isatty(&reader).unwrap_or(false));
     Ok(())
+}
+
+/// A terminal is whose master opened it; its owner may change the mode, and only root the owner.
+fn owner_and_mode() -> Outcome {
+    const SOMEBODY: u32 = 60_123;
+    let strangers = open()?;
+    let theirs = ttyname(&strangers.slave)?;
+    std::os::unix::fs::chown(&theirs, Some(60_124), None)?;
+    ensure_eq!(std::fs::metadata(&theirs)?.uid(), 60_124);
+    ensure_eq!(nix::sys::stat::fstat(&strangers.slave)?.st_uid, 60_124);
+    let unprivileged = child(|| {
+        status_of((|| {
+            nix::unistd::setuid(SOMEBODY.into())?;
+            let pair = open()?;
+            let name = ttyname(&pair.slave)?;
+            ensure_eq!(std::fs::metadata(&name)?.uid(), SOMEBODY);
+            std::fs::set_permissions(&name, Permissions::from_mode(0o600))?;
+            ensure_eq!(std::fs::metadata(&name)?.mode() & 0o777, 0o600);
+            let refused = |error: std::io::Error| error.raw_os_error() == Some(libc::EPERM);
+            let change = std::fs::set_permissions(&theirs, Permissions::from_mode(0o666));
+            ensure!(change.is_err_and(refused));
+            let give_away = std::os::unix::fs::chown(&name, Some(0), None);
+            ensure!(give_away.is_err_and(refused));
+            Ok(())
+        })())
+    })?;
+    succeeds(unprivileged)
 }
 
 /// The slave that TIOCGPTPEER opens is the one in /dev/pts: what glibc's openpty(3) asks for.

@@ -1,7 +1,7 @@
 //! Nodes of synthetic file systems: what the rest of the kernel sees of a [`Made`].
 
 use super::file::SyntheticFile;
-use super::{Content, Directory, Made};
+use super::{Content, Directory, Made, Ownership};
 use crate::error::{Errno, Result};
 use crate::fs::file::File;
 use crate::fs::node::{
@@ -107,7 +107,7 @@ impl Node for SyntheticNode {
     }
 
     fn metadata(&self) -> Metadata {
-        let now = clock::now();
+        let (now, ownership) = (clock::now(), self.made.ownership());
         let device = match self.made.content {
             Content::Device(number) => number,
             _ => DeviceNumber::default(),
@@ -115,14 +115,14 @@ impl Node for SyntheticNode {
         Metadata {
             id: self.id(),
             file_type: self.file_type(),
-            permissions: self.made.permissions,
+            permissions: ownership.permissions,
             links: if self.file_type() == FileType::Directory {
                 2
             } else {
                 1
             },
-            uid: self.made.uid,
-            gid: self.made.gid,
+            uid: ownership.uid,
+            gid: ownership.gid,
             device,
             size: 0,
             blocks: 0,
@@ -188,6 +188,15 @@ impl Node for SyntheticNode {
     }
 
     fn set_attributes(&self, change: &AttributeChange) -> Result<()> {
+        if let Some(kept) = &self.made.kept {
+            let mut kept = kept.lock();
+            *kept = Ownership {
+                permissions: change.permissions.unwrap_or(kept.permissions),
+                uid: change.uid.unwrap_or(kept.uid),
+                gid: change.gid.unwrap_or(kept.gid),
+            };
+            return Ok(());
+        }
         // `touch` on a writable setting is fine; owners and permissions are the kernel's.
         let times_only =
             change.permissions.is_none() && change.uid.is_none() && change.gid.is_none();
