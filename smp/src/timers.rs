@@ -19,6 +19,10 @@ mod machine;
 #[path = "timers/model.rs"]
 pub mod machine;
 
+/// The most timers that one interrupt runs: any number may be due at once, and something more urgent
+/// must not wait for them all.
+const MAX_EXPIRED: usize = 16;
+
 /// Pending timers, earliest first; the number tells equal deadlines apart.
 pub struct Queue(BTreeMap<Key, Arc<Inner>>);
 
@@ -128,17 +132,19 @@ impl Inner {
     }
 }
 
-/// Runs the calling CPU's timers that are due at `now_ns`; returns the next deadline.
+/// Runs the calling CPU's timers that are due at `now_ns`, the first few of them; returns the next
+/// deadline, which is past if there are more.
 ///
 /// Called by the scheduler's timer interrupt with IRQs masked; a queue whose earliest deadline
 /// changes otherwise reports it through `runtime().set_timer_deadline`.
 pub fn run_expired(now_ns: u64) -> Option<u64> {
     let queue = queue_of(home());
+    let mut left = MAX_EXPIRED;
     loop {
         let mut pending = queue.lock();
         match pending.earliest_ns() {
-            Some(deadline) if deadline <= now_ns => {}
-            later => return later,
+            Some(deadline) if deadline <= now_ns && left > 0 => left -= 1,
+            next => return next,
         }
         let (_, timer) = pending.0.pop_first()?;
         // Under the lock, so that whoever finds the timer gone from the queue sees it run.
