@@ -7,9 +7,10 @@ use linux_raw_sys::errno;
 use mm::OutOfMemory;
 use mm::space::SpaceError;
 
-/// A Linux error number (errno(3)), positive.
+/// A Linux error number (errno(3)), positive. As wide as what calls return, so that a
+/// `Result<usize>` travels in two registers; with a narrow one it would go through memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Errno(u16);
+pub struct Errno(u64);
 
 /// What every fallible kernel operation that user space can see returns.
 pub type Result<T, E = Errno> = core::result::Result<T, E>;
@@ -17,7 +18,7 @@ pub type Result<T, E = Errno> = core::result::Result<T, E>;
 macro_rules! errnos {
     ($($name:ident)*) => {
         impl Errno {
-            $(pub const $name: Errno = Errno(errno::$name as u16);)*
+            $(pub const $name: Errno = Errno(errno::$name as u64);)*
 
             /// The symbolic name, as in errno(3).
             pub fn name(self) -> &'static str {
@@ -75,7 +76,7 @@ impl Errno {
     }
 
     pub fn code(self) -> u16 {
-        self.0
+        self.0 as u16
     }
 }
 

@@ -382,7 +382,27 @@ fn total(current: UserSlice, rest: &[UserSlice]) -> usize {
 
 /// Walks up to `length` bytes of the ranges, calling `copy(address, offset, count)` for each piece.
 /// What was moved before a fault counts; a fault at once is the error.
+#[inline(always)]
 fn each_range(
+    current: &mut UserSlice,
+    rest: &mut &[UserSlice],
+    length: usize,
+    mut copy: impl FnMut(usize, usize, usize) -> Result<()>,
+) -> Result<usize> {
+    let count = current.length.min(length);
+    // Mostly the present range takes all, or there is no other.
+    if count == length || rest.is_empty() {
+        if count > 0 {
+            copy(current.address, 0, count)?;
+            current.advance(count);
+        }
+        return Ok(count);
+    }
+    each_of_several(current, rest, length, copy)
+}
+
+#[cold]
+fn each_of_several(
     current: &mut UserSlice,
     rest: &mut &[UserSlice],
     length: usize,

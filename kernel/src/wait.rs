@@ -7,12 +7,26 @@ use smp::{Unparked, WaitQueue};
 
 /// Waits on `queue` until `condition` gives a value, a signal is pending ([`Errno::RESTART`]) or
 /// `deadline_ns` (monotonic, nanoseconds) has passed ([`Errno::ETIMEDOUT`]).
+#[inline]
 pub fn interruptible<R>(
     queue: &WaitQueue,
     deadline_ns: Option<u64>,
     mut condition: impl FnMut() -> Option<R>,
 ) -> Result<R> {
-    let result = queue.wait_until(deadline_ns, || match condition() {
+    match condition() {
+        Some(value) => Ok(value),
+        None => sleep(queue, deadline_ns, condition),
+    }
+}
+
+/// The same for who has looked at the condition already.
+#[inline(never)]
+fn sleep<R>(
+    queue: &WaitQueue,
+    deadline_ns: Option<u64>,
+    mut condition: impl FnMut() -> Option<R>,
+) -> Result<R> {
+    let result = queue.sleep_until(deadline_ns, || match condition() {
         Some(value) => Some(Ok(value)),
         None if crate::process::signal_pending() => Some(Err(Errno::RESTART)),
         None => None,

@@ -1,7 +1,9 @@
 //! What can go wrong with a socket operation; the kernel gives each its errno.
 
-/// Why a socket operation failed.
+/// Why a socket operation failed. As wide as a count of bytes: a result of either travels in two
+/// registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
 pub enum Error {
     /// Nothing to do right now: wait for [`Readiness`](crate::Readiness) and try again.
     WouldBlock,

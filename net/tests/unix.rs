@@ -246,3 +246,58 @@ fn credentials_come_when_asked_for() {
         Some(ME)
     );
 }
+
+/// Room for bytes, which lets the other end `send` while it is being filled, and may fault.
+struct Busy<'a> {
+    bytes: Vec<u8>,
+    room: usize,
+    send: &'a dyn Fn(),
+    faults: bool,
+}
+
+impl net::ByteSink for Busy<'_> {
+    fn remaining(&self) -> usize {
+        self.room - self.bytes.len()
+    }
+
+    fn put(&mut self, data: &[u8]) -> Result<usize, net::Faulted> {
+        (self.send)();
+        if self.faults {
+            return Err(net::Faulted);
+        }
+        let count = data.len().min(self.remaining());
+        self.bytes.extend_from_slice(&data[..count]);
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_stream_keeps_its_order_while_a_receiver_has_its_bytes() {
+    let (one, other) = pair(Kind::UnixStream);
+    let send = || send_all(&*one, b"ab").unwrap();
+    let receive = |room, peek, faults| {
+        let bytes = Vec::new();
+        let mut sink = Busy {
+            bytes,
+            room,
+            send: &send,
+            faults,
+        };
+        let outcome = other
+            .receive(&mut sink, peek)
+            .map(|received| received.length);
+        (outcome, String::from_utf8(sink.bytes).unwrap())
+    };
+    send_all(&*one, b"first").unwrap();
+    assert_eq!(receive(9, true, false), (Ok(5), "first".into()), "a peek");
+    assert_eq!(other.receivable(), 7);
+    assert_eq!(receive(9, false, true), (Err(Error::Fault), String::new()));
+    assert_eq!(receive(3, false, false), (Ok(3), "fir".into()), "a part");
+    assert_eq!(other.receivable(), 8);
+    let rest = String::from("stababababab");
+    assert_eq!(
+        receive(12, false, false).1,
+        rest,
+        "in order, and what came meanwhile"
+    );
+}

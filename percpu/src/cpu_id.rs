@@ -21,6 +21,13 @@ impl CpuId {
         CpuId(index as u16)
     }
 
+    /// A number that was one before.
+    #[inline(always)]
+    #[cfg(target_os = "none")]
+    pub(crate) const fn again(number: u16) -> CpuId {
+        CpuId(number)
+    }
+
     /// The same for numbers from outside.
     pub const fn checked(index: usize) -> Option<CpuId> {
         if index < MAX_CPUS {

@@ -97,7 +97,10 @@ impl<P: Platform> Owner<'_, P> {
             found.find_map(|(span, idle)| sched.claim_of(span, idle, affinity.as_ref(), self.id));
         match claimed {
             Some(target) => self.hand_over(thread, target, 0),
-            None => self.requeue(thread),
+            None => {
+                let changed = thread.state.load().control();
+                self.requeue(thread, changed)
+            }
         }
     }
 }

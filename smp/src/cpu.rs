@@ -81,8 +81,10 @@ pub(crate) struct Stats {
 
 /// Touched by the owner with IRQs masked, through one `Owner` at a time.
 pub(crate) struct Local {
-    pub current: *const Thread,
+    current: *const Thread,
     pub idle: Arc<Thread>,
+    /// They are the same.
+    runs_idle: bool,
     pub tail: Tail,
     pub fair: FairQueue,
     pub realtime: RealtimeQueue,
@@ -145,6 +147,7 @@ impl Cpu {
             local: UnsafeCell::new(Local {
                 current: Arc::as_ptr(&idle),
                 idle,
+                runs_idle: true,
                 tail: Tail::None,
                 fair: FairQueue::new(cpu, alone),
                 realtime: RealtimeQueue::new(cpu, alone),
@@ -169,8 +172,20 @@ impl Cpu {
 }
 
 impl Local {
+    #[inline(always)]
     pub fn is_idle(&self) -> bool {
-        core::ptr::eq(self.current, Arc::as_ptr(&self.idle))
+        self.runs_idle
+    }
+
+    #[inline(always)]
+    pub fn current(&self) -> *const Thread {
+        self.current
+    }
+
+    #[inline(always)]
+    pub fn set_current(&mut self, thread: *const Thread) {
+        self.current = thread;
+        self.runs_idle = core::ptr::eq(thread, Arc::as_ptr(&self.idle));
     }
 
     /// Whether fair threads wait that real time owes some of its share.

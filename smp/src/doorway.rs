@@ -35,7 +35,7 @@ impl Doorway {
         let (from, to) = (TimeClass::User, TimeClass::System);
         let elapsed = self.0.time.change_from(from, now_ns, to);
         // SAFETY: says the caller.
-        let counters = unsafe { &(*self.local().current).counters };
+        let counters = unsafe { &(*self.local().current()).counters };
         counters.in_user_since_ns.store(0, Relaxed);
         bump(&counters.user_ns, elapsed);
     }
@@ -49,7 +49,7 @@ impl Doorway {
         let (from, to) = (TimeClass::System, TimeClass::User);
         self.0.time.change_from(from, now_ns, to);
         // SAFETY: says the caller.
-        let counters = unsafe { &(*self.local().current).counters };
+        let counters = unsafe { &(*self.local().current()).counters };
         counters.in_user_since_ns.store(now_ns, Relaxed);
     }
 

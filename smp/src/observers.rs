@@ -56,16 +56,20 @@ impl Observers {
     }
 
     /// Tells everyone that `events` may have become true. Any context.
+    #[inline]
     pub fn notify(&self, events: u32) {
         if mutate("notifier_unfenced", true, false) {
             fence(Ordering::SeqCst);
         }
         if self.count.load(Ordering::Relaxed) != 0 {
-            self.list
-                .lock()
-                .iter()
-                .for_each(|observer| observer.notify(events));
+            self.tell(events);
         }
+    }
+
+    #[inline(never)]
+    fn tell(&self, events: u32) {
+        let list = self.list.lock();
+        list.iter().for_each(|observer| observer.notify(events));
     }
 
     pub fn is_empty(&self) -> bool {

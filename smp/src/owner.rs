@@ -82,9 +82,17 @@ impl<P: Platform> Owner<'_, P> {
         }
     }
 
+    /// The same where the time is at hand.
+    #[inline(always)]
+    pub fn trace_at(&self, event: Event, now_ns: u64) {
+        if self.sched.platform.is_tracing(event.kind()) {
+            self.sched.platform.trace(event, now_ns);
+        }
+    }
+
     pub fn current(&self) -> &Thread {
         // SAFETY: the current thread of a CPU is alive until its tail has run elsewhere.
-        unsafe { &*self.local.current }
+        unsafe { &*self.local.current() }
     }
 
     /// The scheduler's part of the running thread.

@@ -20,6 +20,14 @@ use crate::trace::Event;
 const MAX_COMPARED: usize = 16;
 
 impl<P: Platform> Owner<'_, P> {
+    /// Whether the thread can go nowhere else than back to this CPU, which is busy: nothing is to
+    /// be searched or claimed.
+    #[inline(always)]
+    fn has_no_choice(&self, thread: &Thread, last: CpuId) -> bool {
+        let one = self.sched.cpus.len() == 1 || thread.is_pinned();
+        one && last == self.id && !self.local.is_idle() && self.may_keep(thread)
+    }
+
     /// Claims this CPU for a thread that last was on its memory node, if it is idle: that takes
     /// no search and no interrupt.
     fn claim_here(&self, thread: &Thread, last: CpuId) -> bool {
@@ -41,7 +49,7 @@ impl<P: Platform> Owner<'_, P> {
             settle(&thread); // Its policy decides where it goes.
         }
         let last = before.home();
-        let mut target = match self.claim_here(&thread, last) {
+        let mut target = match self.has_no_choice(&thread, last) || self.claim_here(&thread, last) {
             true => self.id,
             false => self.sched.place(&thread, last, urgency == 0),
         };

@@ -219,20 +219,19 @@ impl<P: Platform> Owner<'_, P> {
         let server = &mut self.local.fair_server;
         server.charge(now, realtime_ns, fair_waits, &self.sched.realtime_limit);
         // SAFETY: the running thread is alive.
-        let body = &unsafe { &*self.local.current }.body;
+        let body = &unsafe { &*self.local.current() }.body;
         // SAFETY: the running thread's body belongs to this CPU.
-        body.with_mut(|body| self.charge_body(unsafe { &mut *body }, run_ns));
+        body.with_mut(|body| self.charge_body(unsafe { &mut *body }, run_ns, now));
     }
 
     #[inline(always)]
-    fn charge_body(&mut self, body: &mut Body, run_ns: u64) {
+    fn charge_body(&mut self, body: &mut Body, run_ns: u64, now: u64) {
         if self.sched.map.is_asymmetric() {
             body.demand.ran(run_ns, self.sched.map.capacity_of(self.id));
         }
         if body.priority > 0 {
             return body.charge_turn(run_ns);
         }
-        let now = self.now();
         let fair = &mut self.local.fair;
         body.share.charge(run_ns, || fair.next_slice_ns(now));
         fair.advance(Some(&body.share), run_ns);

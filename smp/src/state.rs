@@ -131,9 +131,12 @@ impl State {
         before.map_err(|_| ControlPending)
     }
 
-    /// RUNNING to READY, by the tail of the CPU it left.
-    pub fn requeue(&self) {
-        let _ = self.update(Ordering::AcqRel, |s| Some(s.with_phase(READY)));
+    /// RUNNING to READY, by the tail of the CPU it left. Nobody else changes the phase of a running
+    /// thread, so the difference can be added whatever happens to the other bits.
+    pub fn requeue(&self) -> Snapshot {
+        let before = Snapshot(self.0.fetch_add(READY - RUNNING, Ordering::AcqRel));
+        debug_assert_eq!(before.phase(), Phase::Running, "left without having run");
+        before
     }
 
     /// RUNNING to PARKING, by the thread itself. False when a wake token was waiting: it is

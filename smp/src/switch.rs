@@ -130,8 +130,8 @@ impl<P: Platform> Owner<'_, P> {
     #[inline(always)]
     pub fn choose(&mut self, reason: Reason) -> Option<Switch> {
         bump(&self.cpu.stats.schedules, 1);
-        self.set_need(false);
         self.serve_requests();
+        self.set_need(false);
         match reason {
             Reason::Idle => self.charge_idle(),
             _ => self.charge_running(),
@@ -181,30 +181,32 @@ impl<P: Platform> Owner<'_, P> {
         if picked.is_some() || stays || self.local.leaving {
             return picked;
         }
-        self.look_elsewhere()
+        let found = self.look_elsewhere();
+        // What came meanwhile is compared with `found` where it is picked.
+        self.set_need(false);
+        found
     }
 
     /// Makes `next` current and notes what the tail must do for the thread that was.
     #[inline(always)]
     pub fn switch_to(&mut self, next: *const Thread, reason: Reason) -> Switch {
-        let (prev, now) = (self.local.current, self.now());
+        let (prev, now) = (self.local.current(), self.now());
         let was_idle = reason == Reason::Idle;
         debug_assert_eq!(was_idle, self.local.is_idle());
         if !was_idle {
             self.settle_leaving(reason, now);
         }
-        self.note_switch(next, reason);
+        self.note_switch(next, reason, now);
         self.local.tail = match reason {
             Reason::Idle => Tail::None,
             Reason::Park => Tail::Park(prev),
             Reason::Exit => Tail::Bury(prev),
             Reason::Yield | Reason::Preempt => Tail::Requeue(prev),
         };
-        self.local.current = next;
+        self.local.set_current(next);
         self.local.charged_ns = now;
         self.local.quantum_end_ns = NEVER;
         self.local.forced = false;
-        self.set_need(false);
         if was_idle {
             self.sched.idle.remove(&self.sched.map, self.id);
         }
@@ -215,13 +217,12 @@ impl<P: Platform> Owner<'_, P> {
 
     /// For the trace and the ledger; the former thread is still current.
     #[inline(always)]
-    fn note_switch(&mut self, next: *const Thread, reason: Reason) {
+    fn note_switch(&mut self, next: *const Thread, reason: Reason, now: u64) {
         // SAFETY: picked, hence alive until its own tail; or the idle thread.
         let next = unsafe { &*next };
         let (from, to) = (self.current().tid(), next.tid());
         let left = reason.left();
-        let event = Event::Switch { from, to, left };
-        self.trace(event);
+        self.trace_at(Event::Switch { from, to, left }, now);
         if to != 0 {
             ledger::run(next, self.id);
         }
@@ -335,12 +336,12 @@ impl<P: Platform> Owner<'_, P> {
             }
             Tail::Requeue(prev) => {
                 // SAFETY: still RUNNING, and this CPU's.
-                unsafe { &*prev }.state.requeue();
+                let left = unsafe { &*prev }.state.requeue();
                 // SAFETY: the transition to READY gave the thread to this CPU.
                 let held = unsafe { Held::assume(prev) };
                 match outgrown {
                     true => self.move_up(held),
-                    false => self.requeue(held),
+                    false => self.requeue(held, left.control()),
                 }
             }
             Tail::Bury(prev) => self.bury(prev),
@@ -348,10 +349,11 @@ impl<P: Platform> Owner<'_, P> {
         self.leave();
     }
 
-    /// Queues the thread that just left this CPU, still placed on its clock.
+    /// Queues the thread that just left this CPU, still placed on its clock. `changed`: so have its
+    /// parameters.
     #[inline(always)]
-    pub fn requeue(&mut self, thread: Held) {
-        if thread.state.load().control() {
+    pub fn requeue(&mut self, thread: Held, changed: bool) {
+        if changed {
             self.settle_here(&thread);
         }
         if !self.may_keep(&thread) {
@@ -365,7 +367,8 @@ impl<P: Platform> Owner<'_, P> {
     #[inline(never)]
     fn requeue_woken(&mut self, thread: Held) {
         thread.body(|body| body.goes_last = true);
-        self.requeue(thread);
+        let changed = thread.state.load().control();
+        self.requeue(thread, changed);
     }
 
     /// Publishes the end of a thread: its stack is free.

@@ -61,14 +61,25 @@ impl WaitQueue {
     ///
     /// A caller that gives up for a reason of its own (it returns a "give up" value from the
     /// condition) may have swallowed a `wake_one` and must call [`Self::wake_one`] itself.
+    #[inline]
     pub fn wait_until<R>(
         &self,
         deadline_ns: Option<u64>,
         mut condition: impl FnMut() -> Option<R>,
     ) -> Result<R, TimedOut> {
-        if let Some(value) = condition() {
-            return Ok(value);
+        match condition() {
+            Some(value) => Ok(value),
+            None => self.sleep_until(deadline_ns, condition),
         }
+    }
+
+    /// The same for a thread that has looked at the condition already.
+    #[inline(never)]
+    pub fn sleep_until<R>(
+        &self,
+        deadline_ns: Option<u64>,
+        mut condition: impl FnMut() -> Option<R>,
+    ) -> Result<R, TimedOut> {
         let node = Waiter::new();
         let waiter = Enqueued {
             queue: self,
@@ -94,20 +105,29 @@ impl WaitQueue {
     }
 
     /// Wakes the thread that has waited longest. Says whether there was one.
+    #[inline]
     pub fn wake_one(&self) -> bool {
-        if !self.may_have_waiters() {
-            return false;
-        }
+        self.may_have_waiters() && self.wake_first()
+    }
+
+    #[inline(never)]
+    fn wake_first(&self) -> bool {
         let sleeper = self.list.lock().pop(WOKEN_ONE, u64::MAX, &self.waiting);
         // Outside the lock: the woken thread may need it at once.
         sleeper.map(|sleeper| sleeper.unpark()).is_some()
     }
 
     /// Wakes every thread that waits now; returns how many.
+    #[inline]
     pub fn wake_all(&self) -> usize {
-        if !self.may_have_waiters() {
-            return 0;
+        match self.may_have_waiters() {
+            true => self.wake_present(),
+            false => 0,
         }
+    }
+
+    #[inline(never)]
+    fn wake_present(&self) -> usize {
         let limit = self.list.lock().next_ticket;
         let mut woken = 0;
         // One at a time, so that interrupts are never masked for long. Whoever comes back has a
@@ -131,6 +151,7 @@ impl WaitQueue {
 
     /// The waker's half of the handshake: everything it did before is visible to whoever
     /// enqueues after this has said no.
+    #[inline]
     fn may_have_waiters(&self) -> bool {
         if mutate("waker_unfenced", true, false) {
             fence(Ordering::SeqCst);

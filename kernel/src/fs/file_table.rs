@@ -97,6 +97,30 @@ impl FileTable {
         slots.get(fd).map(|slot| slot.file.clone())
     }
 
+    /// Runs `call` on the open file of `fd`, `EBADF` if there is none. A table that no other task
+    /// shares lends it; from a shared one the file may be closed meanwhile, so it is counted.
+    ///
+    /// # Safety
+    /// The table is the calling task's own, and `call` changes nothing in it.
+    #[inline(always)]
+    pub unsafe fn lend<R>(
+        self: &Arc<Self>,
+        fd: Fd,
+        call: impl FnOnce(&OpenFile) -> Result<R>,
+    ) -> Result<R> {
+        let counted;
+        let file: &OpenFile = if Arc::strong_count(self) > 1 {
+            counted = self.get(fd)?;
+            &counted
+        } else {
+            // What others did to the table came before they let go of it.
+            fence(Ordering::Acquire);
+            // SAFETY: as in `get_own`; nor does `call` change the table.
+            &unsafe { self.slots.unlocked() }.get(fd)?.file
+        };
+        call(file)
+    }
+
     /// Gives `file` the lowest free descriptor; `EMFILE` at the limit.
     pub fn insert(&self, file: Arc<OpenFile>, close_on_exec: bool) -> Result<Fd> {
         self.insert_from(0, file, close_on_exec)

@@ -101,6 +101,8 @@ static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 /// An open file description (POSIX): a file, the offset and the status flags.
 pub struct OpenFile {
     file: Arc<dyn File>,
+    /// What the file says of itself, asked once.
+    seekable: bool,
     opened: Option<Opened>,
     flags: AtomicU32,
     /// Tells open files apart, in this boot.
@@ -121,6 +123,7 @@ impl OpenFile {
         let flags = AtomicU32::new((flags - OpenFlags::CREATION).bits());
         let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
+            seekable: file.seekable(),
             file,
             opened,
             flags,
@@ -223,11 +226,16 @@ impl OpenFile {
     }
 
     /// read(2): at the offset, which moves on.
+    #[inline]
     pub fn read(&self, sink: &mut Sink<'_>) -> Result<usize> {
         self.check_readable()?;
-        if !self.file.seekable() {
-            return self.file.read(0, sink, self.mode());
+        match self.seekable {
+            true => self.read_on(sink),
+            false => self.file.read(0, sink, self.mode()),
         }
+    }
+
+    fn read_on(&self, sink: &mut Sink<'_>) -> Result<usize> {
         let mut offset = self.offset.lock();
         let count = self.file.read(*offset, sink, self.mode())?;
         *offset += count as u64;
@@ -235,12 +243,17 @@ impl OpenFile {
     }
 
     /// write(2): at the offset, which moves on; `O_APPEND` goes to the end first.
+    #[inline]
     pub fn write(&self, source: &mut Source<'_>) -> Result<usize> {
         self.check_writable()?;
         let mode = self.mode();
-        if !self.file.seekable() {
-            return self.file.write(0, source, mode);
+        match self.seekable {
+            true => self.write_on(source, mode),
+            false => self.file.write(0, source, mode),
         }
+    }
+
+    fn write_on(&self, source: &mut Source<'_>, mode: IoMode) -> Result<usize> {
         let mut offset = self.offset.lock();
         self.keep_size_limit(*offset, source)?;
         let count = self.file.write(*offset, source, mode)?;
@@ -305,7 +318,7 @@ impl OpenFile {
     }
 
     pub fn check_seekable(&self) -> Result<()> {
-        if self.file.seekable() {
+        if self.seekable {
             Ok(())
         } else {
             Err(Errno::ESPIPE)

@@ -117,6 +117,22 @@ impl Current {
         unsafe { FileTable::get_own(self.own_files(), fd) }
     }
 
+    /// Runs `call` on the open file of a descriptor, without counting a reference if nobody shares
+    /// the table.
+    ///
+    /// # Safety
+    /// `call` neither opens nor closes descriptors of this task.
+    #[inline(always)]
+    pub unsafe fn with_file<R>(
+        &self,
+        fd: Fd,
+        call: impl FnOnce(&OpenFile) -> Result<R>,
+    ) -> Result<R> {
+        // SAFETY: the calling task's, which `call` leaves alone, says the caller.
+        unsafe { self.own_files().lend(fd, call) }
+    }
+
+    #[inline(always)]
     fn own_files(&self) -> &Arc<FileTable> {
         // SAFETY: only this thread changes it, and not while it uses this.
         let files = unsafe { self.files.unlocked() };

@@ -212,29 +212,26 @@ impl SocketFile {
     /// Receives into `sink`.
     pub fn receive(&self, sink: &mut Sink<'_>, transfer: Transfer) -> Result<Received> {
         let _bulk = BulkTransfer::begin(sink.remaining());
-        let mut all: Option<Received> = None;
-        loop {
-            let outcome = self.wait_for(Ready::READ, transfer.nonblocking, receive_timeout, || {
-                self.socket.receive(&mut UserSink(sink), transfer.peek)
-            });
-            let got = match (outcome, all.take()) {
-                (Ok(got), None) => got,
-                (Ok(got), Some(before)) if got.length == 0 => return Ok(before),
-                (Ok(got), Some(mut before)) => {
-                    before.length += got.length;
-                    before.full_length = before.length;
-                    before.ancillary.rights.extend(got.ancillary.rights);
-                    before
-                }
-                (Err(_), Some(before)) => return Ok(before),
-                (Err(error), None) => return Err(error),
-            };
-            let more = transfer.wait_all && !transfer.peek && is_stream(self.kind());
-            if !more || got.length == 0 || sink.remaining() == 0 {
-                return Ok(got);
+        let mut all = self.receive_piece(sink, transfer)?;
+        if transfer.wait_all && !transfer.peek && is_stream(self.kind()) {
+            let mut piece = all.length;
+            while piece > 0 && sink.remaining() > 0 {
+                let Ok(next) = self.receive_piece(sink, transfer) else {
+                    break;
+                };
+                piece = next.length;
+                all.length += piece;
+                all.full_length = all.length;
+                all.ancillary.rights.extend(next.ancillary.rights);
             }
-            all = Some(got);
         }
+        Ok(all)
+    }
+
+    fn receive_piece(&self, sink: &mut Sink<'_>, transfer: Transfer) -> Result<Received> {
+        self.wait_for(Ready::READ, transfer.nonblocking, receive_timeout, || {
+            self.socket.receive(&mut UserSink(sink), transfer.peek)
+        })
     }
 
     pub fn shutdown(&self, how: Shutdown) -> Result<()> {

@@ -3,9 +3,12 @@
 //! A spin lock guards the list; bytes are copied from and to their users outside it. Receivers hold
 //! the `reading` lock while they copy, so that a message is never torn between two of them.
 
+mod stream;
+
 use crate::{Address, Ancillary, ByteSink, Credentials, Error, Received, Result};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem::take;
 use smp::{Mutex, SpinLock};
 
 /// What a queued message costs besides its bytes.
@@ -53,10 +56,22 @@ struct List {
     /// Of all messages together: bytes still to be received, and those with overhead.
     bytes: usize,
     cost: usize,
+    /// An empty block of a stream, for its next bytes.
+    spare: Vec<u8>,
     /// No more will come: the senders' side is closed.
     finished: bool,
     /// Nobody will receive any more.
     broken: bool,
+}
+
+impl List {
+    /// Keeps a block whose bytes are not needed any more, if none is kept.
+    fn keep(&mut self, mut block: Vec<u8>) {
+        if self.spare.capacity() == 0 && block.capacity() == STREAM_BLOCK {
+            block.clear();
+            self.spare = block;
+        }
+    }
 }
 
 pub(super) struct Queue {
@@ -106,8 +121,10 @@ impl Queue {
 
     /// How many bytes may be added now: of a stream any number but 0, of messages all `length`.
     /// Senders that check at the same time may together exceed the limit a little.
-    pub fn room(&self, length: usize, limit: usize) -> Result<usize> {
-        let list = self.list.lock();
+    ///
+    /// With it comes the empty block, if one is kept, for [`buffer`].
+    pub fn room(&self, length: usize, limit: usize) -> Result<(usize, Vec<u8>)> {
+        let mut list = self.list.lock();
         if list.broken || list.finished {
             return Err(Error::BrokenPipe);
         }
@@ -117,17 +134,18 @@ impl Queue {
         match self.mode {
             Mode::Messages if length + MESSAGE_OVERHEAD > limit => Err(Error::MessageTooLong),
             Mode::Messages if room < length && !list.messages.is_empty() => Err(Error::WouldBlock),
-            Mode::Messages => Ok(length),
+            Mode::Messages => Ok((length, Vec::new())),
             Mode::Stream if room == 0 && length > 0 => Err(Error::WouldBlock),
-            Mode::Stream => Ok(room),
+            Mode::Stream => Ok((room, take(&mut list.spare))),
         }
     }
 
     /// Adds a message, unless nobody will receive it. Returns the cost of all that waits now.
     pub fn push(&self, message: Message) -> Result<usize> {
-        let mut list = self.list.lock();
+        let mut guard = self.list.lock();
+        let list = &mut *guard;
         if list.broken || list.finished {
-            drop(list);
+            drop(guard);
             drop(message);
             return Err(Error::BrokenPipe);
         }
@@ -138,6 +156,7 @@ impl Queue {
             last.bytes.extend_from_slice(&message.bytes);
             list.cost += message.bytes.len();
             list.bytes += message.bytes.len();
+            list.keep(message.bytes);
             return Ok(list.cost);
         }
         list.cost += message.cost();
@@ -162,10 +181,10 @@ impl Queue {
         let mut list = self.list.lock();
         list.broken = true;
         (list.bytes, list.cost) = (0, 0);
-        let messages = core::mem::take(&mut list.messages);
+        let (messages, spare) = (take(&mut list.messages), take(&mut list.spare));
         drop(list);
         // May close files that were travelling: not under the lock.
-        drop(messages);
+        drop((messages, spare));
     }
 
     fn take(&self) -> Result<Option<Message>> {
@@ -191,16 +210,25 @@ impl Queue {
         }
     }
 
-    /// Receives into `data`: one message, or as much of a stream as fits. A stream receive ends
-    /// before bytes that carry files or come from somebody else (unix(7)).
-    /// `None` is the end.
+    /// Receives into `data`: one message, or as much of a stream as fits. `None` is the end.
     pub fn receive(
         &self,
         data: &mut dyn ByteSink,
         peek: bool,
     ) -> Result<Option<(Received, Credentials)>> {
         let _reading = self.reading.lock();
-        let Some(mut message) = self.take()? else {
+        match self.mode {
+            Mode::Stream => self.receive_stream(data, peek),
+            Mode::Messages => self.receive_message(data, peek),
+        }
+    }
+
+    fn receive_message(
+        &self,
+        data: &mut dyn ByteSink,
+        peek: bool,
+    ) -> Result<Option<(Received, Credentials)>> {
+        let Some(message) = self.take()? else {
             return Ok(None);
         };
         let sender = message.sender;
@@ -212,57 +240,24 @@ impl Queue {
                 return Err(faulted.into());
             }
         };
-        let mut received = Received {
+        let received = Received {
             length: stored,
             full_length: message.left(),
             from: message.from.clone(),
             ancillary: message.ancillary.clone(),
         };
         if peek {
-            if self.mode == Mode::Stream {
-                received.full_length = stored;
-            }
             self.put_back(message);
-            return Ok(Some((received, sender)));
-        }
-        if self.mode == Mode::Stream {
-            message.taken += stored;
-            message.ancillary = Ancillary::default();
-            if message.left() > 0 {
-                self.put_back(message);
-            } else {
-                received.length += self.receive_more(data, sender);
-            }
-            received.full_length = received.length;
         }
         Ok(Some((received, sender)))
     }
-
-    /// Goes on with the messages that a stream receive may run into.
-    fn receive_more(&self, data: &mut dyn ByteSink, sender: Credentials) -> usize {
-        let mut length = 0;
-        while data.remaining() > 0 {
-            let Ok(Some(mut message)) = self.take() else {
-                break;
-            };
-            if message.sender != sender || !message.ancillary.is_empty() {
-                self.put_back(message);
-                break;
-            }
-            let stored = data.put(&message.bytes[message.taken..]).unwrap_or(0);
-            message.taken += stored;
-            length += stored;
-            if message.left() > 0 {
-                self.put_back(message);
-                break;
-            }
-        }
-        length
-    }
 }
 
-/// Room for `length` bytes of a message, with slack for a stream's next ones.
-pub(super) fn buffer(length: usize, mode: Mode) -> Result<Vec<u8>> {
+/// Room for `length` bytes of a message, with slack for a stream's next ones: `spare` if it will do.
+pub(super) fn buffer(spare: Vec<u8>, length: usize, mode: Mode) -> Result<Vec<u8>> {
+    if spare.capacity() >= length.max(1) {
+        return Ok(spare);
+    }
     let capacity = if mode == Mode::Stream {
         length.max(STREAM_BLOCK)
     } else {

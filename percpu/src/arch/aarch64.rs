@@ -113,7 +113,7 @@ cpu_local! {
 
 #[inline]
 pub fn current() -> CpuId {
-    CpuId::new(CPU.any().load(Ordering::Relaxed) as usize)
+    CpuId::again(CPU.any().load(Ordering::Relaxed))
 }
 
 const ABSENT: usize = usize::MAX;

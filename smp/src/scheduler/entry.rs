@@ -26,7 +26,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
         }
         let were_unmasked = self.platform.irq_save();
         // SAFETY: the current thread is alive, and counted by the registry or as idle.
-        let current = self.with_owner(|owner| unsafe { ThreadRef::share(owner.local.current) });
+        let current = self.with_owner(|owner| unsafe { ThreadRef::share(owner.local.current()) });
         self.platform.irq_restore(were_unmasked);
         current
     }

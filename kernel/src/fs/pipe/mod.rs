@@ -26,7 +26,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use linux_raw_sys::general::{F_GETPIPE_SZ, F_SETPIPE_SZ};
 use linux_raw_sys::ioctl::FIONREAD;
 use ring::Ring;
-use smp::{BulkTransfer, Mutex, Observers, WaitQueue};
+use smp::{BulkTransfer, Mutex, MutexGuard, Observers, WaitQueue};
 
 /// Writes of up to this many bytes are not mixed with others (`PIPE_BUF`, limits.h).
 pub const PIPE_BUF: usize = 4096;
@@ -107,13 +107,21 @@ impl Pipe {
     }
 
     /// Moves what there is into `sink`; `None` to wait for more.
+    #[inline]
     fn try_read(&self, sink: &mut Sink<'_>) -> Option<Result<usize>> {
         // Asked before the ring is looked at: what a writer wrote before it left is read first.
         let more_may_come = self.has_writers();
-        let mut state = self.state.lock();
-        if state.ring.is_empty() {
-            return if more_may_come { None } else { Some(Ok(0)) };
+        let state = self.state.lock();
+        match state.ring.is_empty() {
+            true if more_may_come => None,
+            true => Some(Ok(0)),
+            false => Some(self.read_some(state, sink)),
         }
+    }
+
+    /// Moves what is in the ring, and tells who waits for what that changes.
+    #[inline(never)]
+    fn read_some(&self, mut state: MutexGuard<'_, State>, sink: &mut Sink<'_>) -> Result<usize> {
         let result = state.ring.read(sink);
         let wake_writers = state.ring.room() >= state.wanted_room;
         if wake_writers {
@@ -131,7 +139,7 @@ impl Pipe {
             self.observers
                 .notify((PollEvents::OUT | PollEvents::WRNORM).bits());
         }
-        Some(result)
+        result
     }
 
     /// Moves what fits from `source`; `None` to wait for room.

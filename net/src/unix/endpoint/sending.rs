@@ -70,14 +70,14 @@ impl UnixSocket {
             Mode::Stream => data.remaining().min(STREAM_PIECE),
             Mode::Messages => data.remaining(),
         };
-        let length = target
+        let (length, spare) = target
             .queue
             .room(wanted, limit)
             .map_err(|error| match error {
                 Error::WouldBlock => self.stick(target),
                 error => error,
             })?;
-        let mut bytes = buffer(length, self.mode)?;
+        let mut bytes = buffer(spare, length, self.mode)?;
         while bytes.len() < length {
             let left = length - bytes.len();
             match data.append(&mut bytes, left) {
