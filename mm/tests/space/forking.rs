@@ -45,6 +45,7 @@ fn fork_shares_until_either_side_writes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn fork_keeps_what_is_shared_and_obeys_advice() {
     let machine = machine();
     let leaked = leaks(&machine, || {
@@ -84,6 +85,7 @@ fn fork_keeps_what_is_shared_and_obeys_advice() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes all memory, page by page")]
 fn fork_without_memory_fails_and_leaks_nothing() {
     let machine = machine();
     let leaked = leaks(&machine, || {

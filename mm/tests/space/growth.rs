@@ -102,6 +102,7 @@ fn limits_hold() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn future_mappings_are_locked_when_asked() {
     let _machine = machine();
     let space = active_space();

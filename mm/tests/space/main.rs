@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(not(miri))] // About TLBs, which are simulated: nothing for miri to find.
 mod flushes;
 mod forking;
 mod growth;

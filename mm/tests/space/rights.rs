@@ -109,6 +109,7 @@ fn discarded_pages_are_zero_again() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes all memory, page by page")]
 fn a_user_fault_fails_before_the_kernel_starves() {
     let machine = machine();
     let leaked = leaks(&machine, || {
