@@ -207,6 +207,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "long, and in safe code")]
     fn an_empty_group_is_forgotten_until_somebody_appears() {
         let map = Map::new(&Topology::uniform(1024, 8));
         let [other, mask] = CpuMask::together(&map);
