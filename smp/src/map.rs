@@ -150,7 +150,8 @@ impl Map {
         word: u64,
         turn: u32,
     ) -> impl Iterator<Item = CpuId> {
-        let mut left = word.rotate_right(turn % 64);
+        let turn = turn % 64;
+        let mut left = word.rotate_right(turn);
         let members = &self.groups[group].members;
         core::iter::from_fn(move || {
             let step = (left != 0).then(|| left.trailing_zeros())?;

@@ -171,7 +171,7 @@ impl<P: Platform> Owner<'_, P> {
         });
         match priority {
             0 => waits,
-            _ => self.local.realtime.top() >= priority,
+            _ => self.local.fair_goes_first() || self.local.realtime.top() >= priority,
         }
     }
 

@@ -265,3 +265,25 @@ fn real_time_without_a_budget_waits_for_the_fair_class() {
     assert!(ran(&machine, &fair) > 1_800 * MS);
     assert!(ran(&machine, &urgent) < 200 * MS);
 }
+
+/// A wake that arrives while a real-time thread yields is not taken for served by that: without a
+/// budget left the fair class goes first.
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn real_time_that_yields_does_not_overlook_who_comes() {
+    let mut machine = Machine::new(2, 1);
+    let limit = smp::Runtime::realtime_limit(&machine.sched);
+    limit.set_runtime_ns(Some(0)).unwrap();
+    let on = |cpu| spec().affinity(cpus(cpu));
+    let again = Step::Repeat(u64::MAX);
+    let yields = vec![Step::Run(US), Step::Yield, again.clone()];
+    machine.spawn(on("0").policy(Policy::Fifo(1)), yields);
+    let answers = vec![Step::Park, Step::Run(5 * US), again.clone()];
+    let answerer = machine.spawn(on("0"), answers);
+    let asks = vec![Step::Run(37 * US), Step::Wake(answerer.tid()), again];
+    machine.spawn(on("1"), asks);
+    machine.run_until(500 * MS);
+    let stats = answerer.stats_at(machine.now());
+    assert!(stats.runs > 10_000, "{} runs", stats.runs);
+    assert!(stats.wait_ns / stats.runs < 10 * US, "{} ns", stats.wait_ns);
+}

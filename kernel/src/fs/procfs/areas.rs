@@ -35,8 +35,10 @@ fn write_areas(
     text: &mut Text,
     more: impl Fn(&mut Text, &AreaInfo) -> fmt::Result,
 ) -> Next {
+    // First, so that the answer holds for this memory.
+    let memory = subject.memory();
     subject.check_inspect()?;
-    let Some(memory) = subject.memory() else {
+    let Some(memory) = memory else {
         return Ok(None);
     };
     let mut from = from as usize;

@@ -34,14 +34,17 @@ const NAMES: &[(&str, bool, Make)] = &[
     }),
     ("environ", true, |subject| {
         Made::pieces(move |from, text| {
+            let image = image(&subject);
             subject.check_inspect()?;
-            image(&subject).map_or(Ok(None), |image| text.push_part(&image.environment, from))
+            image.map_or(Ok(None), |image| text.push_part(&image.environment, from))
         })
         .with_permissions(0o400)
     }),
     ("auxv", true, |subject| {
         Made::pieces(move |from, text| {
-            image(&subject).map_or(Ok(None), |image| text.push_part(&image.auxiliary, from))
+            let image = image(&subject);
+            subject.check_inspect()?;
+            image.map_or(Ok(None), |image| text.push_part(&image.auxiliary, from))
         })
         .with_permissions(0o400)
     }),

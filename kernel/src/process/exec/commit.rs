@@ -8,6 +8,7 @@ use crate::process::signal::AltStack;
 use crate::process::{Attention, Credentials, Current, exit, table};
 use alloc::string::String;
 use alloc::sync::Arc;
+use mm::AddressSpace;
 
 const SET_UID: u16 = 0o4000;
 const SET_GID: u16 = 0o2000;
@@ -69,11 +70,15 @@ fn become_leader(current: &Current) {
 /// Switches to the new program. Nothing here can fail.
 pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Prepared) {
     exit::release_user_words(current, true);
-    install_memory(current, &prepared);
+    // Before the new memory is there to be seen; what the old one hid stays hidden until it is gone.
+    if !prepared.dumpable {
+        current.process().set_dumpable(false);
+    }
+    take_on_credentials(current, prepared.credentials);
+    install_memory(current, &prepared.memory, prepared.vdso.sigreturn);
+    current.process().set_dumpable(prepared.dumpable);
     reset_signals(current);
     current.files().close_marked();
-    take_on_credentials(current, prepared.credentials);
-    current.process().set_dumpable(prepared.dumpable);
     current.thread().set_name(&String::from_utf8_lossy(
         &prepared.name[..prepared.name.len().min(NAME_LENGTH)],
     ));
@@ -83,9 +88,9 @@ pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Pre
     *registers = prepared.registers;
 }
 
-fn install_memory(current: &Current, prepared: &Prepared) {
+fn install_memory(current: &Current, memory: &Arc<AddressSpace>, trampoline: usize) {
     let process = current.process();
-    process.set_trampoline(prepared.vdso.sigreturn);
+    process.set_trampoline(trampoline);
     current
         .user
         .fp
@@ -96,8 +101,8 @@ fn install_memory(current: &Current, prepared: &Prepared) {
         let irqs_off = percpu::irq::mask();
         current.user.set_tls(0);
         current.user.switch_in(&irqs_off);
-        let old = process.set_memory(Some(prepared.memory.clone()));
-        prepared.memory.activate();
+        let old = process.set_memory(Some(memory.clone()));
+        memory.activate();
         old
     };
     drop(old);

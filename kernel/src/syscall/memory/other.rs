@@ -56,10 +56,12 @@ impl Call {
         let remote = read_iovecs(remote, remote_count)?;
         let target = process_by_pid(pid as u32)?;
         let task = target.first_thread().ok_or(Errno::ESRCH)?;
+        // First, so that what is asked of the process holds for this memory, not for that of a
+        // program it has executed meanwhile.
+        let memory = target.memory().ok_or(Errno::ESRCH)?;
         if !current().may_inspect(&task, Ids::Real) {
             return Err(Errno::EPERM);
         }
-        let memory = target.memory().ok_or(Errno::ESRCH)?;
         Ok(Self {
             memory,
             local,
