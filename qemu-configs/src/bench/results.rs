@@ -43,7 +43,7 @@ impl Results {
     /// Forgets a setting's figures: it is measured anew, with the tools of now.
     pub fn begin(&mut self, setting: Setting) {
         let run = Run {
-            commit: output("git", &["describe", "--always", "--dirty"]),
+            commit: commit(),
             qemu: output(qemu::PROGRAM, &["--version"])
                 .trim_start_matches("QEMU emulator version ")
                 .to_string(),
@@ -66,6 +66,22 @@ impl Results {
     pub fn of(&self, setting: Setting, contender: &str) -> Option<&Figures> {
         self.run(setting)?.figures.get(contender)
     }
+}
+
+/// The commit that is measured. Changed files in docs, where earlier figures of the same run go, do
+/// not count.
+fn commit() -> String {
+    let changed = [
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ".",
+        ":!docs",
+    ];
+    let clean = output("git", &changed).is_empty();
+    let commit = output("git", &["describe", "--always"]);
+    if clean { commit } else { commit + "-dirty" }
 }
 
 /// The first line that a tool prints; empty where it cannot be run.
