@@ -1,5 +1,6 @@
 //! The break, stacks, limits, and memory that must be there from the start.
 
+use mm::AddressSpace;
 use mm::space::{
     Fault, Label, Limits, Locking, MapFlags, MapRequest, Placement, Prot, RemapTo, SpaceError,
 };
@@ -36,20 +37,23 @@ fn brk_moves_within_its_limits() {
     assert_eq!(leaked, 0);
 }
 
+/// A stack of one page that may grow.
+fn map_stack_below(space: &AddressSpace, top: usize) {
+    let request = private(Placement::Fixed(top - PAGE), PAGE, read_write());
+    let stack = MapRequest {
+        flags: MapFlags::GROWS_DOWN,
+        label: Label::Stack,
+        ..request
+    };
+    space.map(stack).unwrap();
+}
+
 #[test]
 fn stacks_grow_down_to_their_limit() {
     let _machine = machine();
     let space = active_space();
     let top = BASE + (32 << 20);
-    let flags = MapFlags::GROWS_DOWN;
-    let request = private(Placement::Fixed(top - PAGE), PAGE, read_write());
-    space
-        .map(MapRequest {
-            flags,
-            label: Label::Stack,
-            ..request
-        })
-        .unwrap();
+    map_stack_below(&space, top);
     space.set_limits(Limits {
         stack: 8 << 20,
         ..space.limits()
@@ -65,14 +69,7 @@ fn stacks_grow_down_to_their_limit() {
 
     let space = active_space();
     map_at(&space, top - 300 * PAGE, 1);
-    let request = private(Placement::Fixed(top - PAGE), PAGE, read_write());
-    space
-        .map(MapRequest {
-            flags,
-            label: Label::Stack,
-            ..request
-        })
-        .unwrap();
+    map_stack_below(&space, top);
     assert_eq!(
         store_byte(&space, top - 100 * PAGE, 1),
         Err(Fault::NotMapped),
