@@ -8,17 +8,23 @@ use nix::errno::Errno;
 
 pub const TESTS: &[Test] = &[
     ("scheduling.attributes", attributes),
+    ("scheduling.wrong_attributes", wrong_attributes),
     ("scheduling.attribute_sizes", attribute_sizes),
     ("scheduling.kept_attributes", kept_attributes),
 ];
 
-fn attributes() -> Outcome {
-    let wanted = Attributes {
+/// Those that most tests here begin with.
+fn usual() -> Attributes {
+    Attributes {
         size: Attributes::SIZE,
         nice: 7,
         policy: 3,
         ..Default::default()
-    };
+    }
+}
+
+fn attributes() -> Outcome {
+    let wanted = usual();
     set_attributes(0, &wanted, 0)?;
     ensure_eq!(nice(0, 0), Ok(7));
     let found = get_attributes(0, Attributes::SIZE)?;
@@ -26,14 +32,11 @@ fn attributes() -> Outcome {
         (found.policy, found.nice, found.priority, found.flags),
         (3, 7, 0, 0)
     );
-    set_attributes(
-        0,
-        &Attributes {
-            nice: 100,
-            ..wanted
-        },
-        0,
-    )?;
+    let too_nice = Attributes {
+        nice: 100,
+        ..wanted
+    };
+    set_attributes(0, &too_nice, 0)?;
     ensure_eq!(nice(0, 0), Ok(19));
     let realtime = Attributes {
         policy: 2,
@@ -52,37 +55,32 @@ fn attributes() -> Outcome {
     // The nice value of before is there again when the priority is gone.
     set(0, 0, 0)?;
     ensure_eq!((policy(0), nice(0, 0)), (Ok(0), Ok(19)));
-    for wrong in [
-        Attributes {
-            policy: 77,
-            ..wanted
-        },
-        Attributes {
-            policy: 1,
-            ..wanted
-        },
-        Attributes {
-            policy: 0,
-            priority: 1,
-            ..wanted
-        },
-        Attributes {
-            policy: 1,
-            priority: 100,
-            ..wanted
-        },
-        Attributes {
-            flags: 1 << 40,
-            ..wanted
-        },
-        Attributes {
-            policy: 6,
-            ..wanted
-        },
-    ] {
+    Ok(())
+}
+
+fn wrong_attributes() -> Outcome {
+    let usual = usual();
+    let with = |policy, priority| Attributes {
+        policy,
+        priority,
+        ..usual
+    };
+    let unknown_flag = Attributes {
+        flags: 1 << 40,
+        ..usual
+    };
+    let wrong = [
+        with(77, 0),
+        with(1, 0),
+        with(0, 1),
+        with(1, 100),
+        unknown_flag,
+        with(6, 0),
+    ];
+    for wrong in wrong {
         ensure_eq!(set_attributes(0, &wrong, 0), Err(Errno::EINVAL));
     }
-    ensure_eq!(set_attributes(0, &wanted, 1), Err(Errno::EINVAL));
+    ensure_eq!(set_attributes(0, &usual, 1), Err(Errno::EINVAL));
     Ok(())
 }
 
