@@ -86,15 +86,11 @@ impl FileTable {
     /// `table` is the calling task's own.
     #[inline]
     pub unsafe fn get_own(table: &Arc<Self>, fd: Fd) -> Result<Arc<OpenFile>> {
-        if Arc::strong_count(table) > 1 {
-            return table.get(fd);
+        // SAFETY: the caller's own, says the caller; nothing changes it while a file is counted.
+        match unsafe { table.unshared() } {
+            Some(slots) => slots.get(fd).map(|slot| slot.file.clone()),
+            None => table.get(fd),
         }
-        // What others did to the table came before they let go of it.
-        fence(Ordering::Acquire);
-        // SAFETY: only tasks change a table, each its own, and no other can come to share this one
-        // but through the calling one.
-        let slots = unsafe { table.slots.unlocked() };
-        slots.get(fd).map(|slot| slot.file.clone())
     }
 
     /// Runs `call` on the open file of `fd`, `EBADF` if there is none. A table that no other task
@@ -109,16 +105,31 @@ impl FileTable {
         call: impl FnOnce(&OpenFile) -> Result<R>,
     ) -> Result<R> {
         let counted;
-        let file: &OpenFile = if Arc::strong_count(self) > 1 {
-            counted = self.get(fd)?;
-            &counted
-        } else {
-            // What others did to the table came before they let go of it.
-            fence(Ordering::Acquire);
-            // SAFETY: as in `get_own`; nor does `call` change the table.
-            &unsafe { self.slots.unlocked() }.get(fd)?.file
+        // SAFETY: the caller's own, and `call` does not change it, says the caller.
+        let file: &OpenFile = match unsafe { self.unshared() } {
+            Some(slots) => &slots.get(fd)?.file,
+            None => {
+                counted = self.get(fd)?;
+                &counted
+            }
         };
         call(file)
+    }
+
+    /// The slots without the lock, unless another task shares the table.
+    ///
+    /// # Safety
+    /// The table is the calling task's own, and nothing changes it while the slots are borrowed.
+    #[inline(always)]
+    unsafe fn unshared(self: &Arc<Self>) -> Option<&Slots> {
+        if Arc::strong_count(self) > 1 {
+            return None;
+        }
+        // What others did to the table came before they let go of it.
+        fence(Ordering::Acquire);
+        // SAFETY: only tasks change a table, each its own, and no other can come to share this one
+        // but through the calling one.
+        Some(unsafe { self.slots.unlocked() })
     }
 
     /// Gives `file` the lowest free descriptor; `EMFILE` at the limit.
