@@ -18,10 +18,11 @@ use crate::fs::{Caller, OpenFile};
 use crate::user_memory::Sink;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use elf::Program;
 use linux_raw_sys::auxvec;
 use mm::AddressSpace;
-use stack::{Auxiliary, Strings};
+use stack::{Auxiliary, StackImage, Strings};
 
 /// How deep scripts may name scripts.
 const MAX_SCRIPTS: usize = 5;
@@ -72,53 +73,22 @@ pub fn execute(registers: &mut TrapFrame, request: Request) -> Result<()> {
     Ok(())
 }
 
-fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -> Result<Prepared> {
+fn prepare(process: &Process, before: &Credentials, mut request: Request) -> Result<Prepared> {
     let name = base_name(&request.path).to_vec();
     let head = follow_scripts(&mut request)?;
     let program = parse(&request.file, &head)?;
     let interpreter = open_interpreter(&request.file, &program)?;
-    let before = credentials;
     let credentials = commit::credentials_for(before, &request.file);
     let dumpable = commit::is_dumpable(before, &credentials, &request.file);
 
     let memory = AddressSpace::new().map_err(|_| Errno::ENOMEM)?;
     memory.set_limits(memory_limits(process));
-    let stack_size = (process.rlimit(Resource::Stack) as usize).clamp(STACK_MINIMUM, STACK_MAXIMUM)
-        & !(mm::PAGE_SIZE - 1);
-    let stack_top = STACK_TOP - random_pages(10);
-    load::map_stack(&memory, stack_top, stack_size)?;
-    let main = load::map(
-        &memory,
-        &request.file,
-        &program,
-        PIE_BASE + random_pages(18),
-    )?;
-    memory.set_brk_start(main.end + random_pages(10));
-    let interpreter = match &interpreter {
-        Some((file, program)) => Some(load::map(&memory, file, program, 0)?),
-        None => None,
-    };
-    let vdso = vdso::map(&memory)?;
+    let stack = map_stack(&memory, process)?;
+    let loaded = load_all(&memory, &request.file, &program, interpreter)?;
+    let vector = auxiliary_vector(&program, &loaded, &credentials);
+    let top = write_stack(&memory, &stack, &request, &vector)?;
 
-    let vector = auxiliary_vector(&program, &main, interpreter.as_ref(), &credentials, vdso);
-    let mut random = [0; 16];
-    crate::random::fill(&mut random);
-    if stack::size_needed(&request.arguments, &request.environment, &request.path) > stack_size / 2
-    {
-        return Err(Errno::E2BIG);
-    }
-    let top = stack::build(
-        stack_top,
-        &request.arguments,
-        &request.environment,
-        &request.path,
-        random,
-        &vector,
-    )?;
-    load::write_stack(&memory, top.sp, &top.bytes)?;
-
-    let entry = interpreter.map_or(main.entry, |interpreter| interpreter.entry);
-    let registers = TrapFrame::user(entry as u64, top.sp as u64);
+    let registers = TrapFrame::user(loaded.entry() as u64, top.sp as u64);
     let image = Image {
         executable: Some(request.file),
         path: request.path,
@@ -131,10 +101,70 @@ fn prepare(process: &Process, credentials: &Credentials, mut request: Request) -
         registers,
         image,
         name,
-        vdso,
+        vdso: loaded.vdso,
         credentials,
         dumpable,
     })
+}
+
+/// Maps the main thread's stack, as large as its limit, and returns where it is.
+fn map_stack(memory: &AddressSpace, process: &Process) -> Result<Range<usize>> {
+    let limit = process.rlimit(Resource::Stack) as usize;
+    let size = limit.clamp(STACK_MINIMUM, STACK_MAXIMUM) & !(mm::PAGE_SIZE - 1);
+    let top = STACK_TOP - random_pages(10);
+    load::map_stack(memory, top, size)?;
+    Ok(top - size..top)
+}
+
+/// What is mapped for a program: itself, its interpreter, the kernel's functions.
+struct LoadedAll {
+    main: load::Loaded,
+    interpreter: Option<load::Loaded>,
+    vdso: vdso::Mapped,
+}
+
+impl LoadedAll {
+    fn entry(&self) -> usize {
+        self.interpreter.unwrap_or(self.main).entry
+    }
+}
+
+fn load_all(
+    memory: &AddressSpace,
+    file: &OpenFile,
+    program: &Program,
+    interpreter: Option<(Arc<OpenFile>, Program)>,
+) -> Result<LoadedAll> {
+    let main = load::map(memory, file, program, PIE_BASE + random_pages(18))?;
+    memory.set_brk_start(main.end + random_pages(10));
+    let interpreter = match &interpreter {
+        Some((file, program)) => Some(load::map(memory, file, program, 0)?),
+        None => None,
+    };
+    let vdso = vdso::map(memory)?;
+    Ok(LoadedAll {
+        main,
+        interpreter,
+        vdso,
+    })
+}
+
+/// Puts what the program finds on its stack there; `E2BIG` if that is more than half of it.
+fn write_stack(
+    memory: &AddressSpace,
+    stack: &Range<usize>,
+    request: &Request,
+    vector: &[(u64, Auxiliary)],
+) -> Result<StackImage> {
+    let (arguments, environment, path) = (&request.arguments, &request.environment, &request.path);
+    if stack::size_needed(arguments, environment, path) > stack.len() / 2 {
+        return Err(Errno::E2BIG);
+    }
+    let mut random = [0; 16];
+    crate::random::fill(&mut random);
+    let image = stack::build(stack.end, arguments, environment, path, random, vector)?;
+    load::write_stack(memory, image.sp, &image.bytes)?;
+    Ok(image)
 }
 
 fn base_name(path: &[u8]) -> &[u8] {
@@ -221,28 +251,24 @@ fn random_pages(bits: u32) -> usize {
 
 fn auxiliary_vector(
     program: &Program,
-    main: &load::Loaded,
-    interpreter: Option<&load::Loaded>,
+    loaded: &LoadedAll,
     credentials: &Credentials,
-    vdso: vdso::Mapped,
 ) -> Vec<(u64, Auxiliary)> {
     let features = arch::features();
+    let interpreter_bias = loaded.interpreter.map_or(0, |interpreter| interpreter.bias);
     let secure = credentials.uid != credentials.euid || credentials.gid != credentials.egid;
     let value = |key: u32, value: u64| (u64::from(key), Auxiliary::Value(value));
     alloc::vec![
-        value(auxvec::AT_SYSINFO_EHDR, vdso.base as u64),
+        value(auxvec::AT_SYSINFO_EHDR, loaded.vdso.base as u64),
         value(auxvec::AT_HWCAP, features.hwcap),
         value(auxvec::AT_PAGESZ, mm::PAGE_SIZE as u64),
         value(auxvec::AT_CLKTCK, crate::time::TICKS_PER_SECOND),
-        value(auxvec::AT_PHDR, main.headers as u64),
+        value(auxvec::AT_PHDR, loaded.main.headers as u64),
         value(auxvec::AT_PHENT, 56),
         value(auxvec::AT_PHNUM, program.header_count.into()),
-        value(
-            auxvec::AT_BASE,
-            interpreter.map_or(0, |interpreter| interpreter.bias as u64)
-        ),
+        value(auxvec::AT_BASE, interpreter_bias as u64),
         value(auxvec::AT_FLAGS, 0),
-        value(auxvec::AT_ENTRY, main.entry as u64),
+        value(auxvec::AT_ENTRY, loaded.main.entry as u64),
         value(auxvec::AT_UID, credentials.uid.into()),
         value(auxvec::AT_EUID, credentials.euid.into()),
         value(auxvec::AT_GID, credentials.gid.into()),
