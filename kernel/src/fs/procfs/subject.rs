@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use mm::AddressSpace;
 use mm::space::Usage;
-use smp::{Phase, ThreadRef};
+use smp::{Params, Phase, ThreadRef};
 
 /// A process with the thread that speaks for it, or a kernel thread.
 #[derive(Clone)]
@@ -156,6 +156,12 @@ impl Subject {
             }
             _ => (0, 0),
         }
+    }
+
+    /// How it asks to be scheduled; the default in zombies.
+    pub fn params(&self) -> Params {
+        let thread = self.thread.as_ref();
+        thread.map_or_else(Params::default, |thread| thread.params())
     }
 
     /// Its file, owned by whom it acts for. Of a process that others must not look into, root owns
