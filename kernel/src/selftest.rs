@@ -7,6 +7,7 @@
 mod costs;
 mod hardware;
 mod hotplug;
+mod inversion;
 mod kernel_threads;
 mod memory;
 mod scheduling;
@@ -43,7 +44,7 @@ const TESTS: &[Test] = &[
     ("thread-churn", storms::threads_leave_nothing_behind),
     ("kthread-handles", kernel_threads::handles),
     ("kthread-waiting", kernel_threads::waiting),
-    ("inversion", kernel_threads::inversion),
+    ("inversion", inversion::inversion),
     ("cpu-time", storms::cpu_time_adds_up),
     ("ten-thousand", storms::ten_thousand_threads_leave_nothing),
     ("four-thousand", storms::four_thousand_threads_at_once),

@@ -1,13 +1,11 @@
-//! Kernel threads with handles, what they wait on, and priority inheritance, on real CPUs.
+//! Kernel threads with handles, and what they wait on, on real CPUs.
 
-use super::{Outcome, check, costs};
+use super::{Outcome, check};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use smp::kthread::{self, JoinError, Priority, Slot};
-use smp::{
-    Condvar, CpuSet, Event, KernelThread, Mutex, Policy, Semaphore, ThreadSpec, Timeout, Unsignal,
-};
+use smp::{Condvar, Event, KernelThread, Mutex, Semaphore, Timeout, Unsignal};
 
 fn thread(entry: impl FnOnce() -> i32 + Send + 'static) -> Result<KernelThread, &'static str> {
     kthread::spawn("selftest", entry).map_err(|_| "no memory for a thread")
@@ -126,92 +124,5 @@ fn one_at_a_time(rounds: usize) -> Outcome {
     check(
         producer.join(Timeout::Never) == Ok(0),
         "the producer failed",
-    )
-}
-
-/// One CPU: an ordinary owner, an urgent hog, a more urgent thread that waits for the owner. The
-/// hog must not run while it waits. Prints how long the wait was beyond what the owner needed
-/// (exact under icount).
-pub fn inversion() -> Outcome {
-    struct Scene {
-        mutex: Mutex<()>,
-        held: Event,
-        waits: AtomicBool,
-        served: AtomicBool,
-        breach: AtomicBool,
-        blocked_ns: AtomicU64,
-        owner_runs_ns: AtomicU64,
-        let_go_ns: AtomicU64,
-        window_ns: AtomicU64,
-    }
-    let scene = Arc::new(Scene {
-        mutex: Mutex::new(()),
-        held: Event::new(Unsignal::Manual, false),
-        waits: AtomicBool::new(false),
-        served: AtomicBool::new(false),
-        breach: AtomicBool::new(false),
-        blocked_ns: AtomicU64::new(0),
-        owner_runs_ns: AtomicU64::new(0),
-        let_go_ns: AtomicU64::new(0),
-        window_ns: AtomicU64::new(0),
-    });
-    let here = CpuSet::single(smp::online_cpus().iter().last().ok_or("no CPU is online")?);
-    let spawn = move |policy, body: alloc::boxed::Box<dyn FnOnce() + Send>| {
-        smp::spawn(
-            ThreadSpec::new("inversion", body)
-                .policy(policy)
-                .affinity(here),
-        )
-    };
-    let own = scene.clone();
-    let owner = spawn(
-        Policy::Normal,
-        alloc::boxed::Box::new(move || {
-            let guard = own.mutex.lock();
-            own.held.signal();
-            while !own.waits.load(SeqCst) {
-                percpu::spin_hint();
-            }
-            own.owner_runs_ns.store(smp::now_ns(), SeqCst);
-            own.let_go_ns.store(smp::now_ns(), SeqCst);
-            drop(guard);
-        }),
-    );
-    let urgent = scene.clone();
-    let waiter = move || {
-        urgent.blocked_ns.store(smp::now_ns(), SeqCst);
-        urgent.waits.store(true, SeqCst);
-        let guard = urgent.mutex.lock();
-        let to_owner = urgent.owner_runs_ns.load(SeqCst) - urgent.blocked_ns.load(SeqCst);
-        let from_owner = smp::now_ns() - urgent.let_go_ns.load(SeqCst);
-        urgent.window_ns.store(to_owner + from_owner, SeqCst);
-        urgent.served.store(true, SeqCst);
-        drop(guard);
-    };
-    let hogs = scene.clone();
-    let hog = move || {
-        let waiter = spawn(Policy::Fifo(50), alloc::boxed::Box::new(waiter));
-        while !hogs.served.load(SeqCst) && waiter.is_ok() {
-            if hogs.waits.load(SeqCst) && !hogs.served.load(SeqCst) {
-                hogs.breach.store(true, SeqCst);
-                break;
-            }
-        }
-    };
-    check(
-        scene.held.wait(Timeout::Never).is_ok(),
-        "the owner did not start",
-    )?;
-    let hog = spawn(Policy::Fifo(10), alloc::boxed::Box::new(hog));
-    for thread in [owner, hog] {
-        thread.map_err(|_| "no memory for a thread")?.join();
-    }
-    while !scene.served.load(SeqCst) {
-        smp::yield_now();
-    }
-    costs::say("inversion", alloc::vec![scene.window_ns.load(SeqCst)]);
-    check(
-        !scene.breach.load(SeqCst),
-        "the hog ran while its better waited",
     )
 }
