@@ -187,3 +187,15 @@ fn the_standby_region_serves_while_memory_is_out() {
     drop(frames);
     assert!(!mm::frame::is_scarce(), "the gates open");
 }
+
+#[test]
+fn a_little_that_stays_in_the_standby_region_closes_no_gate() {
+    let _machine = machine();
+    let stays = standby::take(64 << 10);
+    assert!(!stays.is_null() && !mm::frame::is_scarce());
+    let more = standby::take(128 << 10);
+    assert!(!more.is_null() && mm::frame::is_scarce(), "too much");
+    standby::give(more, 128 << 10);
+    assert!(!mm::frame::is_scarce());
+    standby::give(stays, 64 << 10);
+}

@@ -53,9 +53,9 @@ pub fn set_reserve(frames: usize) {
     LOW.store(false, Relaxed);
 }
 
-/// Whether little more than the reserve is left, or the heap had to go beyond it.
+/// Whether little more than the reserve is left, or the heap went far beyond it.
 pub fn is_scarce() -> bool {
-    available() < 2 * RESERVE.load(Relaxed) || crate::heap::standby::in_use() > 0
+    available() < 2 * RESERVE.load(Relaxed) || crate::heap::standby::is_strained()
 }
 
 /// Needs the heap.

@@ -2,7 +2,9 @@
 //!
 //! That is before [`crate::frame::init`], and when memory is out. Much of the kernel allocates
 //! where it could not give an error; the region carries it over until the gates (see
-//! [`crate::frame::is_scarce`]), which close as soon as it is touched, have let memory come back.
+//! [`crate::frame::is_scarce`]), which close while much of it is handed out, have let memory come
+//! back. A little of it may stay handed out for good: what was made while frames were short, or
+//! too scattered for a large block, may live as long as the kernel.
 //! A search of its lists may be linear: it is small and hardly ever used.
 
 use crate::lock::SpinLock;
@@ -28,6 +30,11 @@ static IN_USE: AtomicUsize = AtomicUsize::new(0);
 /// Bytes handed out.
 pub fn in_use() -> usize {
     IN_USE.load(Relaxed)
+}
+
+/// Whether so much is handed out that the rest might not carry the kernel over the next shortage.
+pub fn is_strained() -> bool {
+    in_use() > SIZE / 2
 }
 
 /// Whether an object of the heap lies in the region.

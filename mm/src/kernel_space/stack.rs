@@ -29,8 +29,8 @@ const KEEP_IDLE: usize = 64;
 
 /// Slots in no use. The vectors have room for every slot ever made: dropping never allocates.
 struct Pool {
-    mapped: Vec<usize>,
-    unmapped: Vec<usize>,
+    mapped: Vec<u32>,
+    unmapped: Vec<u32>,
     slots: usize,
 }
 
@@ -42,7 +42,7 @@ static POOL: SpinLock<Pool> = SpinLock::new(Pool {
 
 impl Pool {
     /// A slot without pages.
-    fn take_unmapped(&mut self) -> Result<usize, OutOfMemory> {
+    fn take_unmapped(&mut self) -> Result<u32, OutOfMemory> {
         if let Some(slot) = self.unmapped.pop() {
             return Ok(slot);
         }
@@ -53,14 +53,14 @@ impl Pool {
             .map_err(|_| OutOfMemory)?;
         self.unmapped.try_reserve(wanted).map_err(|_| OutOfMemory)?;
         self.slots = wanted;
-        Ok(wanted - 1)
+        Ok(wanted as u32 - 1)
     }
 }
 
 /// A kernel stack. Must not be dropped by the thread that runs on it.
 #[derive(Debug)]
 pub struct Stack {
-    slot: usize,
+    slot: u32,
 }
 
 impl Stack {
@@ -86,7 +86,7 @@ impl Stack {
 
     /// The lowest usable address; the guard is below.
     pub fn bottom(&self) -> VirtAddr {
-        VirtAddr(BASE + self.slot * SLOT_SIZE + STACK_SIZE)
+        VirtAddr(BASE + self.slot as usize * SLOT_SIZE + STACK_SIZE)
     }
 
     /// How many bytes of it have been used at most: from the first that is not zero.

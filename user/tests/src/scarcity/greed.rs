@@ -47,16 +47,13 @@ const NAMES: &str = "names";
 const DESCRIPTORS: u64 = 20_000;
 
 /// How many pieces of that many bytes a child asks for: twice what there is, where that is little
-/// and the caller says so. After a whole run of tests a small machine's caches would leave so little
-/// that processes are refused from then on.
+/// and nobody else's; elsewhere it would take minutes.
 fn pieces(bytes: usize) -> usize {
     const LITTLE: usize = 128 << 20;
     let pages = nix::unistd::sysconf(nix::unistd::SysconfVar::_PHYS_PAGES);
     let memory = pages.ok().flatten().unwrap_or(0) as usize * 4096;
-    let asked = std::env::var_os("TESTS_MAY_EXHAUST_MEMORY").is_some();
-    let total = match memory <= LITTLE {
-        true if asked => 2 * memory,
-        true => 1 << 20,
+    let total = match may_exhaust() && memory <= LITTLE {
+        true => 2 * memory,
         false => 8 << 20,
     };
     total / bytes
