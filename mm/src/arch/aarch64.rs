@@ -16,24 +16,17 @@ pub unsafe fn zero_page(page: *mut u8) {
         // SAFETY: as asked of the caller.
         return unsafe { page.write_bytes(0, PAGE_SIZE) };
     }
-    // SAFETY: 16 rounds of four 64-byte blocks are exactly the page.
+    // SAFETY: four rounds of sixteen 64-byte blocks are exactly the page.
     unsafe {
         asm!(
             "2:",
-            "dc zva, {a}",
-            "dc zva, {b}",
-            "dc zva, {c}",
-            "dc zva, {d}",
-            "add {a}, {a}, #256",
-            "add {b}, {b}, #256",
-            "add {c}, {c}, #256",
-            "add {d}, {d}, #256",
-            "cmp {a}, {end}",
+            ".rept 16",
+            "dc zva, {page}",
+            "add {page}, {page}, #64",
+            ".endr",
+            "cmp {page}, {end}",
             "b.ne 2b",
-            a = inout(reg) page => _,
-            b = inout(reg) page.add(64) => _,
-            c = inout(reg) page.add(128) => _,
-            d = inout(reg) page.add(192) => _,
+            page = inout(reg) page => _,
             end = in(reg) page.add(PAGE_SIZE),
             options(nostack),
         );

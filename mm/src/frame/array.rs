@@ -115,6 +115,17 @@ struct Region {
 /// Machines list few banks of RAM; a bank past this is left unused (and said so by `boot`).
 pub const MAX_REGIONS: usize = 16;
 
+impl Region {
+    /// What is known about `frame`, if it lies here.
+    #[inline]
+    fn find(&self, frame: FrameNumber) -> Option<&'static FrameInfo> {
+        let index = frame.0.wrapping_sub(self.first.load(Relaxed));
+        // SAFETY: inside the array that `add_region` was given.
+        let info = || unsafe { &*self.infos.load(Relaxed).add(index as usize) };
+        (index < self.frames.load(Relaxed)).then(info)
+    }
+}
+
 static REGIONS: [Region; MAX_REGIONS] = [const {
     Region {
         first: AtomicU32::new(0),
@@ -140,15 +151,16 @@ pub unsafe fn add_region(first: FrameNumber, frames: u32, infos: *mut FrameInfo)
 /// What is known about `frame`, if it is RAM.
 #[inline]
 pub fn find(frame: FrameNumber) -> Option<&'static FrameInfo> {
-    // Most machines have one region: the first comparison decides.
-    for region in &REGIONS {
-        let index = frame.0.wrapping_sub(region.first.load(Relaxed));
-        if index < region.frames.load(Relaxed) {
-            // SAFETY: inside the array that `add_region` was given.
-            return Some(unsafe { &*region.infos.load(Relaxed).add(index as usize) });
-        }
+    // Most machines have one region.
+    match REGIONS[0].find(frame) {
+        Some(info) => Some(info),
+        None => find_beyond(frame),
     }
-    None
+}
+
+#[cold]
+fn find_beyond(frame: FrameNumber) -> Option<&'static FrameInfo> {
+    REGIONS[1..].iter().find_map(|region| region.find(frame))
 }
 
 /// As [`find`], for frames that came from the allocator.

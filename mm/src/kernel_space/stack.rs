@@ -129,11 +129,7 @@ impl Stack {
     /// Unmaps what is mapped and gives the slot back without its pages.
     fn discard(&self) {
         let mut gone = [None; STACK_PAGES];
-        window::with(|kernel| {
-            for (page, gone) in self.pages().zip(&mut gone) {
-                *gone = kernel.table.unmap_page(page);
-            }
-        });
+        window::with(|kernel| kernel.table.unmap_frames(self.bottom(), &mut gone));
         tlb().flush_kernel(self.bottom().0..self.top().0);
         gone.into_iter().flatten().for_each(release_page);
         POOL.lock().unmapped.push(self.slot);

@@ -110,12 +110,18 @@ impl KernelTable {
         Ok(())
     }
 
-    /// Removes one page (not a block) and returns what it mapped. The flush is the caller's.
-    pub(super) fn unmap_page(&mut self, virt: VirtAddr) -> Option<Entry> {
-        let slot = self.top().find_page(virt.0)?;
-        let entry = load(slot);
-        store(slot, Entry::EMPTY);
-        (!entry.is_empty()).then_some(entry)
+    /// Takes out what is mapped of `gone.len()` pages from `virt` on, all in one last-level table.
+    /// The flush is the caller's.
+    pub(super) fn unmap_frames(&mut self, virt: VirtAddr, gone: &mut [Option<Entry>]) {
+        let Some(table) = self.top().find_last_table(virt.0) else {
+            return;
+        };
+        for (at, gone) in (index(virt.0, 3)..).zip(gone) {
+            let slot = table.slot(at);
+            let entry = load(slot);
+            store(slot, Entry::EMPTY);
+            *gone = (!entry.is_empty()).then_some(entry);
+        }
     }
 
     /// Where `virt` leads.

@@ -78,11 +78,15 @@ impl<'a> Table<'a> {
     /// The last-level entry of `address`, if its tables exist.
     #[inline]
     pub fn find_page(self, address: usize) -> Option<&'a AtomicU64> {
-        let table = self
-            .next(index(address, 0))?
+        Some(self.find_last_table(address)?.slot(index(address, 3)))
+    }
+
+    /// The last-level table that translates `address`.
+    #[inline]
+    pub fn find_last_table(self, address: usize) -> Option<Table<'a>> {
+        self.next(index(address, 0))?
             .next(index(address, 1))?
-            .next(index(address, 2))?;
-        Some(table.slot(index(address, 3)))
+            .next(index(address, 2))
     }
 
     /// The last-level entry of a user `address`, with its tables made. One maker at a time.
