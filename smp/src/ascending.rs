@@ -96,7 +96,7 @@ mod tests {
                 tid: tid as u32 + 1,
                 generation: 1,
             };
-            let thread = ThreadRef::new(Thread::new(id, ThreadSpec::new("due", || {})));
+            let thread = ThreadRef::new(id, ThreadSpec::new("due", || {}));
             body_of(&thread, |body| body.share.deadline = deadline);
             thread
         };

@@ -131,7 +131,7 @@ pub(crate) enum Tail {
 impl Cpu {
     /// One of several, or the only one.
     pub fn new(cpu: CpuId, alone: bool) -> Self {
-        let idle = ThreadRef::new(Thread::new_idle(cpu)).0;
+        let idle = ThreadRef::new_idle(cpu).0;
         Self {
             shared: Shared {
                 control: ControlWord::new(),

@@ -16,7 +16,7 @@ use crate::params::Params;
 use crate::runtime::{Runtime, Unparked};
 use crate::spec::{AffinityError, SpawnError, ThreadSpec};
 use crate::stats::CpuStats;
-use crate::thread::{Thread, ThreadId, ThreadRef};
+use crate::thread::{ThreadId, ThreadRef};
 
 /// Every live thread by number, and how to wake it.
 static THREADS: Mutex<BTreeMap<u32, HostThread>> = Mutex::new(BTreeMap::new());
@@ -70,7 +70,7 @@ fn adopt(thread: ThreadRef) {
 fn new_thread(spec: ThreadSpec) -> ThreadRef {
     let tid = spec.tid.unwrap_or_else(|| NEXT_TID.fetch_add(1, Relaxed));
     let id = ThreadId { tid, generation: 1 };
-    ThreadRef::new(Thread::new(id, spec))
+    ThreadRef::new(id, spec)
 }
 
 /// The one timer of the host machine, served by a std thread.

@@ -49,7 +49,7 @@ mod model {
         Sleeper(std::sync::Arc::new(Inner {
             woken: Mutex::new(false),
             changed: Condvar::new(),
-            thread: ThreadRef::new(Thread::new(id, spec)),
+            thread: ThreadRef::new(id, spec),
         }))
     }
 

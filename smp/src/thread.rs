@@ -60,7 +60,7 @@ pub struct Thread {
     id: ThreadId,
     /// This value as its `Arc` sees it: a pointer made from a plain reference does not reach the
     /// counts beside the value.
-    this: core::sync::atomic::AtomicPtr<Thread>,
+    this: *const Thread,
     // Any CPU; each is a protocol of its own.
     pub(crate) state: State,
     pub(crate) ready_link: AtomicPtr<Thread>,
@@ -117,21 +117,9 @@ unsafe impl Send for Thread {}
 unsafe impl Sync for Thread {}
 
 impl Thread {
-    pub(crate) fn new(id: ThreadId, spec: ThreadSpec) -> Self {
-        Self::with_state(id, spec, State::new())
-    }
-
-    /// The thread a CPU boots on and idles in.
-    pub(crate) fn new_idle(cpu: CpuId) -> Self {
-        let id = ThreadId {
-            tid: 0,
-            generation: cpu.index() as u32,
-        };
-        let spec = ThreadSpec::new(alloc::format!("idle/{cpu}"), || {});
-        Self::with_state(id, spec, State::new_running(cpu))
-    }
-
-    fn with_state(id: ThreadId, spec: ThreadSpec, state: State) -> Self {
+    /// What `this` is going to point at.
+    #[inline(always)]
+    fn new(this: *const Self, id: ThreadId, spec: ThreadSpec, state: State) -> Self {
         let initial_sp = spec.stack.as_ref().map_or(0, |stack| stack.initial_sp);
         let affinity = spec.affinity.unwrap_or(CpuSet::ALL);
         let params = Params {
@@ -141,7 +129,7 @@ impl Thread {
         Self {
             magic: Magic::new(),
             id,
-            this: core::sync::atomic::AtomicPtr::new(ptr::null_mut()),
+            this,
             state,
             ready_link: AtomicPtr::new(ptr::null_mut()),
             control_link: AtomicPtr::new(ptr::null_mut()),

@@ -3,14 +3,14 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
-use core::sync::atomic::Ordering::Relaxed;
 
-use percpu::CpuSet;
+use percpu::{CpuId, CpuSet};
 
 use super::{Thread, ThreadId};
 use crate::params::Params;
 use crate::runtime::runtime;
-use crate::spec::{AffinityError, Policy};
+use crate::spec::{AffinityError, Policy, ThreadSpec};
+use crate::state::State;
 use crate::{realtime, share};
 
 /// A counted reference to a [`Thread`]; equality is identity.
@@ -49,18 +49,32 @@ impl ThreadRef {
         // SAFETY: alive, says the caller.
         let thread = unsafe { &*thread };
         thread.magic.check();
-        let thread = thread.this.load(Relaxed);
+        let thread = thread.this;
         // SAFETY: alive and in the `Arc` that `thread` points into.
         unsafe { Arc::increment_strong_count(thread) };
         // SAFETY: the count just added.
         unsafe { Self::from_raw(thread) }
     }
 
-    pub(crate) fn new(thread: Thread) -> Self {
-        let thread = Arc::new(thread);
-        let this = Arc::as_ptr(&thread).cast_mut();
-        thread.this.store(this, Relaxed);
-        Self(thread)
+    pub(crate) fn new(id: ThreadId, spec: ThreadSpec) -> Self {
+        Self::in_state(State::new(), id, spec)
+    }
+
+    /// The thread a CPU boots on and idles in.
+    pub(crate) fn new_idle(cpu: CpuId) -> Self {
+        let id = ThreadId {
+            tid: 0,
+            generation: cpu.index() as u32,
+        };
+        let spec = ThreadSpec::new(alloc::format!("idle/{cpu}"), || {});
+        Self::in_state(State::new_running(cpu), id, spec)
+    }
+
+    /// Made where it stays: a thread is large, and has to know its place.
+    fn in_state(state: State, id: ThreadId, spec: ThreadSpec) -> Self {
+        Self(Arc::new_cyclic(|this| {
+            Thread::new(this.as_ptr(), id, spec, state)
+        }))
     }
 
     /// # Safety
