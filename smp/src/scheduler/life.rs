@@ -12,6 +12,10 @@ use crate::spec::{SpawnError, ThreadSpec};
 use crate::thread::{Phase, ThreadRef};
 use crate::trace::{Event, Kind};
 
+/// How long the first that died waits for company: a thread that ends in a crowd costs no switch to
+/// the reaper and back.
+const COLLECT_NS: u64 = 1_000_000;
+
 impl<P: Platform> Scheduler<P> {
     pub(super) fn make(&self, mut spec: ThreadSpec) -> Result<ThreadRef, SpawnError> {
         if spec.stack.is_none() {
@@ -95,6 +99,8 @@ impl<P: Platform> Scheduler<P> {
                     self.reap();
                     self.tell_unbound();
                     self.park(None);
+                    // Who dies now is buried along with the first.
+                    self.park(Some(self.platform.now_ns() + COLLECT_NS));
                 }
             };
             let reaper = self.create(ThreadSpec::new("reaper", reap));
