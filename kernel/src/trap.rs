@@ -170,16 +170,17 @@ fn deliver_signals(registers: &mut TrapFrame) -> Fate {
 pub fn start_user() -> ! {
     #[cfg(target_os = "none")]
     process::adopt();
-    arch::enter_user_mode(first_registers())
+    let mut registers = TrapFrame::default();
+    fill_first_registers(&mut registers);
+    arch::enter_user_mode(&mut registers)
 }
 
-fn first_registers() -> TrapFrame {
+fn fill_first_registers(registers: &mut TrapFrame) {
     let current = process::current();
-    let (mut registers, child_tid) = current.take_start();
+    let child_tid = current.take_start(registers);
     if child_tid != 0 {
         // As in Linux, a bad pointer here is the maker's loss.
         let _ = UserPtr::<u32>::new(child_tid).write(current.tid());
     }
-    process::exec::init::load_if_first(&mut registers);
-    registers
+    process::exec::init::load_if_first(registers);
 }

@@ -129,7 +129,7 @@ pub fn random_word() -> Option<u64> {
 }
 
 /// There is no user mode here: tests never get this far.
-pub fn enter_user_mode(_registers: super::TrapFrame) -> ! {
+pub fn enter_user_mode(_registers: &mut super::TrapFrame) -> ! {
     unreachable!("the host has no user mode")
 }
 

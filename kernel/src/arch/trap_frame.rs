@@ -2,9 +2,9 @@
 
 /// Everything an exception may change, plus why it happened.
 ///
-/// `vectors.S` takes its offsets from this type (`offset_of!`); the size stays a multiple of 16,
-/// as the stack pointer must.
-#[repr(C)]
+/// `vectors.S` takes its offsets from this type (`offset_of!`); the stack pointer points at it, so
+/// place and size are multiples of 16.
+#[repr(C, align(16))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrapFrame {
     pub x: [u64; 31],
@@ -18,8 +18,6 @@ pub struct TrapFrame {
     pub esr: u64,
     pub far: u64,
 }
-
-const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
 
 /// The PSTATE bits that user space may choose: condition flags, and SSBS/DIT/TCO left out.
 const USER_PSTATE: u64 = 0xf000_0000;

@@ -85,11 +85,7 @@ fn leave_process(current: &Current) -> bool {
     let stats = current.thread().stats();
     let (gone, last) = {
         let mut state = process.state.lock();
-        let position = state
-            .threads
-            .iter()
-            .position(|task| Arc::ptr_eq(task, current.task()));
-        let gone = position.map(|position| state.threads.remove(position));
+        let gone = state.threads.remove(current.task());
         process
             .past
             .user_ns

@@ -6,7 +6,7 @@ use super::table::{self, Entry};
 use super::task::{Attention, Start, Task, TaskParts};
 use super::thread_group::{Process, RunState};
 use super::{Capabilities, Current, Resource, backlog, current, pidfd, rseq};
-use crate::arch::{TrapFrame, UserState};
+use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::user_memory::UserPtr;
 use alloc::boxed::Box;
@@ -179,7 +179,6 @@ fn build(
     let fs = current.fs();
     let parts = TaskParts {
         process,
-        user: child_user_state(current, args),
         signals: child_signals(current, args),
         credentials: current.credentials(),
         files: if has(CloneFlags::FILES) {
@@ -195,6 +194,7 @@ fn build(
         start: Some(child_start(registers, args)),
     };
     let task = Task::new(parts);
+    copy_user_state(current, args, &task);
     if has(CloneFlags::CHILD_CLEARTID) {
         task.clear_child_tid
             .store(args.child_tid, Ordering::Relaxed);
@@ -235,16 +235,15 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
     Ok(child)
 }
 
-fn child_user_state(current: &Current, args: &CloneArgs) -> UserState {
-    let user = UserState::new();
-    let registers = current.user.fp.inspect(|registers| *registers);
-    user.fp.change(|child| *child = registers);
-    user.set_tls(if args.flags.contains(CloneFlags::SETTLS) {
+fn copy_user_state(current: &Current, args: &CloneArgs, task: &Task) {
+    let (own, child) = (&current.user, &task.user);
+    own.fp
+        .inspect(|own| child.fp.change(|registers| *registers = *own));
+    child.set_tls(if args.flags.contains(CloneFlags::SETTLS) {
         args.tls
     } else {
-        current.user.refresh()
+        own.refresh()
     });
-    user
 }
 
 fn child_signals(current: &Current, args: &CloneArgs) -> TaskSignals {
@@ -262,20 +261,19 @@ fn child_signals(current: &Current, args: &CloneArgs) -> TaskSignals {
 }
 
 fn child_start(registers: &TrapFrame, args: &CloneArgs) -> Box<Start> {
-    let mut registers = *registers;
-    registers.set_result(0);
+    let mut start = Box::new(Start {
+        registers: *registers,
+        child_tid: if args.flags.contains(CloneFlags::CHILD_SETTID) {
+            args.child_tid
+        } else {
+            0
+        },
+    });
+    start.registers.set_result(0);
     if args.stack != 0 {
-        registers.sp = args.stack as u64;
+        start.registers.sp = args.stack as u64;
     }
-    let child_tid = if args.flags.contains(CloneFlags::CHILD_SETTID) {
-        args.child_tid
-    } else {
-        0
-    };
-    Box::new(Start {
-        registers,
-        child_tid,
-    })
+    start
 }
 
 fn prepare_pidfd(
@@ -302,8 +300,7 @@ fn join_tree(current: &Current, args: &CloneArgs, task: &Arc<Task>) -> Result<()
         if matches!(state.run_state, RunState::Stopped(_)) {
             task.raise(Attention::STOP);
         }
-        state.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        state.threads.push(task.clone());
+        state.threads.add(task)?;
         drop(state);
         tree.insert_task(task.clone());
         if !args.flags.contains(CloneFlags::THREAD) {

@@ -27,6 +27,7 @@ pub mod status;
 pub mod table;
 mod task;
 mod thread_group;
+mod threads;
 pub mod wait;
 
 pub use credentials::{Capabilities, Credentials};
@@ -94,11 +95,12 @@ impl Current {
         &self.task
     }
 
-    /// What the thread starts its user life with: once.
-    pub(crate) fn take_start(&self) -> (TrapFrame, usize) {
+    /// Fills in what the thread starts its user life with, once; where it writes its tid, or 0.
+    pub(crate) fn take_start(&self, registers: &mut TrapFrame) -> usize {
         let start = self.start.lock().take();
-        start.map_or((TrapFrame::default(), 0), |start| {
-            (start.registers, start.child_tid)
+        start.map_or(0, |start| {
+            *registers = start.registers;
+            start.child_tid
         })
     }
 

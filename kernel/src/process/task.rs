@@ -67,6 +67,8 @@ pub struct Task {
     pub(crate) restart: SpinLock<Option<Restart>>,
     /// The low byte of exit(2)'s argument: the process's status if this is its last thread.
     pub(super) exit_code: AtomicU8,
+    /// Where the process's [`Threads`](super::threads::Threads) have it.
+    pub(super) place: AtomicUsize,
     /// The real user it counts for; the process tree's.
     pub(super) charged_to: AtomicU32,
     /// What a new thread starts its user life with, until it takes it.
@@ -83,7 +85,6 @@ pub(super) struct Start {
 /// What a task shares with, or copies from, its maker.
 pub(super) struct TaskParts {
     pub process: Arc<Process>,
-    pub user: UserState,
     pub signals: TaskSignals,
     pub credentials: Arc<Credentials>,
     pub files: Arc<FileTable>,
@@ -92,12 +93,13 @@ pub(super) struct TaskParts {
 }
 
 impl Task {
+    /// Without registers yet. Made where it stays, as it is large.
     pub(super) fn new(parts: TaskParts) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|_| Self {
             tid: AtomicU32::new(0),
             process: parts.process,
             thread: Once::new(),
-            user: parts.user,
+            user: UserState::new(),
             attention: AtomicU32::new(0),
             signals: SpinLock::new(parts.signals),
             credentials: SpinLock::new(parts.credentials),
@@ -111,6 +113,7 @@ impl Task {
             rseq: Rseq::default(),
             restart: SpinLock::new(None),
             exit_code: AtomicU8::new(0),
+            place: AtomicUsize::new(0),
             charged_to: AtomicU32::new(0),
             start: SpinLock::new(parts.start),
         })

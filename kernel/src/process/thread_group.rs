@@ -6,6 +6,7 @@ use super::signal::{Actions, Pending, Signal};
 use super::status::ExitStatus;
 use super::table;
 use super::task::{Attention, Task};
+use super::threads::Threads;
 use crate::error::{Errno, Result};
 use crate::fs::OpenFile;
 use alloc::string::String;
@@ -54,7 +55,7 @@ pub struct Process {
 /// What is guarded by [`Process::state`].
 pub(super) struct ProcessState {
     /// Threads that have not exited; the leader first while it lives.
-    pub threads: Vec<Arc<Task>>,
+    pub threads: Threads,
     pub actions: Actions,
     /// Signals sent to the process as a whole.
     pub pending: Pending,
@@ -128,7 +129,7 @@ impl Process {
         image: Arc<Image>,
     ) -> Arc<Self> {
         let state = ProcessState {
-            threads: Vec::new(),
+            threads: Threads::default(),
             actions,
             pending: Pending::default(),
             run_state: RunState::Running,

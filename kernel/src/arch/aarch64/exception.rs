@@ -120,18 +120,18 @@ fn account_for_system() {
 
 /// A new user thread's way from its kernel-mode entry function to user mode. The kernel stack
 /// below is given up.
-pub fn enter_user_mode(mut frame: TrapFrame) -> ! {
+pub fn enter_user_mode(frame: &mut TrapFrame) -> ! {
     unsafe extern "C" {
         fn weft_return_to_user();
     }
-    leave_to_user(&mut frame);
+    leave_to_user(frame);
     // SAFETY: exceptions are masked; SP moves up to the frame, which RESTORE_FRAME reads; nothing
     // on this stack is used again.
     unsafe {
         core::arch::asm!(
             "mov sp, {frame}",
             "b {resume}",
-            frame = in(reg) &raw const frame,
+            frame = in(reg) frame,
             resume = sym weft_return_to_user,
             options(noreturn)
         )

@@ -77,6 +77,7 @@ impl Subject {
         let room = tids.try_reserve_exact(threads.len());
         room.map_err(|_| Errno::ENOMEM)?;
         tids.extend(threads.iter().map(|task| task.tid()));
+        tids.sort_unstable();
         Ok(tids)
     }
 

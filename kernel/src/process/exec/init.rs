@@ -8,7 +8,7 @@ use super::super::task::{Start, Task, TaskParts};
 use super::super::{Credentials, Image, Process, table};
 use super::stack::Strings;
 use super::{Request, execute};
-use crate::arch::{TrapFrame, UserState};
+use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::{Caller, FileTable, FsContext, OpenFlags, mount};
 use alloc::boxed::Box;
@@ -48,7 +48,6 @@ pub fn start(path: &'static str, arguments: &[&str], environment: &[&str]) -> Re
     );
     let task = Task::new(TaskParts {
         process: process.clone(),
-        user: UserState::new(),
         signals: TaskSignals::default(),
         credentials: Arc::new(Credentials::root()),
         files: Arc::new(FileTable::new()),
@@ -60,7 +59,7 @@ pub fn start(path: &'static str, arguments: &[&str], environment: &[&str]) -> Re
     });
     task.attach(thread.clone());
     thread.set_extension(task.clone());
-    process.state.lock().threads.push(task.clone());
+    process.state.lock().threads.add(&task)?;
     table::with(|tree| {
         tree.insert_task(task.clone());
         tree.insert(new_entry(&task, 0, table::INIT, Session::new(&thread), 0));

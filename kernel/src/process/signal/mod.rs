@@ -63,7 +63,7 @@ pub fn exchange_action(current: &Current, signal: Signal, new: Option<Action>) -
         if state.actions.ignores(signal) && !SignalSet::UNBLOCKABLE.contains(signal) {
             let gone = SignalSet::only(signal);
             state.pending.discard(gone);
-            for task in &state.threads {
+            for task in state.threads.iter() {
                 task.signals.lock().pending.discard(gone);
                 send::recalculate(&state, task);
             }

@@ -95,7 +95,7 @@ fn resume(_process: &Process, state: &mut ProcessState) -> bool {
     }
     state.run_state = RunState::Running;
     state.unreported = Some(Change::Continued);
-    for task in &state.threads {
+    for task in state.threads.iter() {
         task.lower(Attention::STOP);
         task.thread().unpark();
     }
@@ -104,7 +104,7 @@ fn resume(_process: &Process, state: &mut ProcessState) -> bool {
 
 fn discard_everywhere(state: &mut ProcessState, set: SignalSet) {
     state.pending.discard(set);
-    for task in &state.threads {
+    for task in state.threads.iter() {
         task.signals.lock().pending.discard(set);
     }
 }
