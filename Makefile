@@ -41,11 +41,11 @@ help:
 	@echo "make kernel programs     build that part alone"
 	@echo "make setup               install what is lacking, as every target does that needs it"
 	@echo "make clean               remove what was built"
-	@echo "settings: SMP=$(SMP) MACHINE=$(MACHINE) SSH_PORT=$(SSH_PORT) HTTP_PORT=$(HTTP_PORT) APPEND='kernel words'"
+	@echo "settings: SMP=$(SMP) MACHINE=$(MACHINE) SSH_PORT=$(SSH_PORT) HTTP_PORT=$(HTTP_PORT) MEMORY=2G APPEND='kernel words'"
 
 run-smp: image
 	@echo "== $(SMP) CPUs; in another terminal: make ssh   (Ctrl-A X ends the machine)"
-	@exec $(RUN) --machine $(MACHINE) --cpus $(SMP) $(if $(APPEND),--append '$(APPEND)')
+	@exec $(RUN) --machine $(MACHINE) --cpus $(SMP) $(if $(MEMORY),--memory $(MEMORY)) $(if $(APPEND),--append '$(APPEND)')
 
 run: SMP := 1
 run: run-smp

@@ -62,6 +62,12 @@ impl State {
         ready
     }
 
+    /// Whether an ICMP error about a datagram to `destination` is told.
+    pub fn hears_of(&self, destination: SocketAddrV4) -> bool {
+        self.peer
+            .map_or(self.options.receive_errors, |peer| peer == destination)
+    }
+
     pub fn queued_bytes(&self) -> usize {
         self.queue.iter().map(|datagram| datagram.bytes.len()).sum()
     }

@@ -171,7 +171,7 @@ fn icmp(stack: &Stack, network: &Network, packet: &Packet<'_>) -> Verdict {
     };
     if let Some((from, to)) = quoted_udp(message.data()) {
         for receiver in network.udp_ports.holders(*from.ip(), from.port()) {
-            if receiver.state.lock().peer == Some(to) {
+            if receiver.state.lock().hears_of(to) {
                 receiver.fail(error);
             }
         }

@@ -21,6 +21,8 @@ pub struct Options {
     pub receive_timeout_ns: Option<u64>,
     pub send_timeout_ns: Option<u64>,
     pub time_to_live: u8,
+    /// UDP: a socket that is not connected hears of ICMP errors too, as a connected one does.
+    pub receive_errors: bool,
     /// Received UNIX messages carry their sender's credentials.
     pub pass_credentials: bool,
     /// Raw sockets: the caller supplies the IP header.
@@ -47,6 +49,7 @@ impl Default for Options {
             receive_timeout_ns: None,
             send_timeout_ns: None,
             time_to_live: 64,
+            receive_errors: false,
             pass_credentials: false,
             header_included: false,
         }

@@ -136,6 +136,9 @@ fn set_ip(file: &SocketFile, name: u32, address: usize, length: usize) -> Result
             };
             update(file, |options| options.time_to_live = ttl)
         }
+        abi::IP_RECVERR if file.kind() == Kind::Udp => {
+            update(file, |options| options.receive_errors = value != 0)
+        }
         abi::IP_HDRINCL if matches!(file.kind(), Kind::Raw(_)) => {
             update(file, |options| options.header_included = value != 0)
         }
@@ -258,6 +261,7 @@ fn get_tcp(options: &Options, name: u32) -> Result<i32> {
 fn get_ip(options: &Options, name: u32) -> Result<i32> {
     Ok(match name {
         abi::IP_TTL => i32::from(options.time_to_live),
+        abi::IP_RECVERR => i32::from(options.receive_errors),
         abi::IP_HDRINCL => i32::from(options.header_included),
         _ => return Err(Errno::ENOPROTOOPT),
     })

@@ -7,6 +7,7 @@ pub mod resources;
 use super::Calls;
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
+use crate::fs::procfs::load;
 use crate::power::End;
 use crate::process::{Capabilities, current, table};
 use crate::user_memory::{UserPtr, plain, read_c_bytes};
@@ -62,7 +63,7 @@ fn sysinfo(registers: &mut TrapFrame) -> Result<usize> {
     let memory = mm::stats();
     let info = SysInfo {
         uptime: time::monotonic_ns() / time::NANOSECONDS,
-        loads: [0; 3],
+        loads: load::for_sysinfo(),
         total_ram: (memory.total_frames * mm::PAGE_SIZE) as u64,
         free_ram: (memory.free_frames * mm::PAGE_SIZE) as u64,
         shared_ram: 0,

@@ -3,7 +3,7 @@
 //! Each session channel becomes a task of its own (`session.rs`) that sees the same requests
 //! as the handler here; the handler only sends the replies.
 
-use crate::session;
+use crate::{program, session};
 use russh::keys::{HashAlg, PublicKey};
 use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
@@ -144,10 +144,13 @@ impl Handler for Login {
     async fn subsystem_request(
         &mut self,
         channel: ChannelId,
-        _: &str,
+        name: &str,
         session: &mut Session,
     ) -> Result<(), Error> {
-        session.channel_failure(channel)
+        match program::subsystem(name) {
+            Some(_) => session.channel_success(channel),
+            None => session.channel_failure(channel),
+        }
     }
 
     /// russh widens the window as data arrives, not as programs read it. Two bytes at a time

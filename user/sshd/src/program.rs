@@ -25,6 +25,11 @@ pub struct Request {
     pub command: Option<Vec<u8>>,
 }
 
+/// The command behind a subsystem's name: an ordinary program between pipes.
+pub fn subsystem(name: &str) -> Option<&'static str> {
+    (name == "sftp").then_some("exec /sbin/sftp-server")
+}
+
 /// A running program and the ends of its standard streams.
 pub struct Program {
     pub child: Child,

@@ -81,6 +81,12 @@ async fn gather(incoming: &mut ChannelReadHalf) -> Option<Request> {
                 request.command = Some(command);
                 return Some(request);
             }
+            ChannelMsg::RequestSubsystem { name, .. } => {
+                if let Some(command) = program::subsystem(&name) {
+                    request.command = Some(command.into());
+                    return Some(request);
+                }
+            }
             ChannelMsg::RequestShell { .. } => return Some(request),
             ChannelMsg::Close => return None,
             _ => {}

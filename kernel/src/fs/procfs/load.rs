@@ -62,20 +62,27 @@ fn power(mut base: u64, mut exponent: u64) -> u64 {
     result
 }
 
-pub fn loadavg() -> Result<String> {
+/// The averages over 1, 5 and 15 minutes with `BITS` bits of fraction, up to now.
+fn averages() -> [u64; 3] {
     let stats = online_stats();
     let busy = stats.iter().map(|(_, stats)| stats.busy_ns()).sum();
     let ready = stats
         .iter()
         .map(|(_, stats)| u64::from(stats.nr_ready))
         .sum();
-    let values = {
-        let mut averages = AVERAGES.lock();
-        averages.advance(monotonic_ns(), busy, ready);
-        averages.values
-    };
+    let mut averages = AVERAGES.lock();
+    averages.advance(monotonic_ns(), busy, ready);
+    averages.values
+}
+
+/// As sysinfo(2) has them, with 16 bits of fraction (`SI_LOAD_SHIFT`).
+pub fn for_sysinfo() -> [u64; 3] {
+    averages().map(|value| value << (16 - BITS))
+}
+
+pub fn loadavg() -> Result<String> {
     let [one, five, fifteen] =
-        values.map(|value| format!("{}.{:02}", value >> BITS, (value % ONE) * 100 / ONE));
+        averages().map(|value| format!("{}.{:02}", value >> BITS, (value % ONE) * 100 / ONE));
     let (running, all) = thread_counts();
     let last = process::processes()
         .last()

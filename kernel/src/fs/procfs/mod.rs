@@ -5,7 +5,7 @@
 
 mod areas;
 mod descriptors;
-mod load;
+pub mod load;
 mod machine;
 mod mounts;
 pub mod network;

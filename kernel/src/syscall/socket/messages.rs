@@ -77,7 +77,7 @@ pub fn recvfrom(frame: &mut TrapFrame) -> Result<usize> {
     Ok(reported(&received, flags))
 }
 
-/// Receives once; a queue of errors is never kept, so there is nothing in it.
+/// Receives once. Errors are told by the next call; no queue of their details is kept.
 fn receive(opened: &Opened, sink: &mut Sink<'_>, flags: u32) -> Result<Received> {
     if flags & MSG_OOB != 0 {
         return Err(Errno::EINVAL);

@@ -1,6 +1,7 @@
 //! The system as people meet it: one boot, reached with the stock OpenSSH client.
 
 mod cpus;
+mod files;
 mod hardship;
 mod records;
 mod sessions;
@@ -21,9 +22,10 @@ struct System {
 type Test = (&'static str, fn(&mut System) -> Outcome);
 
 /// What takes all there is comes last.
-const FAMILIES: [&[Test]; 5] = [
+const FAMILIES: [&[Test]; 6] = [
     sessions::TESTS,
     terminals::TESTS,
+    files::TESTS,
     cpus::TESTS,
     records::TESTS,
     hardship::TESTS,

@@ -1,6 +1,6 @@
 //! The tables in /proc, and the simple devices.
 
-use crate::harness::{Outcome, Test};
+use crate::harness::{Failure, Outcome, Test};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -10,6 +10,7 @@ pub const TESTS: &[Test] = &[
     ("proc.self", proc_self),
     ("proc.stat_has_each_cpu", proc_stat_has_each_cpu),
     ("proc.tables", proc_tables),
+    ("proc.load_averages", load_averages_agree),
     ("file.status_through_proc", status_through_proc),
     ("dev.null_zero_random", dev_null_zero_random),
 ];
@@ -95,6 +96,26 @@ fn proc_tables() -> Outcome {
         );
     }
     ensure!(fs::write("/proc/uptime", "x").is_err());
+    Ok(())
+}
+
+/// sysinfo(2), which uptime and htop ask, and `/proc/loadavg` tell the same.
+fn load_averages_agree() -> Outcome {
+    let table = || -> Result<f64, Failure> {
+        let text = fs::read_to_string("/proc/loadavg")?;
+        Ok(text.split(' ').next().unwrap_or("").parse()?)
+    };
+    // This thread is the load, until the averages have noticed it.
+    while table()? == 0.0 {
+        std::hint::spin_loop();
+    }
+    let agree = || -> Result<bool, Failure> {
+        let before = table()?;
+        let load = nix::sys::sysinfo::sysinfo()?.load_average().0;
+        // Unless a step lay in between, they differ by what the table rounds.
+        Ok(before == table()? && (load - before).abs() < 0.02)
+    };
+    ensure!(agree()? || agree()?, "/proc/loadavg {}", table()?);
     Ok(())
 }
 

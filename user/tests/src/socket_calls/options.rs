@@ -1,6 +1,6 @@
 //! Options, and what is told of interfaces.
 
-use super::calls::{check, option, set_option, socket};
+use super::calls::{check, events, option, receive, set_option, socket};
 use crate::harness::{Outcome, Test};
 use nix::errno::Errno;
 use std::mem::zeroed;
@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 
 pub const TESTS: &[Test] = &[
     ("socketcall.options_are_kept", options_are_kept),
+    ("socketcall.errors_without_a_peer", errors_without_a_peer),
     ("socketcall.interface_list", interface_list),
 ];
 
@@ -37,6 +38,25 @@ fn options_are_kept() -> Outcome {
     // SAFETY: takes no pointers.
     ensure_eq!(unsafe { libc::listen(tcp.as_raw_fd(), 1) }, 0);
     ensure_eq!(option(&tcp, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)?, 1);
+    Ok(())
+}
+
+/// With `IP_RECVERR` (the C library's resolver asks for it) a socket that is not connected hears
+/// that nobody listens; without it, it does not.
+fn errors_without_a_peer() -> Outcome {
+    let closed = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let plain = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let curious = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    ensure_eq!(option(&curious, libc::IPPROTO_IP, libc::IP_RECVERR)?, 0);
+    set_option(&curious, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+    ensure_eq!(option(&curious, libc::IPPROTO_IP, libc::IP_RECVERR)?, 1);
+    plain.send_to(b"hello", closed)?;
+    curious.send_to(b"hello", closed)?;
+    ensure!(events(&curious, 0, -1)? & libc::POLLERR != 0);
+    let told = receive(&curious, &mut [0; 8], libc::MSG_DONTWAIT);
+    ensure_eq!(told, Err(Errno::ECONNREFUSED));
+    let silent = receive(&plain, &mut [0; 8], libc::MSG_DONTWAIT);
+    ensure_eq!(silent, Err(Errno::EAGAIN));
     Ok(())
 }
 
