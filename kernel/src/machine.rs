@@ -17,7 +17,7 @@ use percpu::CpuId;
 use spin::Once;
 
 pub use device_tree::ParseError;
-pub use idle_states::{IdleState, ParameterFormat, choose as choose_idle_state};
+pub use idle_states::{IdleState, IdleStates, ParameterFormat};
 pub use memory_map::MemoryMap;
 pub use topology::{Doubt, Place, Topology};
 

@@ -4,15 +4,12 @@
 //! has standby of the core. A wait is expected to last until the CPU's timer fires.
 
 use crate::arch::aarch64::{cpu, psci, timer};
-use crate::machine::{self, IdleState, Machine, ParameterFormat};
+use crate::machine::{IdleState, IdleStates, Machine, ParameterFormat};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
 use spin::Once;
 
 /// What each CPU may wait in, by logical number; not there without CPU_SUSPEND.
-static STATES: Once<Vec<Vec<IdleState>>> = Once::new();
-/// The firmware has refused a state: none is tried again.
-static REFUSED: AtomicBool = AtomicBool::new(false);
+static STATES: Once<Vec<IdleStates>> = Once::new();
 
 const NS_PER_US: u64 = 1_000;
 
@@ -28,17 +25,17 @@ pub fn init(machine: &Machine) {
     }
 }
 
-fn usable(listed: &[IdleState], format: ParameterFormat) -> Vec<IdleState> {
+fn usable(listed: &[IdleState], format: ParameterFormat) -> IdleStates {
     if listed.is_empty() {
-        return alloc::vec![IdleState::core_standby()];
+        return IdleStates::new([IdleState::core_standby()]);
     }
     let keeps = |state: &&IdleState| state.keeps_all(format);
-    listed.iter().filter(keeps).cloned().collect()
+    IdleStates::new(listed.iter().filter(keeps).cloned())
 }
 
-fn describe(cpu: usize, usable: &[IdleState], listed: usize) {
-    if listed > usable.len() {
-        let lost = listed - usable.len();
+fn describe(cpu: usize, usable: &IdleStates, listed: usize) {
+    let lost = listed.saturating_sub(usable.iter().count());
+    if lost > 0 {
         log::info!("CPU {cpu}: {lost} idle states lose registers or the timer, and are not used");
     }
     for state in usable.iter().filter(|_| listed > 0) {
@@ -47,23 +44,10 @@ fn describe(cpu: usize, usable: &[IdleState], listed: usize) {
     }
 }
 
-/// Waits for an interrupt in the deepest state that pays, IRQs masked; false if there is none, and
-/// then nobody has waited.
+/// Waits for an interrupt in the deepest state that pays, IRQs masked; false if there is none, or
+/// the firmware refuses it, and then nobody has waited.
 pub fn wait() -> bool {
-    let Some(states) = STATES.get() else {
-        return false;
-    };
-    if REFUSED.load(Ordering::Relaxed) {
-        return false;
-    }
     let expected_us = timer::until_deadline_ns() / NS_PER_US;
-    let Some(state) = machine::choose_idle_state(&states[percpu::cpu_id().index()], expected_us)
-    else {
-        return false;
-    };
-    let waited = cpu::suspend(state.parameter);
-    if !waited {
-        REFUSED.store(true, Ordering::Relaxed);
-    }
-    waited
+    let states = STATES.get();
+    states.is_some_and(|cpus| cpus[percpu::cpu_id().index()].wait(expected_us, cpu::suspend))
 }

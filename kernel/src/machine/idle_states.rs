@@ -10,6 +10,7 @@ mod tests;
 use super::device_tree::{cells, cpu_nodes, string};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 use dtoolkit::Node;
 use dtoolkit::fdt::{Fdt, FdtNode};
 
@@ -112,12 +113,40 @@ pub fn parse(tree: Fdt<'_>) -> Vec<Vec<IdleState>> {
         .collect()
 }
 
-/// The state to wait in for `expected_us`: of those for which that is long enough, the one that
-/// asks for most.
-pub fn choose(states: &[IdleState], expected_us: u64) -> Option<&IdleState> {
-    let pays = |state: &&IdleState| u64::from(state.min_residency_us) <= expected_us;
-    states
-        .iter()
-        .filter(pays)
-        .max_by_key(|state| state.min_residency_us)
+/// What one CPU may wait in, until the firmware refuses it.
+pub struct IdleStates(Vec<(IdleState, AtomicBool)>);
+
+impl IdleStates {
+    pub fn new(states: impl IntoIterator<Item = IdleState>) -> Self {
+        let states = states.into_iter();
+        Self(
+            states
+                .map(|state| (state, AtomicBool::new(false)))
+                .collect(),
+        )
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &IdleState> {
+        self.0.iter().map(|(state, _)| state)
+    }
+
+    /// Waits for about `expected_us`: by `suspend`, told the parameter of the state that asks for
+    /// most of those for which that is long enough. False if there is none, or it is refused, and
+    /// then it is not tried again.
+    pub fn wait(&self, expected_us: u64, suspend: impl FnOnce(u32) -> bool) -> bool {
+        let states = self.0.iter();
+        let deepest = states
+            .filter(|(state, refused)| {
+                u64::from(state.min_residency_us) <= expected_us && !refused.load(Ordering::Relaxed)
+            })
+            .max_by_key(|(state, _)| state.min_residency_us);
+        let Some((state, refused)) = deepest else {
+            return false;
+        };
+        let waited = suspend(state.parameter);
+        if !waited {
+            refused.store(true, Ordering::Relaxed);
+        }
+        waited
+    }
 }

@@ -124,14 +124,34 @@ fn states_that_lose_registers_or_the_timer_are_told_apart() {
     assert_eq!(keeps(0x001_0000, false), [false, true]);
 }
 
+/// What the firmware is asked for.
+fn asked(states: &IdleStates, expected_us: u64, answer: bool) -> Option<u32> {
+    let mut asked = None;
+    let waited = states.wait(expected_us, |parameter| {
+        asked = Some(parameter);
+        answer
+    });
+    assert_eq!(waited, asked.is_some() && answer);
+    asked
+}
+
 #[test]
 fn the_deepest_state_that_pays_is_chosen() {
-    let states = &parsed(|_| {})[0];
-    let chosen = |expected_us| choose(states, expected_us).map(|state| state.parameter);
+    let states = IdleStates::new(parsed(|_| {}).swap_remove(0));
+    let chosen = |expected_us| asked(&states, expected_us, true);
     assert_eq!(chosen(503), None);
     assert_eq!(chosen(504), Some(RETENTION));
     assert_eq!(chosen(9_182), Some(RETENTION));
     assert_eq!(chosen(9_183), Some(COLLAPSE));
     assert_eq!(chosen(u64::MAX), Some(COLLAPSE));
-    assert_eq!(choose(&[], u64::MAX), None);
+    assert_eq!(asked(&IdleStates::new([]), u64::MAX, true), None);
+}
+
+#[test]
+fn a_refused_state_leaves_the_others() {
+    let states = IdleStates::new(parsed(|_| {}).swap_remove(0));
+    assert_eq!(asked(&states, u64::MAX, false), Some(COLLAPSE));
+    assert_eq!(asked(&states, u64::MAX, true), Some(RETENTION));
+    assert_eq!(asked(&states, u64::MAX, false), Some(RETENTION));
+    assert_eq!(asked(&states, u64::MAX, true), None);
 }
