@@ -57,8 +57,9 @@ pub fn resolve_user_fault(fault: Fault) -> bool {
         let memory = current.process().memory()?;
         loop {
             match memory.handle_fault(fault.address(), access) {
-                // Nobody sees the error of a call whose thread is dying.
-                Err(space::Fault::OutOfMemory) if !current.is_dying() => {
+                // Nobody sees the error of a call whose process ends. That of a thread which ends
+                // alone may keep others waiting, as for the word that pthread_join waits for.
+                Err(space::Fault::OutOfMemory) if !current.process().is_exiting() => {
                     process::oom::make_room(&current);
                 }
                 outcome => return outcome.ok(),

@@ -72,7 +72,7 @@ pub fn make_room(current: &Current) {
             return;
         }
     };
-    let gone = || (victim.memory_name() == 0 || current.is_dying()).then_some(());
+    let gone = || (victim.memory_name() == 0 || current.process().is_exiting()).then_some(());
     let deadline = smp::now_ns() + PATIENCE_NS;
     if victim.vfork_done.wait_until(Some(deadline), gone).is_err() {
         victim.oom.passed_over.store(true, Ordering::Relaxed);

@@ -165,6 +165,11 @@ impl Process {
         self.pid
     }
 
+    /// Whether all its threads are bound to exit.
+    pub fn is_exiting(&self) -> bool {
+        self.state.lock().is_exiting()
+    }
+
     /// Monotonic time of its start.
     pub fn started_ns(&self) -> u64 {
         self.started_ns

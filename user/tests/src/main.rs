@@ -84,6 +84,7 @@ fn main() -> ExitCode {
         limits::TESTS,
         scarcity::victims::TESTS,
         scarcity::greed::TESTS,
+        scarcity::endings::TESTS,
         tools::TESTS,
         wild::TESTS,
     ];

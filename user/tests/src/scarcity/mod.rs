@@ -1,6 +1,7 @@
 //! Programs that take all memory there is. On Linux the ones that would endanger others do nothing
 //! unless `TESTS_MAY_EXHAUST_MEMORY` is set, or ask for little: the memory there is somebody's.
 
+pub mod endings;
 pub mod greed;
 pub mod victims;
 
