@@ -1,19 +1,23 @@
 //! Slow and fast CPUs, and saving power: which idle CPU suits a thread.
 //!
 //! On a machine of equal CPUs that is the nearest, and nothing here costs anything. Otherwise a
-//! thread that wants more than a CPU has ([`Demand`](crate::demand::Demand)) goes to a faster one:
-//! when it wakes, or, running on a slow CPU, at the end of its quantum when a fast one is idle.
-//! Saving power, the slowest cluster that suits is filled before the next is used.
+//! thread that wants more than a CPU has ([`Demand`]) goes to a faster one: when it wakes, or,
+//! running on a slow CPU, at the end of its quantum when a fast one is idle. Saving power, the
+//! slowest cluster that suits is filled before the next is used: by threads that wake, and by those
+//! that run in a later one, at the end of their quantum.
 
 use core::sync::atomic::Ordering::Relaxed;
 
 use percpu::CpuId;
 
+use crate::control_word::{NEED, WORK};
+use crate::demand::Demand;
 use crate::held::Held;
 use crate::map::Span;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
+use crate::thread::Thread;
 use crate::topology::FULL_CAPACITY;
 
 impl<P: Platform> Scheduler<P> {
@@ -54,45 +58,68 @@ impl<P: Platform> Scheduler<P> {
         })
     }
 
-    /// The clusters of faster CPUs than `cpu`, the fastest first.
-    fn faster(&self, cpu: CpuId) -> impl Iterator<Item = &Span> {
-        let own = self.map.capacity_of(cpu);
-        let spans = self.map.fast_first().iter();
-        spans.take_while(move |span| span.capacity > own)
+    /// The clusters that suit who runs on `cpu` and wants `demand` better, the best first.
+    fn better_than(&self, cpu: CpuId, demand: Demand) -> impl Iterator<Item = &Span> {
+        let does = demand.fits(self.map.capacity_of(cpu));
+        let better = match does {
+            false => self.map.faster(cpu),
+            true if self.saves_power() => self.map.filled_before(cpu),
+            true => &[],
+        };
+        let better = better.iter();
+        better.filter(move |span| !does || demand.fits(span.capacity))
+    }
+
+    /// From now on, for those too that run.
+    pub(crate) fn save_power(&self, saving: bool) {
+        self.power_saving.store(saving, Relaxed);
+        self.act(|owner| {
+            let here = owner.id;
+            owner.dirty = true; // whoever runs here may need a tick now
+            for cpu in self.online_from(here).filter(|&cpu| cpu != here) {
+                owner.ring(cpu, WORK | NEED);
+            }
+        });
     }
 }
 
 impl<P: Platform> Owner<'_, P> {
-    /// Whether the running thread may come to want more than this CPU has: then the tick stays.
-    pub fn may_outgrow(&self) -> bool {
-        self.sched.map.is_asymmetric() && self.sched.map.capacity_of(self.id) < FULL_CAPACITY
+    /// Whether the running thread may come to be better off elsewhere: then the tick stays.
+    pub fn may_move_on(&self) -> bool {
+        let Scheduler { map, .. } = self.sched;
+        map.is_asymmetric() && map.capacity_of(self.id) < FULL_CAPACITY
+            || self.sched.saves_power() && !map.filled_before(self.id).is_empty()
     }
 
-    /// At the end of a quantum: marks the running thread to be moved if it has outgrown this CPU.
-    pub fn look_up(&mut self) {
-        if !self.may_outgrow() || !self.faster_is_idle() {
+    /// At the end of a quantum: marks the running thread to be moved if a better CPU is idle.
+    pub fn look_around(&mut self) {
+        if !self.may_move_on() {
             return;
         }
-        let capacity = self.sched.map.capacity_of(self.id);
-        if self.current_body(|body| !body.demand.fits(capacity)) {
-            self.local.outgrown = true;
+        let demand = self.current_body(|body| body.demand);
+        if self.has_better(self.current(), demand) {
+            self.local.misplaced = true;
             self.set_need(true);
         }
     }
 
-    fn faster_is_idle(&self) -> bool {
+    fn has_better(&self, thread: &Thread, demand: Demand) -> bool {
         let sched = self.sched;
-        let mut found = sched.found(&sched.idle, sched.faster(self.id));
-        found.any(|(span, idle)| idle & sched.online.word(span.group) != 0)
+        let mut found = sched.found(&sched.idle, sched.better_than(self.id, demand));
+        found.any(|(span, idle)| {
+            let idle = idle & sched.online.word(span.group);
+            let mut members = sched.map.members(span.group, idle, self.id);
+            members.any(|cpu| thread.may_run_on(cpu))
+        })
     }
 
-    /// Sends a thread that has outgrown this CPU to a faster one that is idle, if there still is
-    /// one that it may use.
+    /// Sends a thread to a better CPU that is idle, if there still is one that it may use.
     #[inline(never)]
-    pub fn move_up(&mut self, thread: Held) {
+    pub fn move_on(&mut self, thread: Held) {
         let sched = self.sched;
+        let demand = thread.body(|body| body.demand);
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        let mut found = sched.found(&sched.idle, sched.faster(self.id));
+        let mut found = sched.found(&sched.idle, sched.better_than(self.id, demand));
         let claimed =
             found.find_map(|(span, idle)| sched.claim_of(span, idle, affinity.as_ref(), self.id));
         match claimed {

@@ -91,8 +91,8 @@ pub(crate) struct Local {
     pub fair_server: FairServer,
     /// The CPU goes off: nothing may be queued here any more.
     pub leaving: bool,
-    /// The running thread wants more than this CPU has, and a faster one is idle.
-    pub outgrown: bool,
+    /// A CPU that suits the running thread better is idle.
+    pub misplaced: bool,
     /// Mirrors `hints.priority`.
     pub published_priority: u32,
     /// It went down, and nobody has been asked yet for something more urgent.
@@ -153,7 +153,7 @@ impl Cpu {
                 realtime: RealtimeQueue::new(cpu, alone),
                 fair_server: FairServer::new(),
                 leaving: false,
-                outgrown: false,
+                misplaced: false,
                 published_priority: 0,
                 dropped: false,
                 told: false,

@@ -36,6 +36,9 @@ const SLEEPER_BONUS_NS: u64 = HALF_PERIOD_NS;
 const SLEEPER_MEMORY_NS: u64 = 100_000_000;
 /// Virtual clocks start here, so that "before the clock" is never below zero.
 const CLOCK_START: u64 = 1 << 40;
+/// Past this a clock starts anew as soon as nobody waits. One thread of `Policy::Idle` gets there in
+/// five months. To overflow, two of them would have to share a CPU for three years without a gap.
+const CLOCK_LATE: u64 = 1 << 62;
 
 /// Where the next thread would come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -387,6 +390,15 @@ impl FairQueue {
         let owed = |share| self.is_eligible(share);
         if !running.is_some_and(owed) && self.first_deadline() == NOBODY {
             self.catch_up(running.map_or(NOBODY, |share| share.start));
+        }
+    }
+
+    /// A late clock starts anew with `running` alone, if nobody else is placed on it.
+    #[inline(always)]
+    pub fn renew(&mut self, running: &mut Share) {
+        if self.clock >= CLOCK_LATE && self.len() == 0 {
+            running.set_back(self.clock - CLOCK_START);
+            self.clock = CLOCK_START;
         }
     }
 

@@ -14,6 +14,9 @@ pub struct RealtimeLimit {
 }
 
 const UNLIMITED: u64 = u64::MAX;
+/// Nobody pays for more than this or a period, whichever is longer: what seems to have run longer
+/// at a time did so because the whole machine stood still.
+const MAX_DEBT_NS: u64 = 1_000_000_000;
 /// The longest period: about 35 minutes, as in Linux, whose microseconds are an `int`.
 const MAX_PERIOD_NS: u64 = i32::MAX as u64 * 1000;
 
@@ -119,7 +122,8 @@ impl FairServer {
         self.period_start_ns = now_ns;
         // No budget is used up from the start, and not forgotten: each period has its end.
         let least = u64::from(self.budget_ns == 0);
-        self.used_ns = self.used_ns.saturating_sub(granted_ns).max(least);
+        let most = self.period_ns.max(MAX_DEBT_NS);
+        self.used_ns = self.used_ns.saturating_sub(granted_ns).clamp(least, most);
     }
 
     /// Whether the fair class goes first, if it has anybody.
@@ -162,6 +166,17 @@ mod tests {
         }
         limit.set_runtime_ns(Some(1000)).unwrap();
         server.charge(4 << 40, 0, true, &limit);
+        assert!(!server.is_spent());
+    }
+
+    #[test]
+    fn a_pause_of_the_machine_costs_real_time_no_more_than_a_period() {
+        let second = 1_000_000_000;
+        let (limit, mut server) = (RealtimeLimit::new(), FairServer::new());
+        let paused = 3600 * second;
+        server.charge(paused, paused, true, &limit);
+        assert!(server.is_spent());
+        server.charge(paused + 2 * second, 0, true, &limit);
         assert!(!server.is_spent());
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Map {
     place: Box<[Place]>,
     clusters: Box<[Cluster]>,
     groups: Box<[Group]>,
-    /// Slowest clusters first, then by number: how low power fills them.
+    /// Slowest clusters first, then by number: how they are filled to save power.
     low_first: Box<[Span]>,
     /// Fastest clusters first.
     fast_first: Box<[Span]>,
@@ -42,6 +42,8 @@ pub(crate) struct Span {
 
 struct Cluster {
     span: Span,
+    /// So many are filled before it to save power.
+    rank: usize,
     /// All CPUs: those of this cluster, the rest of its group, then the other groups by distance;
     /// equals onwards in a ring, so that neighbours spread differently.
     nearest: Box<[Span]>,
@@ -64,17 +66,19 @@ impl Map {
         let alike = alike(topology);
         let spans = alike.iter().map(|cpus| join(&mut groups, topology, cpus));
         let spans: Vec<Span> = spans.collect();
-        let clusters = spans
-            .iter()
-            .map(|&span| Cluster::new(span, &groups, topology));
         let capacity = |span: &Span| span.capacity;
         let mut low_first = spans.clone();
         low_first.sort_by_key(capacity);
         let mut fast_first = low_first.clone();
         fast_first.sort_by_key(|span| core::cmp::Reverse(span.capacity));
+        let clusters = spans.iter().map(|&span| {
+            let rank = low_first.iter().position(|low| *low == span);
+            Cluster::new(span, rank.unwrap_or(0), &groups, topology)
+        });
+        let clusters = clusters.collect();
         Self {
             place: places(&spans, &groups, topology.cpu_count()),
-            clusters: clusters.collect(),
+            clusters,
             groups: groups.into(),
             is_asymmetric: low_first.first().map(capacity) != fast_first.first().map(capacity),
             low_first: low_first.into(),
@@ -133,9 +137,21 @@ impl Map {
         &self.low_first
     }
 
+    /// Of those the ones before the cluster of `cpu`.
+    pub fn filled_before(&self, cpu: CpuId) -> &[Span] {
+        &self.low_first[..self.cluster(cpu).rank]
+    }
+
     /// All clusters, the fastest first.
     pub fn fast_first(&self) -> &[Span] {
         &self.fast_first
+    }
+
+    /// Of those the ones of faster CPUs than `cpu`.
+    pub fn faster(&self, cpu: CpuId) -> &[Span] {
+        let own = self.capacity_of(cpu);
+        let count = self.fast_first.partition_point(|span| span.capacity > own);
+        &self.fast_first[..count]
     }
 
     /// The CPUs of the bits of `word`, `from` first and then round.
@@ -237,7 +253,7 @@ fn places(clusters: &[Span], groups: &[Group], cpus: usize) -> Box<[Place]> {
 }
 
 impl Cluster {
-    fn new(span: Span, groups: &[Group], topology: &Topology) -> Self {
+    fn new(span: Span, rank: usize, groups: &[Group], topology: &Topology) -> Self {
         let own = &groups[span.group];
         let rest = Span {
             bits: own.span.bits & !span.bits,
@@ -253,6 +269,7 @@ impl Cluster {
         let neighbours = others.iter().filter(|other| other.node == own.node);
         Self {
             span,
+            rank,
             nearest: nearest.into(),
             in_group,
             on_node: in_group + neighbours.count(),

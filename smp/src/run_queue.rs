@@ -16,18 +16,29 @@ use crate::sync::{Ordering, fence, mutate};
 use crate::thread::{ThreadRef, Waiting};
 use crate::{body::Body, control_word};
 
+/// How often requests are served in one action, if always new ones come: interrupts are masked
+/// meanwhile.
+pub(crate) const MAX_ROUNDS: usize = 8;
+/// The most that a fair thread is charged at a time: without somebody who waits there is no tick, and
+/// virtual time must not overflow.
+const LONGEST_RUN_NS: u64 = 1 << 40;
+
 impl<P: Platform> Owner<'_, P> {
     /// Serves what others asked for: threads sent here, changed parameters.
     #[inline(always)]
     pub fn serve_requests(&mut self) {
         if self.cpu.shared.control.is_requested() {
-            self.serve_until_none();
+            self.serve();
         }
     }
 
+    /// Until there are no requests, or an interrupt is pending that comes back for them.
     #[inline(never)]
-    fn serve_until_none(&mut self) {
-        while self.cpu.shared.control.is_requested() {
+    fn serve(&mut self) {
+        for _ in 0..MAX_ROUNDS {
+            if !self.cpu.shared.control.is_requested() {
+                return;
+            }
             // Before the drains: a sender that comes later asks anew.
             let early = mutate("drain_before_clear", false, true);
             if early {
@@ -42,6 +53,7 @@ impl<P: Platform> Owner<'_, P> {
                 self.drain();
             }
         }
+        self.sched.platform.send_reschedule(self.id);
     }
 
     fn drain(&mut self) {
@@ -233,8 +245,11 @@ impl<P: Platform> Owner<'_, P> {
             return body.charge_turn(run_ns);
         }
         let fair = &mut self.local.fair;
+        // Who ran longer was alone: nobody compares.
+        let run_ns = run_ns.min(LONGEST_RUN_NS);
         body.share.charge(run_ns, || fair.next_slice_ns(now));
         fair.advance(Some(&body.share), run_ns);
+        fair.renew(&mut body.share);
     }
 
     /// [`charge`](Self::charge), unless that was just done: before the clock is relied on.
@@ -264,11 +279,11 @@ impl<P: Platform> Owner<'_, P> {
         })
     }
 
-    /// Whether the running thread was forbidden this CPU, has a faster one, or this CPU leaves.
+    /// Whether the running thread was forbidden this CPU, has a better one, or this CPU leaves.
     pub fn must_leave(&self) -> bool {
         let thread = self.current();
         self.local.leaving
-            || self.local.outgrown
+            || self.local.misplaced
             || thread.state.load().control() && !thread.may_run_on(self.id)
     }
 
@@ -286,7 +301,7 @@ impl<P: Platform> Owner<'_, P> {
             if self.update_tick(waiting) {
                 break;
             }
-            self.serve_until_none();
+            self.serve();
         }
         self.dirty = false;
         if self.local.exits.count() {
@@ -375,5 +390,44 @@ impl Arrival {
             (Policy::Batch, _) => false,
             _ => self.eligible && self.deadline < running.share.deadline,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::control_word::WORK;
+    use crate::testing::bench::{Bench, bench};
+    use crate::{Runtime, Scheduler};
+    use core::sync::atomic::Ordering::Relaxed;
+    use percpu::{CpuId, CpuSet};
+
+    /// Others keep asking CPU 0 for something, while it does what `act` says: it gets through, and
+    /// comes back for what is left.
+    fn pestered(act: impl Fn(&Scheduler<Bench>)) {
+        const TIMES: usize = 10_000;
+        let bench = bench();
+        let thread = bench.thread(CpuSet::single(CpuId::new(0)));
+        bench.start(&thread);
+        bench.idle_look();
+        bench.pester(TIMES);
+        let control = &bench.cpus[0].shared.control;
+        let _ = control.request(WORK);
+        act(&bench);
+        assert!(bench.platform.disturbances.load(Relaxed) > TIMES - 1000);
+        assert!(control.is_requested() && bench.platform.sent.load(Relaxed) > 0);
+        bench.pester(0);
+        bench.on_reschedule_ipi();
+        assert!(!control.is_requested());
+        bench.bury_current();
+    }
+
+    #[test]
+    fn who_is_asked_without_end_gets_out_of_an_interrupt() {
+        pestered(|bench| bench.on_reschedule_ipi());
+    }
+
+    #[test]
+    fn who_is_asked_without_end_goes_on_in_user_mode() {
+        pestered(|bench| bench.preempt_if_needed());
     }
 }

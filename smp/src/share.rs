@@ -123,6 +123,12 @@ impl Share {
         }
     }
 
+    /// The clock it is placed on is set back.
+    pub fn set_back(&mut self, by: u64) {
+        self.start -= by;
+        self.deadline -= by;
+    }
+
     /// Neither owed nor owing. Detached.
     pub fn forget(&mut self) {
         self.lag = 0;

@@ -318,7 +318,7 @@ impl<P: Platform> Owner<'_, P> {
     pub fn run_tail(&mut self) {
         self.goes_on_at(self.local.charged_ns);
         let tail = core::mem::replace(&mut self.local.tail, Tail::None);
-        let outgrown = core::mem::take(&mut self.local.outgrown);
+        let misplaced = core::mem::take(&mut self.local.misplaced);
         if let Tail::Park(prev) | Tail::Requeue(prev) | Tail::Bury(prev) = tail {
             self.race_point(RacePoint::Tail);
             // SAFETY: not published yet, so alive.
@@ -339,8 +339,8 @@ impl<P: Platform> Owner<'_, P> {
                 let left = unsafe { &*prev }.state.requeue();
                 // SAFETY: the transition to READY gave the thread to this CPU.
                 let held = unsafe { Held::assume(prev) };
-                match outgrown {
-                    true => self.move_up(held),
+                match misplaced {
+                    true => self.move_on(held),
                     false => self.requeue(held, left.control()),
                 }
             }

@@ -1,4 +1,6 @@
-//! What the host tests of the blocking layer share.
+//! What the host tests share.
+
+pub(crate) mod bench;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

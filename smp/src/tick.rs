@@ -33,7 +33,7 @@ impl<P: Platform> Owner<'_, P> {
             self.local.fair.reconcile(&self.cpu.shared.shelf);
             self.balance();
             self.rotate();
-            self.look_up();
+            self.look_around();
             if self.better_waits() {
                 self.set_need(true);
             } else {
@@ -51,7 +51,7 @@ impl<P: Platform> Owner<'_, P> {
             self.local.quantum_end_ns = NEVER;
             return true;
         }
-        let off = waiting == 0 && !self.may_outgrow();
+        let off = waiting == 0 && !self.may_move_on();
         if off {
             self.local.quantum_end_ns = NEVER;
         } else if self.local.quantum_end_ns == NEVER {

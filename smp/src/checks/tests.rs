@@ -1,85 +1,10 @@
 //! Each checker can fail: the real scheduler with one fault put in by hand.
 
-use alloc::boxed::Box;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-
 use percpu::{CpuId, CpuSet};
 
+use crate::Runtime;
 use crate::held::Held;
-use crate::switch::Reason;
-use crate::{
-    KernelStack, Platform, Runtime, Scheduler, SpawnError, Thread, ThreadRef, ThreadSpec, Topology,
-};
-
-#[derive(Default)]
-struct Bench {
-    cpu: AtomicUsize,
-    now: AtomicU64,
-}
-
-impl Platform for Bench {
-    fn topology(&self) -> Topology {
-        Topology::uniform(2, 2)
-    }
-    fn cpu(&self) -> CpuId {
-        CpuId::new(self.cpu.load(Relaxed))
-    }
-    fn now_ns(&self) -> u64 {
-        self.now.load(Relaxed)
-    }
-    fn irq_save(&self) -> bool {
-        false
-    }
-    fn irq_restore(&self, _were_unmasked: bool) {}
-    fn send_reschedule(&self, _cpu: CpuId) {}
-    fn set_timer(&self, _deadline_ns: Option<u64>) {}
-    fn wait_for_interrupt(&self) {}
-    fn irq_window(&self) {}
-    fn set_need_resched(&self, _needed: bool) {}
-    fn is_preemptible(&self) -> bool {
-        true
-    }
-    fn before_switch(&self, _prev: &Thread, _next: &Thread) {}
-    unsafe fn switch(&self, _prev: &Thread, _next: &Thread) {}
-    fn new_stack(&self) -> Result<KernelStack, SpawnError> {
-        Ok(KernelStack {
-            owner: Box::new(()),
-            initial_sp: 0,
-        })
-    }
-}
-
-impl Scheduler<Bench> {
-    fn on(&self, cpu: usize) -> &Self {
-        self.platform.cpu.store(cpu, Relaxed);
-        self
-    }
-
-    fn pass(&self, ns: u64) {
-        self.platform.now.fetch_add(ns, Relaxed);
-    }
-
-    fn thread(&self, affinity: CpuSet) -> ThreadRef {
-        let spec = ThreadSpec::new("checked", || {}).affinity(affinity);
-        self.create(spec).expect("a number is free")
-    }
-
-    /// Puts the thread on the calling CPU, whatever anybody else knows of it.
-    fn force(&self, thread: &ThreadRef) {
-        let switch = self.with_owner(|owner| owner.switch_to(&raw const **thread, Reason::Idle));
-        self.perform(switch);
-    }
-}
-
-/// Two CPUs, both online and idle; CPU 0 acts.
-fn bench() -> Scheduler<Bench> {
-    let bench = Scheduler::new(Bench::default());
-    bench.pass(1000);
-    for cpu in [1, 0] {
-        bench.on(cpu).cpu_online(CpuId::new(cpu));
-    }
-    bench
-}
+use crate::testing::bench::bench;
 
 #[test]
 #[should_panic(expected = "scheduler check Token")]

@@ -11,6 +11,7 @@ use crate::identity;
 use crate::offline::OfflineError;
 use crate::params::Params;
 use crate::platform::Platform;
+use crate::run_queue::MAX_ROUNDS;
 use crate::runtime::{Runtime, Unparked};
 use crate::spec::{AffinityError, SpawnError, ThreadSpec};
 use crate::stats::{CpuStats, bump};
@@ -172,9 +173,14 @@ impl<P: Platform> Runtime for Scheduler<P> {
     }
 
     fn preempt_if_needed(&self) {
-        while self.platform.is_preemptible() && self.with_owner(|owner| owner.preempt_due()) {
+        for _ in 0..MAX_ROUNDS {
+            if !self.platform.is_preemptible() || !self.with_owner(|owner| owner.preempt_due()) {
+                return;
+            }
             self.reschedule(Reason::Preempt);
         }
+        // Others keep asking: first the interrupts that wait.
+        self.platform.send_reschedule(self.platform.cpu());
     }
 
     fn cpu_online(&self, cpu: CpuId) {
@@ -188,7 +194,7 @@ impl<P: Platform> Runtime for Scheduler<P> {
     }
 
     fn set_power_saving(&self, saving: bool) {
-        self.power_saving.store(saving, Relaxed);
+        self.save_power(saving);
     }
 
     fn power_saving(&self) -> bool {

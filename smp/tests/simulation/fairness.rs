@@ -32,6 +32,28 @@ fn lag_stays_within_a_slice_either_way() {
     }
 }
 
+/// The lightest weight makes the fastest clock.
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn shares_are_even_after_years_of_one_idle_class_thread() {
+    const MINUTE: u64 = 60 * 1000 * MS;
+    let mut machine = Machine::new(1, 1);
+    let lightest = || spec().policy(Policy::Idle);
+    let first = machine.hog(lightest());
+    let seldom = vec![
+        Step::Run(10 * US),
+        Step::Sleep(15 * MINUTE),
+        Step::Repeat(u64::MAX),
+    ];
+    machine.spawn(spec(), seldom);
+    machine.run_until(3 * 365 * 24 * 60 * MINUTE);
+    let second = machine.hog(lightest());
+    let before = ran(&machine, &first);
+    machine.run_until(machine.now() + 1000 * MS);
+    let (one, other) = (ran(&machine, &first) - before, ran(&machine, &second));
+    assert!(one.abs_diff(other) < 20 * MS, "{one} and {other} ns");
+}
+
 /// Jain's index of `hogs` threads on four CPUs over three seconds.
 fn fairness_of(hogs: usize) -> f64 {
     let mut machine = Machine::new(4, 4);

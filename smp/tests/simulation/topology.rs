@@ -83,7 +83,7 @@ fn a_bound_heavy_thread_stays() {
 fn light_threads_stay_near_unless_power_is_saved() {
     for saving in [false, true] {
         let mut machine = big_little();
-        machine.sched.set_power_saving(saving);
+        machine.set_power_saving(saving);
         let threads: Vec<_> = (0..3)
             .map(|n| machine.spawn_on(4 + n, spec(), light()))
             .collect();
@@ -104,7 +104,7 @@ fn saving_power_fills_one_cluster_before_the_next() {
     let spread = [(false, 2), (true, 4)];
     for (saving, in_first) in spread {
         let mut machine = Machine::new(8, 4);
-        machine.sched.set_power_saving(saving);
+        machine.set_power_saving(saving);
         for cpu in [0, 4, 1, 5] {
             let life = vec![Step::Run(MS), Step::Sleep(MS), Step::Run(u64::MAX / 2)];
             machine.spawn_on(cpu, spec(), life);
@@ -119,10 +119,67 @@ fn saving_power_fills_one_cluster_before_the_next() {
     }
 }
 
+/// On each CPU that is named a hog that has run a while.
+fn hogs_on(machine: &mut Machine, cpus: &[usize]) -> Vec<ThreadRef> {
+    let hog = |&cpu| machine.spawn_on(cpu, spec(), vec![Step::Run(u64::MAX / 2)]);
+    let hogs: Vec<_> = cpus.iter().map(hog).collect();
+    machine.run_until(50 * MS);
+    for (hog, &cpu) in hogs.iter().zip(cpus) {
+        assert_eq!(hog.cpu().index(), cpu, "nobody has a reason to move yet");
+    }
+    hogs
+}
+
+#[test]
+fn who_runs_moves_to_the_cluster_that_is_filled_first_when_power_is_to_be_saved() {
+    let mut machine = Machine::new(12, 4);
+    let hogs = hogs_on(&mut machine, &[1, 5, 9, 10]);
+    machine.set_power_saving(true);
+    machine.run_until(100 * MS);
+    assert_eq!(busy(&machine, 0..4), 4);
+    assert_eq!(machine.pending_timers(), 0, "nobody looks for more");
+    machine.run_until(200 * MS);
+    let moves = hogs
+        .iter()
+        .map(|hog| hog.stats_at(machine.now()).migrations);
+    assert_eq!(moves.collect::<Vec<_>>(), [0, 1, 1, 1]);
+    assert!(machine.wasted_ns < MS, "wasted {} ns", machine.wasted_ns);
+}
+
+#[test]
+fn room_in_an_earlier_cluster_is_used_when_it_comes() {
+    let mut machine = Machine::new(8, 4);
+    machine.set_power_saving(true);
+    let life = vec![Step::Run(100 * MS)];
+    (0..4).for_each(|cpu| drop(machine.spawn_on(cpu, spec(), life.clone())));
+    let last = machine.hog(spec());
+    machine.run_until(90 * MS);
+    assert!(is_on(&last, 4..8));
+    machine.run_until(110 * MS);
+    assert!(is_on(&last, 0..4));
+}
+
+#[test]
+fn heavy_and_bound_threads_stay_though_power_is_to_be_saved() {
+    let mut machine = big_little();
+    let heavy = hogs_on(&mut machine, &[4, 5]);
+    let bound = machine.spawn_on(
+        6,
+        spec().affinity(crate::cpus("6-7")),
+        vec![Step::Run(u64::MAX / 2)],
+    );
+    machine.set_power_saving(true);
+    machine.run_until(200 * MS);
+    for thread in heavy.iter().chain([&bound]) {
+        assert_eq!(thread.stats_at(machine.now()).migrations, 0);
+        assert!(is_on(thread, 4..8));
+    }
+}
+
 #[test]
 fn saving_power_still_uses_every_cpu_under_load() {
     let mut machine = Machine::new(8, 4);
-    machine.sched.set_power_saving(true);
+    machine.set_power_saving(true);
     for _ in 0..16 {
         machine.hog(spec());
     }

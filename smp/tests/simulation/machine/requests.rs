@@ -22,6 +22,10 @@ impl Machine {
         self.settle(cpu);
     }
 
+    pub fn set_power_saving(&mut self, saving: bool) {
+        self.awake(0, |m| m.sched.set_power_saving(saving));
+    }
+
     pub fn set_policy(&mut self, thread: &ThreadRef, policy: Policy) {
         self.change(0, thread, &|params| Params { policy, ..params });
     }
