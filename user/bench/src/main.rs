@@ -14,6 +14,7 @@ mod child;
 mod clock;
 mod counters;
 mod cpus;
+mod idleness;
 mod limits;
 mod loopback;
 mod mapping;
@@ -22,6 +23,7 @@ mod peer;
 mod report;
 mod rows;
 mod team;
+mod trace;
 mod window;
 mod word;
 

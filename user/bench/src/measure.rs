@@ -13,6 +13,7 @@ pub struct Plan {
 }
 
 /// One figure of a row. `part` is empty when the row has only one.
+#[derive(Clone)]
 pub struct Figure {
     pub part: String,
     pub unit: Unit,

@@ -8,3 +8,4 @@ pub mod cpus;
 pub mod json;
 pub mod records;
 pub mod threads;
+pub mod trace;

@@ -4,15 +4,15 @@
 
 use common::cpu_list::{members, parse_list};
 use common::records::Record as Line;
+use common::trace::{self, number};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use trace_format::{Event as What, RECORD_SIZE, Record};
+use trace_format::Event as What;
 
 pub const TITLE: &[u8; 16] = b"weft schedtrace\n";
 pub const RECORDS: &[u8; 8] = b"RECORDS ";
 pub const THREADS: &[u8; 8] = b"THREADS ";
 pub const CPUS: &[u8; 8] = b"CPUS    ";
-const BLOCK: &[u8; 8] = b"WEFTRING";
 
 pub struct Event {
     pub cpu: u32,
@@ -62,7 +62,7 @@ pub fn parse(file: &[u8]) -> Result<Capture, String> {
             .split_at_checked(length)
             .ok_or("the file is cut short")?;
         match &head.0[..8] {
-            tag if tag == RECORDS => blocks(section, &mut capture)?,
+            tag if tag == RECORDS => add_blocks(section, &mut capture)?,
             tag if tag == THREADS => threads(&String::from_utf8_lossy(section), &mut capture),
             tag if tag == CPUS => capture.cpus = cpus(&String::from_utf8_lossy(section))?,
             _ => {} // of a later version
@@ -73,45 +73,17 @@ pub fn parse(file: &[u8]) -> Result<Capture, String> {
     Ok(capture)
 }
 
-fn number<const SIZE: usize>(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..SIZE].copy_from_slice(&bytes[..SIZE]);
-    u64::from_le_bytes(word)
-}
-
-/// Blocks: magic 8, cpu 4, count 4, lost 8, ticks per second 8, then `count` records.
-fn blocks(mut rest: &[u8], capture: &mut Capture) -> Result<(), String> {
-    while !rest.is_empty() {
-        let (head, after) = rest
-            .split_at_checked(RECORD_SIZE)
-            .filter(|(head, _)| head.starts_with(BLOCK))
-            .ok_or("a damaged block")?;
-        let (cpu, count) = (number::<4>(&head[8..]) as u32, number::<4>(&head[12..]));
-        let (lost, frequency) = (number::<8>(&head[16..]), number::<8>(&head[24..]));
-        let length = count as usize * RECORD_SIZE;
-        let (records, after) = after.split_at_checked(length).ok_or("a block cut short")?;
-        let ns =
-            |ticks: u64| (u128::from(ticks) * 1_000_000_000 / u128::from(frequency.max(1))) as u64;
+fn add_blocks(section: &[u8], capture: &mut Capture) -> Result<(), String> {
+    for block in trace::blocks(section)? {
+        let cpu = block.cpu;
         let first = capture.events.len();
-        let (records, _) = records.as_chunks();
-        // Kinds that are not known here are of a later version.
-        let events = records.iter().map(Record::from_bytes).filter_map(|record| {
-            Some(Event {
-                cpu,
-                ns: ns(record.ticks()),
-                what: record.event()?,
-            })
-        });
-        capture.events.extend(events);
-        if lost > 0 {
+        let event = |(ns, what)| Event { cpu, ns, what };
+        capture.events.extend(block.events().map(event));
+        if block.lost > 0 {
             let ns = capture.events.get(first).map_or(0, |event| event.ns);
-            capture.lost.push(Lost {
-                cpu,
-                ns,
-                count: lost,
-            });
+            let count = block.lost;
+            capture.lost.push(Lost { cpu, ns, count });
         }
-        rest = after;
     }
     Ok(())
 }
@@ -135,12 +107,14 @@ fn cpus(list: &str) -> Result<Vec<u32>, String> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use common::trace::MAGIC;
+    use trace_format::Record;
 
     /// A file with one block per CPU, its records' times in microseconds.
     pub fn file(blocks: &[(u32, u64, Vec<Record>)], threads: &str) -> Vec<u8> {
         let mut file = TITLE.to_vec();
         for (cpu, lost, records) in blocks {
-            let mut block = BLOCK.to_vec();
+            let mut block = MAGIC.to_vec();
             block.extend(cpu.to_le_bytes());
             block.extend((records.len() as u32).to_le_bytes());
             block.extend(lost.to_le_bytes());

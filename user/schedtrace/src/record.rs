@@ -1,6 +1,7 @@
 //! Recording: /dev/schedtrace into a file.
 
 use crate::capture::{CPUS, RECORDS, THREADS, TITLE, write_section};
+use common::trace::DEVICE;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
@@ -10,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub const DEFAULT_FILE: &str = "weft.trace";
-const DEVICE: &str = "/dev/schedtrace";
 const ONLINE: &str = "/sys/devices/system/cpu/online";
 /// How often the rings are looked at; what they hold in between lasts for some 10^4 events a CPU.
 const PAUSE: Duration = Duration::from_millis(10);

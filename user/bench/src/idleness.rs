@@ -1,0 +1,146 @@
+//! Wasted-core time: how long CPUs were idle while threads were ready.
+
+use crate::trace::Happening;
+use std::collections::{BTreeMap, BTreeSet};
+use trace_format::{Event, Left};
+
+/// A wake bears the time at which its CPU entered the scheduler, so it may seem to come before the
+/// woken has left its own CPU.
+const SKEW_NS: u64 = 10_000;
+
+const IDLE: u32 = 0;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Waste {
+    /// The sum of all CPUs'.
+    pub total_ns: u64,
+    /// The longest time without a moment at which no CPU was wasted.
+    pub longest_ns: u64,
+}
+
+#[derive(Default)]
+struct Machine {
+    /// What each CPU runs, as far as is known.
+    running: BTreeMap<u32, u32>,
+    ready: BTreeSet<u32>,
+    /// Wakes of threads that run, by their time.
+    early: BTreeMap<u32, u64>,
+}
+
+impl Machine {
+    /// As many idle CPUs as there are ready threads: one that is just being woken for such a
+    /// thread counts as well.
+    fn wasted(&self) -> usize {
+        let idle = self.running.values().filter(|&&tid| tid == IDLE).count();
+        idle.min(self.ready.len())
+    }
+
+    fn runs(&self, tid: u32) -> bool {
+        self.running.values().any(|&running| running == tid)
+    }
+
+    fn take(&mut self, happening: Happening) {
+        let Happening { ns, cpu, event } = happening;
+        match event {
+            Event::Wake { tid, .. } if self.runs(tid) => drop(self.early.insert(tid, ns)),
+            Event::Wake { tid, .. } => drop(self.ready.insert(tid)),
+            Event::Switch { from, to, left } => {
+                self.running.insert(cpu, to);
+                self.ready.remove(&to);
+                let was_woken = self.early.remove(&from).is_some_and(|at| ns - at < SKEW_NS);
+                let waits = match left {
+                    Left::Yielded | Left::Preempted => true,
+                    Left::Parked => was_woken,
+                    Left::Ended | Left::Idle => false,
+                };
+                if waits && from != IDLE && !self.runs(from) {
+                    self.ready.insert(from);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What was wasted in `happenings`, which are in order of time.
+pub fn waste(happenings: &[Happening]) -> Waste {
+    let mut machine = Machine::default();
+    let (mut waste, mut episode_ns) = (Waste::default(), 0);
+    for pair in happenings.windows(2) {
+        machine.take(pair[0]);
+        let (wasted, lasts_ns) = (machine.wasted(), pair[1].ns - pair[0].ns);
+        waste.total_ns += wasted as u64 * lasts_ns;
+        episode_ns = match wasted {
+            0 if lasts_ns > 0 => 0,
+            0 => episode_ns,
+            _ => episode_ns + lasts_ns,
+        };
+        waste.longest_ns = waste.longest_ns.max(episode_ns);
+    }
+    waste
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ns: u64, cpu: u32, event: Event) -> Happening {
+        Happening { ns, cpu, event }
+    }
+
+    fn switch(from: u32, to: u32, left: Left) -> Event {
+        Event::Switch { from, to, left }
+    }
+
+    const WAKE_7: Event = Event::Wake { tid: 7, target: 0 };
+
+    #[test]
+    fn an_idle_cpu_is_wasted_while_a_thread_is_ready() {
+        let happenings = [
+            at(100, 0, switch(0, 5, Left::Idle)),
+            at(100, 1, switch(6, 0, Left::Parked)),
+            at(200, 0, WAKE_7),
+            at(230, 1, switch(0, 7, Left::Idle)),
+            at(300, 0, WAKE_7),
+            at(400, 0, switch(5, 6, Left::Preempted)),
+            at(420, 1, switch(7, 0, Left::Ended)),
+            at(470, 1, switch(0, 5, Left::Idle)),
+            at(900, 1, WAKE_7),
+        ];
+        let expected = Waste {
+            total_ns: 30 + 50,
+            longest_ns: 50,
+        };
+        assert_eq!(waste(&happenings), expected);
+    }
+
+    #[test]
+    fn ready_threads_waste_nothing_while_all_cpus_are_busy() {
+        let happenings = [
+            at(100, 0, switch(0, 5, Left::Idle)),
+            at(200, 0, WAKE_7),
+            at(900, 0, switch(5, 7, Left::Parked)),
+            at(950, 0, switch(7, 0, Left::Parked)),
+            at(990, 0, WAKE_7),
+        ];
+        assert_eq!(waste(&happenings), Waste::default());
+    }
+
+    #[test]
+    fn a_wake_that_overtakes_the_park_counts() {
+        let early = |ns| {
+            [
+                at(100, 0, switch(0, 7, Left::Idle)),
+                at(ns, 1, WAKE_7),
+                at(100_000, 0, switch(7, 0, Left::Parked)),
+                at(100_300, 0, switch(0, 7, Left::Idle)),
+            ]
+        };
+        assert_eq!(waste(&early(99_000)).total_ns, 300);
+        assert_eq!(
+            waste(&early(200)).total_ns,
+            0,
+            "that one had found it running"
+        );
+    }
+}
