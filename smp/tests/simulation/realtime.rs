@@ -69,6 +69,23 @@ fn a_turn_without_equals_begins_anew() {
     }
 }
 
+/// The next turn begins when the last one ends, though nobody has asked for one: an equal that comes
+/// later waits for the end of it, and so it does when something urgent comes between.
+#[test]
+fn a_turn_that_nobody_wanted_is_followed_by_a_whole_one() {
+    let mut machine = Machine::new(1, 1);
+    let robin = || spec().policy(Policy::RoundRobin(5));
+    machine.hog(spec());
+    machine.hog(robin());
+    let urgent = vec![Step::Sleep(160 * MS), Step::Run(MS)];
+    machine.spawn(spec().policy(Policy::Fifo(9)), urgent);
+    machine.run_until(150 * MS);
+    let equal = machine.hog(robin());
+    machine.run_until(300 * MS);
+    let came = machine.first_run[&equal.tid()];
+    assert!((199 * MS..=202 * MS).contains(&came), "at {came} ns");
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "long")]
 fn a_real_time_runaway_leaves_a_twentieth() {

@@ -71,6 +71,23 @@ fn a_heavy_sleeper_wakes_on_a_fast_cpu() {
 }
 
 #[test]
+fn who_slept_long_is_no_longer_heavy() {
+    let mut machine = big_little();
+    machine.set_power_saving(true);
+    let life = vec![
+        Step::Run(100 * MS),
+        Step::Sleep(500 * MS),
+        Step::Run(MS),
+        Step::Sleep(1000 * MS),
+    ];
+    let thread = machine.spawn(spec(), life);
+    machine.run_until(99 * MS);
+    assert!(is_on(&thread, 4..8));
+    machine.run_until(700 * MS);
+    assert!(is_on(&thread, 0..4));
+}
+
+#[test]
 fn a_bound_heavy_thread_stays() {
     let mut machine = big_little();
     let bound = machine.hog(spec().affinity(crate::cpus("1-2")));
