@@ -3,6 +3,7 @@
 mod attributes;
 mod control;
 mod descriptors;
+mod locks;
 mod mounts;
 mod status;
 mod transfer;
@@ -25,6 +26,7 @@ const FAMILIES: &[&Calls] = &[
     attributes::CALLS,
     control::CALLS,
     descriptors::CALLS,
+    locks::CALLS,
     mounts::CALLS,
     status::CALLS,
     transfer::CALLS,

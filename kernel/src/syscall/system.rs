@@ -9,7 +9,7 @@ use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::procfs::load;
 use crate::power::End;
-use crate::process::{Capabilities, current, table};
+use crate::process::{Capabilities, Current, current, table};
 use crate::user_memory::{UserPtr, plain, read_c_bytes};
 use crate::{power, random, time};
 use alloc::string::String;
@@ -87,24 +87,8 @@ fn prctl(registers: &mut TrapFrame) -> Result<usize> {
     let argument = registers.argument(1);
     let current = current();
     match registers.argument(0) as u32 {
-        PR_SET_NAME => {
-            let mut name = match read_c_bytes(argument, 15) {
-                Err(Errno::ENAMETOOLONG) => UserPtr::<[u8; 15]>::new(argument).read()?.to_vec(),
-                name => name?,
-            };
-            name.truncate(15);
-            current.thread().set_name(&String::from_utf8_lossy(&name));
-            crate::trace::renamed(current.thread());
-            Ok(0)
-        }
-        PR_GET_NAME => {
-            let mut bytes = [0u8; 16];
-            let name = current.thread().name();
-            let length = name.len().min(15);
-            bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-            UserPtr::new(argument).write(bytes)?;
-            Ok(0)
-        }
+        PR_SET_NAME => set_name(&current, argument).map(|()| 0),
+        PR_GET_NAME => get_name(&current, argument).map(|()| 0),
         PR_SET_CHILD_SUBREAPER => table::set_subreaper(current.pid(), argument != 0).map(|()| 0),
         PR_GET_CHILD_SUBREAPER => {
             UserPtr::<u32>::new(argument).write(table::is_subreaper(current.pid()).into())?;
@@ -130,6 +114,28 @@ fn prctl(registers: &mut TrapFrame) -> Result<usize> {
         }
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// Longer names than this are cut.
+const NAME_LENGTH: usize = 15;
+
+fn set_name(current: &Current, address: usize) -> Result<()> {
+    let mut name = match read_c_bytes(address, NAME_LENGTH) {
+        Err(Errno::ENAMETOOLONG) => UserPtr::<[u8; NAME_LENGTH]>::new(address).read()?.to_vec(),
+        name => name?,
+    };
+    name.truncate(NAME_LENGTH);
+    current.thread().set_name(&String::from_utf8_lossy(&name));
+    crate::trace::renamed(current.thread());
+    Ok(())
+}
+
+fn get_name(current: &Current, address: usize) -> Result<()> {
+    let mut bytes = [0u8; NAME_LENGTH + 1];
+    let name = current.thread().name();
+    let length = name.len().min(NAME_LENGTH);
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    UserPtr::new(address).write(bytes)
 }
 
 /// Only plain Linux: `0xffffffff` asks, 0 is what there is.

@@ -65,6 +65,53 @@ pub struct StackImage {
 }
 
 const PLATFORM: &[u8] = b"aarch64\0";
+/// Bytes behind AT_RANDOM.
+const RANDOM_LENGTH: usize = 16;
+
+/// Where things go, from the top down: eight zero bytes, the path, environment and argument
+/// strings, platform, random bytes; then the vectors of pointers.
+struct Places {
+    path: usize,
+    environment: usize,
+    arguments: usize,
+    platform: usize,
+    random: usize,
+    sp: usize,
+}
+
+impl Places {
+    fn below(
+        top: usize,
+        arguments: &Strings,
+        environment: &Strings,
+        path: &[u8],
+        auxiliary_count: usize,
+    ) -> Self {
+        let path = top - 8 - (path.len() + 1);
+        let environment_at = path - environment.bytes.len();
+        let arguments_at = environment_at - arguments.bytes.len();
+        let platform = arguments_at - PLATFORM.len();
+        let random = (platform - RANDOM_LENGTH) & !15;
+        let pointers = 1 + arguments.count + 1 + environment.count + 1;
+        Self {
+            path,
+            environment: environment_at,
+            arguments: arguments_at,
+            platform,
+            random,
+            sp: (random - (pointers + 2 * (auxiliary_count + 1)) * 8) & !15,
+        }
+    }
+
+    fn value(&self, auxiliary: Auxiliary) -> u64 {
+        match auxiliary {
+            Auxiliary::Value(value) => value,
+            Auxiliary::Random => self.random as u64,
+            Auxiliary::Path => self.path as u64,
+            Auxiliary::Platform => self.platform as u64,
+        }
+    }
+}
 
 /// Lays the stack out below `top` (16-byte aligned); `ENOMEM` if the strings are too much.
 pub fn build(
@@ -72,48 +119,32 @@ pub fn build(
     arguments: &Strings,
     environment: &Strings,
     path: &[u8],
-    random: [u8; 16],
+    random: [u8; RANDOM_LENGTH],
     auxiliary: &[(u64, Auxiliary)],
 ) -> Result<StackImage> {
-    // From the top: eight zero bytes, the path, environment and argument strings, platform, random.
-    let path_at = top - 8 - (path.len() + 1);
-    let environment_at = path_at - environment.bytes.len();
-    let arguments_at = environment_at - arguments.bytes.len();
-    let platform_at = arguments_at - PLATFORM.len();
-    let random_at = (platform_at - random.len()) & !15;
-    let pointers = 1 + arguments.count + 1 + environment.count + 1;
-    let sp = (random_at - (pointers + 2 * (auxiliary.len() + 1)) * 8) & !15;
-
+    let places = Places::below(top, arguments, environment, path, auxiliary.len());
+    let sp = places.sp;
     let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(top - sp)
-        .map_err(|_| Errno::ENOMEM)?;
+    let room = bytes.try_reserve_exact(top - sp);
+    room.map_err(|_| Errno::ENOMEM)?;
     push(&mut bytes, arguments.count as u64);
-    push_pointers(&mut bytes, arguments, arguments_at);
-    push_pointers(&mut bytes, environment, environment_at);
+    push_pointers(&mut bytes, arguments, places.arguments);
+    push_pointers(&mut bytes, environment, places.environment);
     let vector_start = bytes.len();
     for &(key, value) in auxiliary {
         push(&mut bytes, key);
-        push(
-            &mut bytes,
-            match value {
-                Auxiliary::Value(value) => value,
-                Auxiliary::Random => random_at as u64,
-                Auxiliary::Path => path_at as u64,
-                Auxiliary::Platform => platform_at as u64,
-            },
-        );
+        push(&mut bytes, places.value(value));
     }
     push(&mut bytes, 0);
     push(&mut bytes, 0);
     let vector = bytes[vector_start..].to_vec();
 
     for (at, content) in [
-        (random_at, &random[..]),
-        (platform_at, PLATFORM),
-        (arguments_at, &arguments.bytes),
-        (environment_at, &environment.bytes),
-        (path_at, path),
+        (places.random, &random[..]),
+        (places.platform, PLATFORM),
+        (places.arguments, &arguments.bytes),
+        (places.environment, &environment.bytes),
+        (places.path, path),
     ] {
         bytes.resize(at - sp, 0);
         bytes.extend_from_slice(content);

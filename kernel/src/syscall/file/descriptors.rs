@@ -56,39 +56,64 @@ fn open(
         .map(|fd| fd as usize)
 }
 
-/// openat2(2): `struct open_how { flags, mode, resolve }`, perhaps longer in the future.
-fn openat2(frame: &mut TrapFrame) -> Result<usize> {
+/// `struct open_how`.
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+impl OpenHow {
     const SIZE: usize = 24;
+
+    /// Reads `size` bytes of it: perhaps more than are known, which must be 0 then.
+    fn read(address: usize, size: usize) -> Result<Self> {
+        if size < Self::SIZE {
+            return Err(Errno::EINVAL);
+        }
+        let bytes =
+            UserPtr::<u8>::new(address)
+                .read_array(size, 4096)
+                .map_err(|error| match error {
+                    Errno::EINVAL => Errno::E2BIG,
+                    other => other,
+                })?;
+        if bytes[Self::SIZE..].iter().any(|&byte| byte != 0) {
+            return Err(Errno::E2BIG);
+        }
+        let byte = |word: usize, byte| bytes[word * 8 + byte];
+        let word = |word| u64::from_le_bytes(core::array::from_fn(|at| byte(word, at)));
+        Ok(Self {
+            flags: word(0),
+            mode: word(1),
+            resolve: word(2),
+        })
+    }
+
+    /// The flags, if all are known and mode and rules go with them.
+    fn flags(&self) -> Result<OpenFlags> {
+        let flags = u32::try_from(self.flags)
+            .ok()
+            .and_then(OpenFlags::from_bits)
+            .ok_or(Errno::EINVAL)?;
+        let creates = flags.intersects(OpenFlags::CREAT | OpenFlags::TMPFILE);
+        let (mode, resolve) = (self.mode, self.resolve);
+        if mode & !0o7777 != 0 || (mode != 0 && !creates) || resolve & !31 != 0 {
+            return Err(Errno::EINVAL);
+        }
+        Ok(flags)
+    }
+}
+
+fn openat2(frame: &mut TrapFrame) -> Result<usize> {
     const NO_CROSSING: u64 = 1;
     const NO_MAGIC_LINKS: u64 = 2;
     const NO_SYMLINKS: u64 = 4;
     const BENEATH: u64 = 8;
     const IN_ROOT: u64 = 16;
-    let size = frame.argument(3);
-    if size < SIZE {
-        return Err(Errno::EINVAL);
-    }
-    let how = UserPtr::<u8>::new(frame.argument(2))
-        .read_array(size, 4096)
-        .map_err(|error| match error {
-            Errno::EINVAL => Errno::E2BIG,
-            other => other,
-        })?;
-    if how[SIZE..].iter().any(|&byte| byte != 0) {
-        return Err(Errno::E2BIG);
-    }
-    let word =
-        |index: usize| u64::from_le_bytes(core::array::from_fn(|byte| how[index * 8 + byte]));
-    let (flags, mode, resolve) = (word(0), word(1), word(2));
-    let flags = u32::try_from(flags)
-        .ok()
-        .and_then(OpenFlags::from_bits)
-        .ok_or(Errno::EINVAL)?;
-    let creates = flags.intersects(OpenFlags::CREAT | OpenFlags::TMPFILE);
-    if mode & !0o7777 != 0 || (mode != 0 && !creates) || resolve & !31 != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let set = |bit| resolve & bit != 0;
+    let how = OpenHow::read(frame.argument(2), frame.argument(3))?;
+    let flags = how.flags()?;
+    let set = |bit| how.resolve & bit != 0;
     let rules = Rules {
         no_crossing: set(NO_CROSSING),
         no_magic_links: set(NO_MAGIC_LINKS | NO_SYMLINKS | BENEATH | IN_ROOT),
@@ -97,14 +122,8 @@ fn openat2(frame: &mut TrapFrame) -> Result<usize> {
         ..Rules::FOLLOW
     };
     let path = path_at(frame, 1)?;
-    open(
-        frame.argument(0),
-        &path,
-        flags,
-        mode as u16,
-        rules,
-        set(IN_ROOT),
-    )
+    let mode = how.mode as u16;
+    open(frame.argument(0), &path, flags, mode, rules, set(IN_ROOT))
 }
 
 fn close(frame: &mut TrapFrame) -> Result<usize> {
