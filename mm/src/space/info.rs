@@ -3,10 +3,11 @@
 use super::AddressSpace;
 use super::area::Area;
 use super::areas::is_data;
-use super::types::{AreaInfo, Backing, MapFlags, Usage};
+use super::types::{AreaInfo, Backing, MapFlags, Resident, Usage};
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE};
+use crate::frame::array;
 use crate::page_table::{load, visit_last_tables, visit_pages};
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 use core::sync::atomic::Ordering::Relaxed;
 
 impl AddressSpace {
@@ -15,7 +16,7 @@ impl AddressSpace {
         let (start, area, pages) = {
             let map = self.map.read();
             let (start, area) = map.areas.overlapping(address..crate::USER_END).next()?;
-            (start, area.clone(), self.resident_in(&map, start..area.end))
+            (start, area.clone(), self.resident_in(&map, start, area))
         };
         // Without the lock: naming a file may look at its directory.
         Some(describe(start, area, pages))
@@ -31,13 +32,18 @@ impl AddressSpace {
         })
     }
 
-    fn resident_in(&self, map: &super::Map, range: Range<usize>) -> usize {
-        let mut pages = 0;
-        let _ = visit_pages(self.table(map), range, |_, slot| {
-            pages += usize::from(load(slot).is_counted());
+    fn resident_in(&self, map: &super::Map, start: usize, area: &Area) -> Resident {
+        let mut resident = Resident::default();
+        let anonymous = matches!(area.backing, Backing::Anonymous);
+        let _ = visit_pages(self.table(map), start..area.end, |_, slot| {
+            let entry = load(slot);
+            if entry.is_counted() {
+                let holders = array::info(entry.frame()).count().max(1) as usize;
+                resident.add(holders, anonymous || entry.is_writable());
+            }
             ControlFlow::<()>::Continue(())
         });
-        pages
+        resident
     }
 
     /// Pages resident now; takes no lock.
@@ -84,7 +90,20 @@ impl AddressSpace {
     }
 }
 
-fn describe(start: usize, area: Area, resident_pages: usize) -> AreaInfo {
+impl Resident {
+    fn add(&mut self, holders: usize, dirty: bool) {
+        let kind = match (holders, dirty) {
+            (1, _) => &mut self.private,
+            (_, true) => &mut self.shared_dirty,
+            (_, false) => &mut self.shared_clean,
+        };
+        *kind += 1;
+        self.pages += 1;
+        self.proportional += PAGE_SIZE / holders;
+    }
+}
+
+fn describe(start: usize, area: Area, resident: Resident) -> AreaInfo {
     let (offset, identity) = match &area.backing {
         Backing::Source { source, first } => (first << PAGE_SHIFT, Some(source.identity())),
         Backing::Physical(address) => (address.0, None),
@@ -97,6 +116,6 @@ fn describe(start: usize, area: Area, resident_pages: usize) -> AreaInfo {
         offset,
         identity,
         label: area.label,
-        resident_pages,
+        resident,
     }
 }

@@ -203,7 +203,21 @@ pub struct AreaInfo {
     pub offset: u64,
     pub identity: Option<SourceIdentity>,
     pub label: Label,
-    pub resident_pages: usize,
+    pub resident: Resident,
+}
+
+/// The pages of an area that are there, for /proc/<pid>/smaps. Nothing tracks writes, so a page is
+/// dirty if it may have been written: it belongs to no file, or its file may be written through it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resident {
+    pub pages: usize,
+    /// Held by another memory too, or by the file.
+    pub shared_clean: usize,
+    pub shared_dirty: usize,
+    /// Held here alone; such a page is always dirty.
+    pub private: usize,
+    /// Bytes, each page divided by how many hold it.
+    pub proportional: usize,
 }
 
 /// Sizes for /proc/<pid>/{stat,statm,status}, in pages.

@@ -16,16 +16,18 @@ pub fn maps(subject: &Subject, from: u64, text: &mut Text) -> Next {
 /// As maps, with sizes after each line.
 pub fn smaps(subject: &Subject, from: u64, text: &mut Text) -> Next {
     write_areas(subject, from, text, |text, area| {
-        let size = area.range.len() / 1024;
-        let resident = area.resident_pages * (mm::PAGE_SIZE / 1024);
-        writeln!(
-            text,
-            "Size:           {size:8} kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB"
-        )?;
-        writeln!(
-            text,
-            "Rss:            {resident:8} kB\nPss:            {resident:8} kB"
-        )
+        let mut line = |name: &str, kib: usize| writeln!(text, "{name:15}{kib:8} kB");
+        let resident = &area.resident;
+        let kib = |pages: usize| pages * (mm::PAGE_SIZE / 1024);
+        line("Size:", area.range.len() / 1024)?;
+        line("KernelPageSize:", kib(1))?;
+        line("MMUPageSize:", kib(1))?;
+        line("Rss:", kib(resident.pages))?;
+        line("Pss:", resident.proportional / 1024)?;
+        line("Shared_Clean:", kib(resident.shared_clean))?;
+        line("Shared_Dirty:", kib(resident.shared_dirty))?;
+        line("Private_Clean:", 0)?;
+        line("Private_Dirty:", kib(resident.private))
     })
 }
 

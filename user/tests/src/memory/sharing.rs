@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 
 pub const TESTS: &[Test] = &[
     ("memory.copy_on_write_both_ways", copy_on_write_both_ways),
+    ("memory.smaps_tells_who_shares", smaps_tells_who_shares),
     ("memory.shared_is_shared", shared_is_shared),
     ("memory.file_private_and_shared", file_private_and_shared),
     ("memory.beyond_file_is_bus_error", beyond_file_is_bus_error),
@@ -33,6 +34,41 @@ fn copy_on_write_both_ways() -> Outcome {
     succeeds(family)?;
     ensure!((0..64).all(|page| mapping.read(page * PAGE) == 3));
     Ok(())
+}
+
+/// What /proc/self/smaps says of the area around `address`, in kilobytes.
+fn smaps(address: usize, field: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/smaps").ok()?;
+    let holds = |line: &&str| {
+        let range = line.split(' ').next().and_then(|word| word.split_once('-'));
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        range.is_some_and(|(start, end)| {
+            number(start).is_some_and(|start| start <= address)
+                && number(end).is_some_and(|end| address < end)
+        })
+    };
+    let mut lines = text.lines().skip_while(|line| !holds(line));
+    let line = lines.find(|line| line.starts_with(field))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Redis asks this of its child, and does not start without an answer.
+fn smaps_tells_who_shares() -> Outcome {
+    // Its neighbours are out of reach, so that it stays an area of its own.
+    let around = Mapping::with(3 * PAGE, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE)?;
+    let start = std::ptr::NonNull::new(around.at(PAGE).cast()).ok_or("no address")?;
+    let page = Mapping(start, PAGE);
+    page.protect(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+    page.write(0, 1);
+    let tell = |field| smaps(start.as_ptr() as usize, field);
+    let all = || ["Rss:", "Shared_Clean:", "Shared_Dirty:", "Private_Dirty:"].map(tell);
+    ensure_eq!(all(), [Some(4), Some(0), Some(0), Some(4)]);
+    let shared = [Some(4), Some(0), Some(4), Some(0)];
+    succeeds(child(|| {
+        i32::from(all() != shared || tell("Pss:") != Some(2))
+    })?)?;
+    ensure_eq!(all(), [Some(4), Some(0), Some(0), Some(4)]);
+    around.unmap()
 }
 
 fn shared_is_shared() -> Outcome {
