@@ -1,6 +1,6 @@
 //! Clocks that go forward on every CPU, sleeps that last, timers in order.
 
-use crate::harness::{Outcome, Test, child, succeeds};
+use crate::harness::{Failure, Outcome, Test, child, succeeds};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::time::{ClockId, clock_getres, clock_gettime};
@@ -215,52 +215,13 @@ fn tiny_timerfd_periods() -> Outcome {
 
 /// The same for timers that signal: one signal waits, the periods it stands for are its overrun.
 fn tiny_timer_periods() -> Outcome {
-    let mut blocked = SigSet::empty();
-    blocked.add(Signal::SIGALRM);
-    blocked.add(Signal::SIGUSR1);
-    blocked.thread_block()?;
-    let second = libc::timeval {
-        tv_sec: 0,
-        tv_usec: 1,
-    };
-    let every = libc::itimerval {
-        it_interval: second,
-        it_value: second,
-    };
-    // SAFETY: the pointers are to live values of the right types, or null where that is allowed.
-    let timers = unsafe {
-        ensure_eq!(
-            libc::setitimer(libc::ITIMER_REAL, &every, std::ptr::null_mut()),
-            0
-        );
-        let mut timers = [std::ptr::null_mut(); 16];
-        for timer in &mut timers {
-            let mut event: libc::sigevent = std::mem::zeroed();
-            event.sigev_notify = libc::SIGEV_SIGNAL;
-            event.sigev_signo = libc::SIGUSR1;
-            ensure_eq!(
-                libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, timer),
-                0
-            );
-            let moment = libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 1,
-            };
-            let every = libc::itimerspec {
-                it_interval: moment,
-                it_value: moment,
-            };
-            ensure_eq!(
-                libc::timer_settime(*timer, 0, &every, std::ptr::null_mut()),
-                0
-            );
-        }
-        timers
-    };
+    let signals = [Signal::SIGALRM, Signal::SIGUSR1];
+    signals.into_iter().collect::<SigSet>().thread_block()?;
+    start_tiny_interval_timer()?;
+    let timers = start_tiny_timers()?;
     std::thread::sleep(Duration::from_millis(20));
-    for signal in [Signal::SIGALRM, Signal::SIGUSR1] {
-        let mut wanted = SigSet::empty();
-        wanted.add(signal);
+    for signal in signals {
+        let wanted = SigSet::from(signal);
         for _ in 0..50 {
             ensure_eq!(wanted.wait()?, signal);
         }
@@ -275,4 +236,48 @@ fn tiny_timer_periods() -> Outcome {
             Ok(())
         })
     }
+}
+
+/// Sends SIGALRM every microsecond.
+fn start_tiny_interval_timer() -> Outcome {
+    let moment = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 1,
+    };
+    let every = libc::itimerval {
+        it_interval: moment,
+        it_value: moment,
+    };
+    ensure_eq!(
+        // SAFETY: the timer outlives the call, and the old one is not asked for.
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &every, std::ptr::null_mut()) },
+        0
+    );
+    Ok(())
+}
+
+/// Each sends SIGUSR1 every nanosecond.
+fn start_tiny_timers() -> Result<[libc::timer_t; 16], Failure> {
+    let moment = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 1,
+    };
+    let every = libc::itimerspec {
+        it_interval: moment,
+        it_value: moment,
+    };
+    // SAFETY: all zero is a value of it.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_SIGNAL;
+    event.sigev_signo = libc::SIGUSR1;
+    let mut timers = [std::ptr::null_mut(); 16];
+    for timer in &mut timers {
+        // SAFETY: event and timer outlive the call.
+        let made = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, timer) };
+        ensure_eq!(made, 0);
+        // SAFETY: the timer was just made, and the old setting is not asked for.
+        let set = unsafe { libc::timer_settime(*timer, 0, &every, std::ptr::null_mut()) };
+        ensure_eq!(set, 0);
+    }
+    Ok(timers)
 }
