@@ -91,7 +91,8 @@ impl FrameRef {
 
     /// A share of a frame that a page table maps, unless the frame is being freed.
     pub(crate) fn try_share(number: FrameNumber) -> Option<Self> {
-        array::info(number).try_share().then_some(Self { number })
+        // Made only if there is a share: its drop gives one back.
+        array::info(number).try_share().then(|| Self { number })
     }
 
     /// Leaks the share: a page table holds it now.
