@@ -17,6 +17,7 @@ use crate::map::Span;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
+use crate::search::Sought;
 use crate::thread::Thread;
 use crate::topology::FULL_CAPACITY;
 
@@ -52,8 +53,7 @@ impl<P: Platform> Scheduler<P> {
         [true, false].into_iter().find_map(|suits| {
             let spans = order.iter();
             let spans = spans.filter(|span| demand.fits(span.capacity) == suits);
-            self.probed(1);
-            let mut found = self.found(&self.idle, spans);
+            let mut found = self.found(Sought::Cpu, &self.idle, spans, None);
             found.find_map(|(span, idle)| self.claim_of(span, idle, affinity.as_ref(), last))
         })
     }
@@ -105,7 +105,12 @@ impl<P: Platform> Owner<'_, P> {
 
     fn has_better(&self, thread: &Thread, demand: Demand) -> bool {
         let sched = self.sched;
-        let mut found = sched.found(&sched.idle, sched.better_than(self.id, demand));
+        let mut found = sched.found(
+            Sought::Cpu,
+            &sched.idle,
+            sched.better_than(self.id, demand),
+            None,
+        );
         found.any(|(span, idle)| {
             let idle = idle & sched.online.word(span.group);
             let mut members = sched.map.members(span.group, idle, self.id);
@@ -119,7 +124,12 @@ impl<P: Platform> Owner<'_, P> {
         let sched = self.sched;
         let demand = thread.body(|body| body.demand);
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        let mut found = sched.found(&sched.idle, sched.better_than(self.id, demand));
+        let mut found = sched.found(
+            Sought::Cpu,
+            &sched.idle,
+            sched.better_than(self.id, demand),
+            None,
+        );
         let claimed =
             found.find_map(|(span, idle)| sched.claim_of(span, idle, affinity.as_ref(), self.id));
         match claimed {

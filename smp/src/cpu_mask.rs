@@ -13,14 +13,15 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::array;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use percpu::CpuId;
 
 use crate::map::{Map, Place, Span};
 use crate::sync::{AtomicU64, Ordering, fence, mutate};
 
-/// Words in a cache line.
-const LINE: usize = 16;
+/// Masks that fit into a cache line of 128 bytes, beside a hand.
+const MASKS: usize = 15;
 
 /// One bit per CPU.
 pub(crate) struct CpuMask {
@@ -36,12 +37,18 @@ struct Words {
     above: Box<[Line]>,
 }
 
-/// A cache line: a word of each mask.
+/// A cache line: a word of each mask, and the hand of the group.
 #[repr(align(128))]
-struct Line([AtomicU64; LINE]);
+struct Line {
+    words: [AtomicU64; MASKS],
+    hand: AtomicU32,
+}
 
 fn lines(count: usize) -> Box<[Line]> {
-    let line = || Line(array::from_fn(|_| AtomicU64::new(0)));
+    let line = || Line {
+        words: array::from_fn(|_| AtomicU64::new(0)),
+        hand: AtomicU32::new(0),
+    };
     (0..count).map(|_| line()).collect()
 }
 
@@ -59,7 +66,7 @@ impl Words {
 impl CpuMask {
     /// Masks that are used together.
     pub fn together<const N: usize>(map: &Map) -> [Self; N] {
-        const { assert!(N <= LINE) };
+        const { assert!(N <= MASKS) };
         let words = Arc::new(Words::new(map));
         array::from_fn(|index| Self {
             words: words.clone(),
@@ -76,7 +83,7 @@ impl CpuMask {
     #[inline]
     fn above(&self, group: usize) -> Option<(&AtomicU64, u64)> {
         let line = self.words.above.get(group / 64)?;
-        Some((&line.0[self.index], 1 << (group % 64)))
+        Some((&line.words[self.index], 1 << (group % 64)))
     }
 
     /// Whether it is worth looking for members in a group.
@@ -120,7 +127,7 @@ impl CpuMask {
 
     #[inline]
     fn members(&self, group: usize) -> &AtomicU64 {
-        &self.words.groups[group].0[self.index]
+        &self.words.groups[group].words[self.index]
     }
 
     /// All members in a group.
@@ -132,7 +139,25 @@ impl CpuMask {
     /// Whether one look tells that there is nobody.
     #[inline]
     pub fn is_plainly_empty(&self) -> bool {
-        self.words.above.is_empty() && self.word(0) == 0
+        let word = match &*self.words.above {
+            [] => self.members(0),
+            [above] => &above.words[self.index],
+            _ => return false,
+        };
+        word.load(Ordering::Acquire) == 0
+    }
+
+    /// The bit of a group at which who searches it next begins, so that members are found in turn.
+    #[inline]
+    pub fn hand(&self, group: usize) -> u32 {
+        self.words.groups[group].hand.load(Relaxed)
+    }
+
+    /// Lets the next search begin after `cpu`.
+    #[inline]
+    pub fn move_hand(&self, map: &Map, cpu: CpuId) {
+        let Place { group, bit, .. } = map.place(cpu);
+        self.words.groups[group].hand.store(bit + 1, Relaxed);
     }
 
     pub fn contains(&self, map: &Map, cpu: CpuId) -> bool {
@@ -234,5 +259,21 @@ mod tests {
         assert!(mask.may_have(0) && mask.search(&first) == 0);
         mask.insert(&map, CpuId::new(5));
         assert_eq!((mask.search(&first), mask.word(0)), (0, 1 << 5));
+    }
+
+    #[test]
+    fn the_next_search_begins_behind_the_last() {
+        let map = Map::new(&Topology::uniform(64, 8));
+        let [mask] = CpuMask::together(&map);
+        for cpu in [1, 5, 60] {
+            mask.insert(&map, CpuId::new(cpu));
+        }
+        let next = || {
+            let mut members = map.members_in_turn(0, mask.word(0), mask.hand(0));
+            let first = members.next().expect("there are three");
+            mask.move_hand(&map, first);
+            first.index()
+        };
+        assert_eq!([(); 4].map(|()| next()), [1, 5, 60, 1]);
     }
 }

@@ -17,6 +17,7 @@ use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
+use crate::search::Sought;
 use crate::sync::{self, AtomicU32, Lock, Ordering, mutate};
 use crate::thread::Thread;
 
@@ -115,7 +116,7 @@ impl<P: Platform> Owner<'_, P> {
     fn ask_holders(&mut self, priority: u32) {
         let (sched, id) = (self.sched, self.id);
         for holder in sched.others_in(&sched.holding, id).take(MAX_LOOKS) {
-            sched.probed(1);
+            sched.probed(Sought::Work, 1);
             let holding = &sched.cpus[holder.index()].shared.holding;
             let urgent = holding.priority.load(Ordering::Relaxed) >= priority;
             if urgent && holding.to.lock().contains(id) {
@@ -243,8 +244,8 @@ impl<P: Platform> Scheduler<P> {
             return false; // It waits where it must.
         }
         let affinity = thread.affinity();
-        self.probed(1);
-        let mut found = self.found(&self.idle, self.map.nearest(here));
+        let spans = self.map.nearest(here);
+        let mut found = self.found(Sought::Cpu, &self.idle, spans, None);
         found.any(|(span, idle)| {
             let mut members = self.map.members(span.group, idle, here);
             members.any(|cpu| cpu != here && affinity.contains(cpu))

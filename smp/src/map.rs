@@ -123,13 +123,15 @@ impl Map {
         &self.cluster(from).nearest
     }
 
-    /// The same, but the other groups of the node begin at number `turn` of them.
-    pub fn nearest_in_turn(&self, from: CpuId, turn: usize) -> impl Iterator<Item = &Span> {
+    /// The same in whole groups, but those of the node besides the own one begin at number `turn`.
+    pub fn groups_in_turn(&self, from: CpuId, turn: usize) -> impl Iterator<Item = &Span> {
         let own = self.cluster(from);
+        let group = &self.groups[own.span.group].span;
         let (node, far) = own.nearest.split_at(own.on_node);
-        let (group, others) = node.split_at(own.in_group);
+        let others = &node[own.in_group..];
         let (later, sooner) = others.split_at(turn % others.len().max(1));
-        group.iter().chain(sooner).chain(later).chain(far)
+        let others = sooner.iter().chain(later).chain(far);
+        core::iter::once(group).chain(others)
     }
 
     /// All clusters, the slowest first.
@@ -305,7 +307,7 @@ mod tests {
             .with_groups(2);
         let map = Map::new(&topology);
         let turn = |cpu, turn| {
-            let spans = map.nearest_in_turn(CpuId::new(cpu), turn);
+            let spans = map.groups_in_turn(CpuId::new(cpu), turn);
             spans.map(|span| span.group).collect::<Vec<_>>()
         };
         assert_eq!(turn(3, 0), [1, 2, 3, 0, 4]);

@@ -13,6 +13,7 @@ use crate::map::Span;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
+use crate::search::Sought;
 use crate::thread::Thread;
 use crate::trace::Event;
 
@@ -37,7 +38,7 @@ impl<P: Platform> Owner<'_, P> {
         if !free || !near || !self.sched.is_plain() || !self.sched.may_use(thread, self.id) {
             return false;
         }
-        self.sched.probed(1);
+        self.sched.probed(Sought::Cpu, 1);
         idle.remove(map, self.id)
     }
 
@@ -125,12 +126,25 @@ impl<P: Platform> Scheduler<P> {
         if here == last || !self.is_plain() {
             return last;
         }
-        let waiting = |cpu: CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
         let suits = !self.map.is_remote(here, self.map.place(last).group)
-            && waiting(here) <= waiting(last)
+            && self.is_no_fuller(here, last)
             && self.may_use(thread, here)
             && self.serves_fair(here);
         if suits { here } else { last }
+    }
+
+    /// Whether no more threads wait at `here` than at `last`, or in its group if that is another:
+    /// then the choice of two evens the groups out, each of which serves its own first.
+    fn is_no_fuller(&self, here: CpuId, last: CpuId) -> bool {
+        let [group, other] = [here, last].map(|cpu| self.map.place(cpu).group);
+        if group == other {
+            let waiting = |cpu: CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
+            return waiting(here) <= waiting(last);
+        }
+        // The line of the other was looked at for somebody idle.
+        self.probed(Sought::Cpu, 1);
+        let full = |group| self.overloaded.word(group).count_ones();
+        full(group) <= full(other)
     }
 
     fn may_use(&self, thread: &Thread, cpu: CpuId) -> bool {
@@ -140,7 +154,7 @@ impl<P: Platform> Scheduler<P> {
     /// Claims the thread's last CPU if that is idle, else the nearest idle one.
     fn claim_nearest(&self, thread: &Thread, last: CpuId) -> Option<CpuId> {
         let usable = self.may_use(thread, last);
-        self.probed(1);
+        self.probed(Sought::Cpu, 1);
         if usable && self.idle.remove(&self.map, last) {
             return Some(last);
         }
@@ -148,7 +162,8 @@ impl<P: Platform> Scheduler<P> {
             return None; // There is no other.
         }
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        let mut found = self.found(&self.idle, self.map.nearest(last));
+        let (spans, seen) = (self.map.nearest(last), self.map.place(last).group);
+        let mut found = self.found(Sought::Cpu, &self.idle, spans, Some(seen));
         found.find_map(|(span, idle)| self.claim_of(span, idle, affinity.as_ref(), last))
     }
 
@@ -174,7 +189,7 @@ impl<P: Platform> Scheduler<P> {
             let ready = &self.cpus[cpu.index()].shared.hints.nr_ready;
             (!self.serves_fair(*cpu), ready.load(Relaxed))
         };
-        self.probed(MAX_COMPARED.min(self.cpus.len()) as u64);
+        self.probed(Sought::Cpu, MAX_COMPARED.min(self.cpus.len()) as u64);
         self.usable(thread, near)
             .take(MAX_COMPARED)
             .min_by_key(load)

@@ -9,6 +9,7 @@ use crate::held::Held;
 use crate::ordered::NOBODY;
 use crate::owner::Owner;
 use crate::platform::Platform;
+use crate::search::Sought;
 use crate::spec::Policy;
 use crate::stats::bump;
 use crate::steal::REMOTE_SURPLUS;
@@ -354,8 +355,7 @@ impl<P: Platform> Owner<'_, P> {
         let (sched, map, id) = (self.sched, &self.sched.map, self.id);
         let spans = sched.spreading_order(id).iter();
         let spans = spans.filter(|span| far || !map.is_remote(id, span.group));
-        sched.probed(1);
-        for (span, idle) in sched.found(&sched.idle, spans) {
+        for (span, idle) in sched.found(Sought::Cpu, &sched.idle, spans, None) {
             for cpu in map.members(span.group, idle, id) {
                 let claimed = cpu != id && sched.idle.remove(map, cpu);
                 if claimed && self.ring(cpu, control_word::WORK) {

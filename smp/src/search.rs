@@ -1,5 +1,5 @@
 //! Searching the masks of CPUs, the nearest first, and counting what that costs: each look at a
-//! cache line that other CPUs write.
+//! cache line that other CPUs write, by what it is after.
 
 use percpu::CpuId;
 
@@ -9,31 +9,48 @@ use crate::platform::Platform;
 use crate::scheduler::Scheduler;
 use crate::stats::bump;
 
+/// What a look is after.
+#[derive(Clone, Copy)]
+pub(crate) enum Sought {
+    /// Something to do, for the CPU that looks.
+    Work,
+    /// A CPU, for a thread.
+    Cpu,
+}
+
 impl<P: Platform> Scheduler<P> {
     /// Counts cache lines that the calling CPU looked at and others write.
-    pub(crate) fn probed(&self, lines: u64) {
-        bump(&self.cpus[self.platform.cpu().index()].stats.probes, lines);
+    pub(crate) fn probed(&self, sought: Sought, lines: u64) {
+        let stats = &self.cpus[self.platform.cpu().index()].stats;
+        let counter = match sought {
+            Sought::Work => &stats.probes,
+            Sought::Cpu => &stats.looks,
+        };
+        bump(counter, lines);
     }
 
-    /// Those of the spans in which the mask has members, and these. The line of the first group is
-    /// the caller's to count; the one above is asked of the others.
+    /// Those of the spans in which the mask has members, and these. The line above, if there is one,
+    /// is asked which groups are worth a look. The caller has `seen` the line of one group already.
     #[inline(always)]
     pub(crate) fn found<'a, S>(
         &'a self,
+        sought: Sought,
         mask: &'a CpuMask,
         spans: S,
+        seen: Option<usize>,
     ) -> impl Iterator<Item = (&'a Span, u64)> + use<'a, P, S>
     where
         S: IntoIterator<Item = &'a Span>,
     {
-        let (mut here, mut above) = (None, 1);
+        let mut above = u64::from(self.map.group_count() > 1);
+        let mut here = seen;
         spans.into_iter().filter_map(move |span| {
-            if *here.get_or_insert(span.group) != span.group {
-                self.probed(core::mem::take(&mut above));
+            if here != Some(span.group) {
+                self.probed(sought, core::mem::take(&mut above));
                 if !mask.may_have(span.group) {
                     return None;
                 }
-                self.probed(1);
+                self.probed(sought, 1);
                 here = Some(span.group);
             }
             let members = mask.search(span);
@@ -41,8 +58,8 @@ impl<P: Platform> Scheduler<P> {
         })
     }
 
-    /// The members of `mask` but `here`, the nearest first. The mask is searched after
-    /// `overloaded`: the lines of the own group and above are here already.
+    /// The members of `mask` but `here`, the nearest first, for a CPU that has just become idle: the
+    /// line of its group it has written, the one above it has looked at for surplus.
     pub(crate) fn others_in<'a>(
         &'a self,
         mask: &'a CpuMask,
@@ -50,9 +67,9 @@ impl<P: Platform> Scheduler<P> {
     ) -> impl Iterator<Item = CpuId> + use<'a, P> {
         let own = self.map.place(here).group;
         let spans = self.map.nearest(here).iter();
-        let spans = spans.filter(move |span| span.group == own || mask.may_have(span.group));
+        let spans = spans.filter(|span| mask.may_have(span.group));
         let found = spans.map(move |span| {
-            self.probed(u64::from(span.group != own));
+            self.probed(Sought::Work, u64::from(span.group != own));
             (span.group, mask.search(span))
         });
         let members = found.flat_map(move |(group, word)| self.map.members(group, word, here));
@@ -69,8 +86,9 @@ impl<P: Platform> Scheduler<P> {
     }
 
     pub(crate) fn anybody_idle(&self) -> bool {
-        self.probed(1);
         let spans = self.map.nearest(self.platform.cpu());
-        self.found(&self.idle, spans).next().is_some()
+        self.found(Sought::Cpu, &self.idle, spans, None)
+            .next()
+            .is_some()
     }
 }

@@ -41,8 +41,10 @@ pub struct CpuStats {
     pub involuntary_switches: u64,
     /// Threads this CPU took from another CPU's shelf.
     pub steals: u64,
-    /// Cache lines of other CPUs looked at in search of work, or of a CPU for it.
+    /// Cache lines that other CPUs write, looked at in search of work.
     pub probes: u64,
+    /// The same in search of a CPU for a thread.
+    pub looks: u64,
     /// Threads that started running here after running elsewhere (steals included).
     pub migrations: u64,
     pub ipis_sent: u64,

@@ -10,6 +10,7 @@ use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
+use crate::search::Sought;
 use crate::stats::bump;
 use crate::trace::Event;
 
@@ -21,28 +22,31 @@ pub(crate) const REMOTE_SURPLUS: usize = 2;
 
 impl<P: Platform> Owner<'_, P> {
     /// Looks for surplus on CPUs that run something: a CPU that is waking up takes its own. The own
-    /// cluster comes first, then the group, then the groups of the node, beginning elsewhere each
-    /// time, so that none is always served last. What is found is queued here. False when there was
-    /// nothing.
+    /// group comes first, then those of the node, beginning elsewhere each time. Within a group
+    /// thieves go round, each from where the one before took something, so that nobody is overtaken
+    /// again and again: who has waited longest is served about first. What is found is queued here.
+    /// False when there was nothing.
     #[inline(never)]
     pub fn steal(&mut self) -> bool {
         let (sched, id) = (self.sched, self.id);
-        sched.probed(1);
         if sched.cpus.len() == 1 || sched.overloaded.is_plainly_empty() {
+            sched.probed(Sought::Work, 1);
             return false;
         }
         let turn = self.cpu.stats.schedules.load(Relaxed) as usize;
-        let spans = sched.map.nearest_in_turn(id, turn);
+        let spans = sched.map.groups_in_turn(id, turn);
         let mut probes = 0;
-        for (span, overloaded) in sched.found(&sched.overloaded, spans) {
+        for (span, overloaded) in sched.found(Sought::Work, &sched.overloaded, spans, None) {
             let busy = overloaded & !sched.idle.word(span.group);
-            let victims = sched.map.members_in_turn(span.group, busy, turn as u32);
+            let hand = sched.overloaded.hand(span.group);
+            let victims = sched.map.members_in_turn(span.group, busy, hand);
             for victim in victims.filter(|&victim| victim != id) {
                 if probes == MAX_PROBES {
                     return false;
                 }
                 probes += 1;
-                sched.probed(1);
+                sched.overloaded.move_hand(&sched.map, victim);
+                sched.probed(Sought::Work, 1);
                 let shelf = &sched.cpus[victim.index()].shared.shelf;
                 let far = sched.map.is_remote(id, span.group);
                 if (!far || shelf.count() >= REMOTE_SURPLUS) && self.rob(victim) {

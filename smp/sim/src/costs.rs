@@ -12,6 +12,8 @@ pub struct Costs {
     pub wake_ns: u64,
     /// Choosing the next thread and changing to it, the tail included.
     pub switch_ns: u64,
+    /// Changing to the idle thread.
+    pub rest_ns: u64,
     /// What a switch costs beyond that if the former thread wants to go on: it is queued and offered.
     pub preempt_ns: u64,
     /// Sending an interrupt to another CPU, at the sender.
@@ -20,8 +22,10 @@ pub struct Costs {
     pub latency_ns: u64,
     /// Setting the timer.
     pub timer_ns: u64,
-    /// Looking at a cache line that other CPUs write.
+    /// Looking at a cache line that other CPUs write, in search of work.
     pub probe_ns: u64,
+    /// The same in search of a CPU for a thread.
+    pub look_ns: u64,
     /// Taking a thread from another CPU's queue.
     pub claim_ns: u64,
     /// Holding a global lock for one queue operation.
@@ -40,11 +44,13 @@ impl Costs {
         interrupt_ns: 0,
         wake_ns: 0,
         switch_ns: 0,
+        rest_ns: 0,
         preempt_ns: 0,
         send_ns: 0,
         latency_ns: 2_000,
         timer_ns: 0,
         probe_ns: 0,
+        look_ns: 0,
         claim_ns: 0,
         lock_ns: 0,
         refill_ns: [0; 3],
@@ -70,11 +76,13 @@ impl Costs {
         interrupt_ns: 698,
         wake_ns: 673,
         switch_ns: 707,
+        rest_ns: 707,
         preempt_ns: 743,
         send_ns: 150,
         latency_ns: 1_464,
         timer_ns: 60,
         probe_ns: 60,
+        look_ns: 60,
         claim_ns: 200,
         lock_ns: 100,
         refill_ns: [500, 1_000, 3_000],
@@ -88,14 +96,26 @@ impl Costs {
     pub const EXACT: Self = Self {
         latency_ns: 0,
         probe_ns: 20,
+        look_ns: 20,
         refill_ns: [0; 3],
         turns: true,
         ..Self::MEASURED
     };
 
+    /// The assumptions of the design's first sketch, which set the goals: no CPU is needed to take
+    /// an interrupt, to wake or to find one that is idle, and caches are never cold. Load is service
+    /// time alone.
+    pub const SKETCH: Self = Self {
+        switch_ns: 1_500,
+        latency_ns: 2_000,
+        probe_ns: 60,
+        claim_ns: 700,
+        ..Self::FREE
+    };
+
     /// What every wake costs under the best conceivable scheduler: an interrupt from outside, the
     /// wake, a switch to the thread, its call to sleep and a switch away from it.
     pub fn least_per_wake_ns(&self) -> u64 {
-        self.interrupt_ns + self.wake_ns + self.call_ns + 2 * self.switch_ns
+        self.interrupt_ns + self.wake_ns + self.call_ns + self.switch_ns + self.rest_ns
     }
 }

@@ -19,7 +19,9 @@ const MS: u64 = 1_000_000;
 pub enum Load {
     /// Exponential requests at a load of so many percent.
     Exponential(u32),
-    /// The same with bimodal ones.
+    /// The same in the terms of the design's sketch: its costs, and load is service time alone.
+    Sketch(u32),
+    /// As the first, with bimodal ones.
     Bimodal(u32),
     /// Exponential requests at load 0.7, so many percent of the workers pinned.
     Pinned(u32),
@@ -60,6 +62,9 @@ pub enum Metric {
     /// Percent of all CPU time.
     Wasted,
     Steals,
+    /// Looks in search of work, of a CPU for a thread, and both.
+    WorkProbes,
+    CpuProbes,
     Probes,
     Ipis,
     Switches,
@@ -74,7 +79,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::DelayP50,
         Self::DelayP99,
         Self::DelayP999,
@@ -83,6 +88,8 @@ impl Metric {
         Self::WaitingP999,
         Self::Wasted,
         Self::Steals,
+        Self::WorkProbes,
+        Self::CpuProbes,
         Self::Probes,
         Self::Ipis,
         Self::Switches,
@@ -163,11 +170,12 @@ fn student(freedom: usize) -> f64 {
 impl Case {
     /// Runs the case once.
     pub fn run(&self, seed: u64) -> Outcome {
-        let costs = Costs::MEASURED;
-        let overhead = costs.least_per_wake_ns();
+        let overhead = self.overhead_ns();
         let open = |size, load: f64, end| Arrivals::new(self.cpus, size, load, overhead, end, seed);
         match self.load {
-            Load::Exponential(percent) => self.open(seed, Size::Exponential, f64::from(percent)),
+            Load::Exponential(percent) | Load::Sketch(percent) => {
+                self.open(seed, Size::Exponential, f64::from(percent))
+            }
             Load::Bimodal(percent) => self.open(seed, Size::Bimodal, f64::from(percent)),
             Load::Pinned(percent) => {
                 let end = self.duration(Size::Exponential, 70.0);
@@ -212,6 +220,8 @@ impl Case {
                 // Nobody sleeps: counts are per second and CPU.
                 for metric in [
                     Metric::Steals,
+                    Metric::WorkProbes,
+                    Metric::CpuProbes,
                     Metric::Probes,
                     Metric::Ipis,
                     Metric::Switches,
@@ -242,10 +252,25 @@ impl Case {
     }
 
     fn open(&self, seed: u64, size: Size, percent: f64) -> Outcome {
-        let overhead = Costs::MEASURED.least_per_wake_ns();
+        let (load, overhead) = (percent / 100.0, self.overhead_ns());
         let end = self.duration(size, percent);
-        let work = Arrivals::new(self.cpus, size, percent / 100.0, overhead, end, seed);
+        let work = Arrivals::new(self.cpus, size, load, overhead, end, seed);
         self.measured(seed, work, end / 5, end)
+    }
+
+    fn costs(&self) -> Costs {
+        match self.load {
+            Load::Sketch(_) => Costs::SKETCH,
+            _ => Costs::MEASURED,
+        }
+    }
+
+    /// What load takes into account beyond the service time of a request.
+    fn overhead_ns(&self) -> u64 {
+        match self.load {
+            Load::Sketch(_) => 0,
+            _ => self.costs().least_per_wake_ns(),
+        }
     }
 
     /// Long enough for some tens of thousands of requests and for the queues to settle.
@@ -262,7 +287,7 @@ impl Case {
         if let Load::BigLittle(_) = self.load {
             layout.speed = |cpu| if cpu / 8 % 2 == 0 { 1024 } else { 512 };
         }
-        let hardware = Hardware::new(layout, Costs::MEASURED);
+        let hardware = Hardware::new(layout, self.costs());
         let policy = self.policy.build(&hardware, seed);
         Machine::new(hardware, policy, workload)
     }
@@ -293,7 +318,9 @@ fn outcome<W: Workload>(machine: &mut Machine<W>) -> Outcome {
             Metric::WaitingP999 => us(measure.waiting.quantile(0.999)),
             Metric::Wasted => 100.0 * measure.wasted_ns as f64 / span,
             Metric::Steals => counts.steals as f64 / wakes,
-            Metric::Probes => counts.probes as f64 / wakes,
+            Metric::WorkProbes => counts.probes as f64 / wakes,
+            Metric::CpuProbes => counts.looks as f64 / wakes,
+            Metric::Probes => (counts.probes + counts.looks) as f64 / wakes,
             Metric::Ipis => counts.ipis as f64 / wakes,
             Metric::Switches => counts.switches as f64 / wakes,
             Metric::FarMoves => measure.moves[2] as f64 / wakes,

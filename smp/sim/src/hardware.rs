@@ -67,6 +67,7 @@ pub struct Hardware {
     touched: Mutex<Vec<usize>>,
     ipis: AtomicU64,
     probes: AtomicU64,
+    looks: AtomicU64,
     steals: AtomicU64,
     switches: AtomicU64,
     left: AtomicU64,
@@ -76,8 +77,10 @@ pub struct Hardware {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub ipis: u64,
-    /// Cache lines of others looked at in search of work or of a place for it.
+    /// Cache lines of others looked at in search of work.
     pub probes: u64,
+    /// The same in search of a CPU for a thread.
+    pub looks: u64,
     pub steals: u64,
     pub switches: u64,
     /// Those of them by which the real scheduler left a thread, not an idle CPU.
@@ -101,6 +104,7 @@ impl Hardware {
             touched: Mutex::default(),
             ipis: AtomicU64::new(0),
             probes: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
             steals: AtomicU64::new(0),
             switches: AtomicU64::new(0),
             left: AtomicU64::new(0),
@@ -157,15 +161,28 @@ impl Hardware {
             .store(deadline_ns.unwrap_or(NEVER), Relaxed);
     }
 
+    /// The acting CPU changes to a thread.
     pub fn note_switch(&self) {
         self.charge(self.costs.switch_ns);
         add(&self.switches, 1);
     }
 
-    /// The acting CPU looked at `lines` cache lines of others.
+    /// The acting CPU changes to its idle thread.
+    pub fn note_rest(&self) {
+        self.charge(self.costs.rest_ns);
+        add(&self.switches, 1);
+    }
+
+    /// The acting CPU looked for work at `lines` cache lines of others.
     pub fn note_probes(&self, lines: u64) {
         self.charge(lines * self.costs.probe_ns);
         add(&self.probes, lines);
+    }
+
+    /// The acting CPU looked for a CPU at `lines` cache lines of others.
+    pub fn note_looks(&self, lines: u64) {
+        self.charge(lines * self.costs.look_ns);
+        add(&self.looks, lines);
     }
 
     pub fn note_steals(&self, threads: u64) {
@@ -177,6 +194,7 @@ impl Hardware {
         Counts {
             ipis: self.ipis.load(Relaxed),
             probes: self.probes.load(Relaxed),
+            looks: self.looks.load(Relaxed),
             steals: self.steals.load(Relaxed),
             switches: self.switches.load(Relaxed),
             left: self.left.load(Relaxed),
@@ -279,7 +297,10 @@ impl Platform for Port {
     }
     fn before_switch(&self, prev: &Thread, next: &Thread) {
         assert!(!std::ptr::eq(prev, next), "a switch to itself");
-        self.0.note_switch();
+        match next.tid() {
+            0 => self.0.note_rest(),
+            _ => self.0.note_switch(),
+        }
         add(&self.0.left, u64::from(prev.tid() != 0));
     }
     unsafe fn switch(&self, _prev: &Thread, _next: &Thread) {}

@@ -109,7 +109,7 @@ fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
         sizes: options.sizes.clone(),
         seeds: options.seeds,
     };
-    print!("{}", results.goal_table());
+    print!("{}", results.goal_tables());
     if options.goals {
         return Ok(());
     }

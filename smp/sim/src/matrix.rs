@@ -19,12 +19,11 @@ pub const GOALS: [(usize, u32); 2] = [(64, 85), (1024, 95)];
 /// What the goals compare.
 pub fn goals() -> Vec<Case> {
     let policies = [Kind::Weft, Kind::Central];
-    let cases = GOALS.iter().flat_map(|&(cpus, load)| {
-        policies.map(|policy| Case {
-            load: Load::Exponential(load),
-            cpus,
-            policy,
-        })
+    let terms: [fn(u32) -> Load; 2] = [Load::Sketch, Load::Exponential];
+    let cases = GOALS.iter().flat_map(|&(cpus, percent)| {
+        let loads = terms.map(|load| load(percent));
+        let cases = loads.map(|load| policies.map(|policy| Case { load, cpus, policy }));
+        cases.into_iter().flatten()
     });
     cases.collect()
 }
@@ -42,6 +41,9 @@ pub fn cases(sizes: &[usize]) -> Vec<Case> {
             add(Load::Exponential(load), cpus, &Kind::ALL);
         }
         add(Load::Bursts, cpus, &Kind::ALL);
+    }
+    for (cpus, load) in GOALS.into_iter().filter(|(cpus, _)| sizes.contains(cpus)) {
+        add(Load::Sketch(load), cpus, &Kind::ALL);
     }
     let typical = typical(sizes);
     for load in LOADS {

@@ -73,6 +73,7 @@ impl Measure {
         Counts {
             ipis: now.ipis - self.counts.ipis,
             probes: now.probes - self.counts.probes,
+            looks: now.looks - self.counts.looks,
             steals: now.steals - self.counts.steals,
             switches: now.switches - self.counts.switches,
             left: now.left - self.counts.left,

@@ -2,7 +2,7 @@
 
 use crate::machine::{MS, Machine, Step, US};
 use crate::spec;
-use smp::{CpuId, CpuSet, Runtime, ThreadRef, Topology};
+use smp::{CpuId, CpuSet, Phase, Policy, Runtime, ThreadRef, Topology};
 
 /// CPUs 0 to 3 slow, 4 to 7 fast, a cluster each.
 fn big_little() -> Machine {
@@ -252,4 +252,27 @@ fn a_lone_waiting_thread_crosses_at_the_end_of_a_quantum() {
     assert_eq!(far(&free), 0, "its own node might have taken it");
     machine.run_until(machine.now() + 20 * MS);
     assert_eq!(far(&free), 1);
+}
+
+/// CPUs 0 and 1 are one group, 2 and 3 the other. All are busy, and on CPU 0 somebody waits.
+#[test]
+fn who_finds_nobody_idle_goes_to_the_emptier_group() {
+    let mut machine = Machine::with_topology(Topology::uniform(4, 2).with_groups(2));
+    let batch = || spec().policy(Policy::Batch);
+    let life = vec![Step::Run(US), Step::Park, Step::Run(US)];
+    let sleeper = machine.spawn_on(2, batch().tid(77), life);
+    machine.run_until(machine.now() + 10 * US);
+    assert_eq!(sleeper.phase(), Phase::Blocked);
+    for cpu in 0..4 {
+        let mut life = vec![Step::Run(20 * US), Step::Run(u64::MAX / 2)];
+        if cpu == 1 {
+            life.insert(1, Step::Wake(77));
+        }
+        let only = CpuSet::single(CpuId::new(cpu));
+        machine.spawn_on(cpu, spec().affinity(only), life);
+    }
+    let waiting = machine.spawn_on(0, batch(), vec![Step::Run(US)]);
+    machine.run_until(machine.now() + 50 * US);
+    assert_eq!(waiting.phase(), Phase::Ready);
+    assert!(is_on(&waiting, 0..1) && is_on(&sleeper, 2..3));
 }

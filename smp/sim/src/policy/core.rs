@@ -270,7 +270,7 @@ impl<S: Strategy> Policy for Rival<S> {
                     self.core.set_idle(here, true);
                     if !std::mem::replace(&mut self.core.waits[here], true) {
                         // To the idle thread.
-                        self.core.hardware.note_switch();
+                        self.core.hardware.note_rest();
                     }
                 }
             }

@@ -31,7 +31,7 @@ impl Strategy for OwnerPull {
         if core.pinned(task).is_some() || core.is_idle(home) {
             return core.send(task, home);
         }
-        core.hardware.note_probes(1);
+        core.hardware.note_looks(1);
         let cpu = core.any_idle(home).unwrap_or(home);
         core.send(task, cpu);
     }

@@ -11,7 +11,7 @@ pub struct RoundRobin {
 impl Strategy for RoundRobin {
     fn place(&mut self, core: &mut Core, task: Task) {
         let cpu = core.pinned(task).unwrap_or_else(|| {
-            core.hardware.note_probes(1);
+            core.hardware.note_looks(1);
             self.next = (self.next + 1) % core.cpus();
             self.next
         });

@@ -22,11 +22,11 @@ impl Strategy for StealOne {
         if core.pinned(task).is_some() || core.is_idle(home) {
             return core.send(task, home);
         }
-        core.hardware.note_probes(core.cluster(home).len() as u64);
+        core.hardware.note_looks(core.cluster(home).len() as u64);
         if let Some(cpu) = core.idle_neighbour(home) {
             return core.send(task, cpu);
         }
-        core.hardware.note_probes(core.cpus() as u64);
+        core.hardware.note_looks(core.cpus() as u64);
         let ring = (0..core.cpus()).map(|step| (home + step) % core.cpus());
         let least = ring.min_by_key(|&cpu| core.load(cpu)).unwrap_or(home);
         core.send(task, least);

@@ -18,7 +18,7 @@ impl TwoChoices {
 impl Strategy for TwoChoices {
     fn place(&mut self, core: &mut Core, task: Task) {
         let cpu = core.pinned(task).unwrap_or_else(|| {
-            core.hardware.note_probes(2);
+            core.hardware.note_looks(2);
             let (a, b) = (
                 self.random.below(core.cpus()),
                 self.random.below(core.cpus()),

@@ -29,6 +29,7 @@ struct Cpu {
     /// Counters of the scheduler that were charged already.
     steals: u64,
     probes: u64,
+    looks: u64,
     wakes: u64,
     preemptions: u64,
 }
@@ -71,6 +72,7 @@ impl Weft {
         let cpu = &mut self.cpus[here];
         let steals = stats.steals - std::mem::replace(&mut cpu.steals, stats.steals);
         let probes = stats.probes - std::mem::replace(&mut cpu.probes, stats.probes);
+        let looks = stats.looks - std::mem::replace(&mut cpu.looks, stats.looks);
         let wakes = stats.wakes - std::mem::replace(&mut cpu.wakes, stats.wakes);
         let preempted = stats.involuntary_switches;
         let preemptions = preempted - std::mem::replace(&mut cpu.preemptions, preempted);
@@ -81,6 +83,7 @@ impl Weft {
             .charge(by_timer * costs.wake_ns + preemptions * costs.preempt_ns);
         self.hardware.note_steals(steals);
         self.hardware.note_probes(probes);
+        self.hardware.note_looks(looks);
     }
 
     fn parked(&mut self, task: Task) -> &mut bool {

@@ -19,7 +19,7 @@ impl Results {
     pub fn tables(&self) -> String {
         let typical = matrix::typical(&self.sizes);
         [
-            format!("## Goals\n\n{}", self.goal_table()),
+            format!("## Goals\n\n{}", self.goal_tables()),
             self.delay_tables(),
             self.wake_tables(),
             self.bimodal_table(typical),
@@ -54,7 +54,8 @@ impl Results {
             ("waiting p99.9", Metric::WaitingP999),
             ("wasted %", Metric::Wasted),
             ("steals", Metric::Steals),
-            ("probes", Metric::Probes),
+            ("probes for work", Metric::WorkProbes),
+            ("for a CPU", Metric::CpuProbes),
             ("IPIs", Metric::Ipis),
             ("switches", Metric::Switches),
         ];
