@@ -166,3 +166,24 @@ impl Drop for Block {
         give_block(self.first, self.order);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::alloc;
+    use crate::testing::machine;
+
+    #[test]
+    fn a_share_of_a_freed_frame_is_refused_and_changes_nothing() {
+        let _machine = machine();
+        let frame = alloc().unwrap().share();
+        let number = frame.number();
+        assert_eq!(
+            FrameRef::try_share(number).map(|share| share.shares()),
+            Some(2)
+        );
+        drop(frame);
+        assert!(FrameRef::try_share(number).is_none());
+        assert_eq!(array::info(number).count(), 0);
+    }
+}
