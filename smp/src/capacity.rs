@@ -122,7 +122,7 @@ impl<P: Platform> Owner<'_, P> {
     #[inline(never)]
     pub fn move_on(&mut self, thread: Held) {
         let sched = self.sched;
-        let demand = thread.body(|body| body.demand);
+        let (demand, urgent) = thread.body(|body| (body.demand, body.priority > 0));
         let affinity = thread.is_restricted().then(|| thread.affinity());
         let mut found = sched.found(
             Sought::Cpu,
@@ -133,10 +133,13 @@ impl<P: Platform> Owner<'_, P> {
         let claimed =
             found.find_map(|(span, idle)| sched.claim_of(span, idle, affinity.as_ref(), self.id));
         match claimed {
-            Some(target) => self.hand_over(thread, target, 0),
+            Some(target) => self.hand_over(thread, target, if urgent { NEED } else { 0 }),
             None => {
                 let changed = thread.state.load().control();
-                self.requeue(thread, changed)
+                self.requeue(thread, changed);
+                if urgent {
+                    self.set_need(true); // Whom it made way for is not.
+                }
             }
         }
     }

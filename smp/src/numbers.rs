@@ -1,5 +1,6 @@
 //! Which thread numbers are in use, and which one is next.
 
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
 use crate::shelf::TID_LIMIT;
@@ -46,14 +47,16 @@ impl Numbers {
         word.is_some_and(|word| word & bit(tid) != 0)
     }
 
-    /// Takes a number that is in no use.
-    pub fn take(&mut self, tid: u32) {
+    /// Takes a number that is in no use. The error is that of memory.
+    pub fn take(&mut self, tid: u32) -> Result<(), TryReserveError> {
         let words = tid as usize / 64 + 1;
         if self.used.len() < words {
+            self.used.try_reserve(words - self.used.len())?;
             self.used.resize(words, 0);
         }
         self.used[words - 1] |= bit(tid);
         self.count += 1;
+        Ok(())
     }
 
     /// Gives back one that was taken.
@@ -96,7 +99,7 @@ mod tests {
     fn those_in_use_are_passed_over_and_found_in_order() {
         let mut numbers = Numbers::new();
         let taken = [2, 3, 63, 64, 1023, TID_LIMIT - 1];
-        taken.iter().for_each(|&tid| numbers.take(tid));
+        taken.iter().for_each(|&tid| numbers.take(tid).unwrap());
         assert_eq!(numbers.free(), Some(4));
         let first = [0, 3, 4, 64, 65, 1024].map(|tid| numbers.first_used(tid));
         assert_eq!(

@@ -14,6 +14,7 @@ use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
 use crate::search::Sought;
+use crate::shelf::SLOTS;
 use crate::thread::Thread;
 use crate::trace::Event;
 
@@ -133,13 +134,17 @@ impl<P: Platform> Scheduler<P> {
         if suits { here } else { last }
     }
 
-    /// Whether no more threads wait at `here` than at `last`, or in its group if that is another:
-    /// then the choice of two evens the groups out, each of which serves its own first.
+    /// Whether no more threads wait at `here` than at `last`; or in its group if that is another: then
+    /// the choice of two evens the groups out, each of which serves its own first. But for what
+    /// `here` cannot offer to others at once.
     fn is_no_fuller(&self, here: CpuId, last: CpuId) -> bool {
         let [group, other] = [here, last].map(|cpu| self.map.place(cpu).group);
+        let waiting = |cpu: CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
         if group == other {
-            let waiting = |cpu: CpuId| self.cpus[cpu.index()].shared.hints.nr_ready.load(Relaxed);
             return waiting(here) <= waiting(last);
+        }
+        if waiting(here) as usize > SLOTS {
+            return false;
         }
         // The line of the other was looked at for somebody idle.
         self.probed(Sought::Cpu, 1);

@@ -53,9 +53,9 @@ impl Registry {
         if numbers.is_used(id.tid) {
             return Err(SpawnError::NoThreadId);
         }
+        numbers.take(id.tid).map_err(|_| SpawnError::OutOfMemory)?;
         let reference = Arc::into_raw(thread.0.clone()).cast_mut();
         self.slot(id.tid).store(reference, Ordering::Release);
-        numbers.take(id.tid);
         Ok(thread)
     }
 

@@ -54,7 +54,9 @@ impl<P: Platform> Owner<'_, P> {
                 self.drain();
             }
         }
-        self.sched.platform.send_reschedule(self.id);
+        if self.cpu.shared.control.is_requested() {
+            self.sched.platform.send_reschedule(self.id);
+        }
     }
 
     fn drain(&mut self) {

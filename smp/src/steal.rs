@@ -23,7 +23,7 @@ pub(crate) const REMOTE_SURPLUS: usize = 2;
 impl<P: Platform> Owner<'_, P> {
     /// Looks for surplus on CPUs that run something: a CPU that is waking up takes its own. The own
     /// group comes first, then those of the node, beginning elsewhere each time. Within a group
-    /// thieves go round, each from where the one before took something, so that nobody is overtaken
+    /// thieves go round, each from where the one before looked, so that nobody is overtaken
     /// again and again: who has waited longest is served about first. What is found is queued here.
     /// False when there was nothing.
     #[inline(never)]

@@ -93,21 +93,28 @@ impl<P: Platform> Scheduler<P> {
 
     /// The thread that frees dead ones; made by the first CPU that goes idle.
     pub(super) fn start_reaper(&'static self) {
+        let mut made = None;
         self.reaper.call_once(|| {
             let reap = move || {
                 loop {
-                    self.reap();
                     self.tell_unbound();
-                    self.park(None);
-                    // Who dies now is buried along with the first.
-                    self.park(Some(self.platform.now_ns() + COLLECT_NS));
+                    // Until there is nothing, as a wake may have come meanwhile and be used up.
+                    if self.reap() == 0 {
+                        self.park(None);
+                        // Who dies now is buried along with the first.
+                        self.park(Some(self.platform.now_ns() + COLLECT_NS));
+                    }
                 }
             };
             let reaper = self.create(ThreadSpec::new("reaper", reap));
             let reaper = reaper.expect("memory for the first thread");
-            self.start(&reaper);
+            made = Some(reaper.clone());
             reaper
         });
+        // Not before those that die can find it.
+        if let Some(reaper) = made {
+            self.start(&reaper);
+        }
     }
 
     pub(super) fn stack_used_by(&self, thread: &ThreadRef) -> Option<usize> {
