@@ -20,7 +20,7 @@ pub struct Waste {
 
 #[derive(Default)]
 struct Machine {
-    /// What each CPU runs, as far as is known.
+    /// What each CPU runs.
     running: BTreeMap<u32, u32>,
     ready: BTreeSet<u32>,
     /// Wakes of threads that run, by their time.
@@ -28,6 +28,21 @@ struct Machine {
 }
 
 impl Machine {
+    /// Before the first of `happenings`: a CPU runs what its first switch leaves, and one that does
+    /// not switch is idle.
+    fn before(happenings: &[Happening], cpus: &[usize]) -> Self {
+        let mut running: BTreeMap<u32, u32> = cpus.iter().map(|&cpu| (cpu as u32, IDLE)).collect();
+        for happening in happenings.iter().rev() {
+            if let Event::Switch { from, .. } = happening.event {
+                running.insert(happening.cpu, from);
+            }
+        }
+        Self {
+            running,
+            ..Self::default()
+        }
+    }
+
     /// As many idle CPUs as there are ready threads: one that is just being woken for such a
     /// thread counts as well.
     fn wasted(&self) -> usize {
@@ -62,9 +77,9 @@ impl Machine {
     }
 }
 
-/// What was wasted in `happenings`, which are in order of time.
-pub fn waste(happenings: &[Happening]) -> Waste {
-    let mut machine = Machine::default();
+/// What was wasted of `cpus` in `happenings`, which are in order of time.
+pub fn waste(happenings: &[Happening], cpus: &[usize]) -> Waste {
+    let mut machine = Machine::before(happenings, cpus);
     let (mut waste, mut episode_ns) = (Waste::default(), 0);
     for pair in happenings.windows(2) {
         machine.take(pair[0]);
@@ -111,7 +126,7 @@ mod tests {
             total_ns: 30 + 50,
             longest_ns: 50,
         };
-        assert_eq!(waste(&happenings), expected);
+        assert_eq!(waste(&happenings, &[0, 1]), expected);
     }
 
     #[test]
@@ -123,7 +138,22 @@ mod tests {
             at(950, 0, switch(7, 0, Left::Parked)),
             at(990, 0, WAKE_7),
         ];
-        assert_eq!(waste(&happenings), Waste::default());
+        assert_eq!(waste(&happenings, &[0]), Waste::default());
+    }
+
+    #[test]
+    fn a_cpu_that_never_switches_is_idle() {
+        let happenings = [
+            at(100, 0, switch(5, 6, Left::Preempted)),
+            at(400, 0, switch(6, 5, Left::Preempted)),
+            at(900, 0, switch(5, 6, Left::Preempted)),
+        ];
+        let all = Waste {
+            total_ns: 800,
+            longest_ns: 800,
+        };
+        assert_eq!(waste(&happenings, &[0, 1]), all);
+        assert_eq!(waste(&happenings, &[0]), Waste::default());
     }
 
     #[test]
@@ -136,9 +166,9 @@ mod tests {
                 at(100_300, 0, switch(0, 7, Left::Idle)),
             ]
         };
-        assert_eq!(waste(&early(99_000)).total_ns, 300);
+        assert_eq!(waste(&early(99_000), &[0]).total_ns, 300);
         assert_eq!(
-            waste(&early(200)).total_ns,
+            waste(&early(200), &[0]).total_ns,
             0,
             "that one had found it running"
         );

@@ -8,6 +8,7 @@
 
 use super::{Row, row};
 use crate::clock;
+use crate::cpus;
 use crate::idleness::waste;
 use crate::measure::{Figure, Outcome, Plan, Trouble, count, figure};
 use crate::team::{one_each, together};
@@ -71,12 +72,12 @@ fn traced(
     part: &str,
     load: impl Fn() -> Result<(), Trouble>,
 ) -> Result<Vec<Figure>, Trouble> {
-    let cpus = one_each()?;
+    let cpus = cpus::allowed()?;
     let sample = |_| {
         let (ended, happenings) = trace::record(&load)?;
         ended?;
-        let wasted = waste(&happenings);
-        let share = wasted.total_ns as f64 * 100.0 / (SPAN * cpus as u64) as f64;
+        let wasted = waste(&happenings, &cpus);
+        let share = wasted.total_ns as f64 * 100.0 / (SPAN * cpus.len() as u64) as f64;
         Ok((share, wasted.longest_ns as f64))
     };
     let windows: Vec<(f64, f64)> = (0..plan.samples)
