@@ -2,10 +2,10 @@
 
 use crate::status::Failure;
 use crate::wire::{Reader, Reply};
-use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::stat::{UtimensatFlags, futimens, utimensat};
 use nix::sys::time::TimeSpec;
-use std::fs::{Metadata, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::fs::{File, Metadata, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, fchown};
 use std::path::Path;
 
 const SIZE: u32 = 1;
@@ -69,12 +69,33 @@ impl Attributes {
         if let Some(mode) = self.permissions {
             std::fs::set_permissions(path, Permissions::from_mode(mode))?;
         }
-        if let Some((access, change)) = self.times {
-            let [access, change] = [access, change].map(|time| TimeSpec::new(time.into(), 0));
+        if let Some([access, change]) = self.times() {
             let follow = UtimensatFlags::FollowSymlink;
             utimensat(nix::fcntl::AT_FDCWD, path, &access, &change, follow)?;
         }
         Ok(())
+    }
+
+    /// The same of an open file, whatever has become of its name.
+    pub fn apply_to_open(&self, file: &File) -> Result<(), Failure> {
+        if let Some(size) = self.size {
+            file.set_len(size)?;
+        }
+        if let Some((user, group)) = self.owner {
+            fchown(file, Some(user), Some(group))?;
+        }
+        if let Some(mode) = self.permissions {
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        if let Some([access, change]) = self.times() {
+            futimens(file, &access, &change)?;
+        }
+        Ok(())
+    }
+
+    fn times(&self) -> Option<[TimeSpec; 2]> {
+        let (access, change) = self.times?;
+        Some([access, change].map(|time| TimeSpec::new(time.into(), 0)))
     }
 }
 

@@ -8,10 +8,11 @@ use crate::wire::{DATA_LIMIT, Reader, Reply};
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io;
+use std::iter::Peekable;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 
 pub const HANDLE: u8 = 102;
 const DATA: u8 = 103;
@@ -31,8 +32,8 @@ pub fn open(handles: &mut Handles, id: u32, from: &mut Reader) -> Result {
     Ok(Reply::new(HANDLE, id).string(handle))
 }
 
-/// SSH_FXF_* (section 6.3). To append is the client's business, as OpenSSH has it: it writes at the
-/// end that it knows.
+/// SSH_FXF_* (section 6.3). What is written to append goes to the end, whatever offset the client
+/// names: so has it pwrite(2) of Linux, and with it OpenSSH.
 fn open_flags(wanted: u32) -> OFlag {
     const READ: u32 = 1;
     const WRITE: u32 = 2;
@@ -90,33 +91,24 @@ pub fn attributes(handles: &Handles, id: u32, from: &mut Reader) -> Result {
 }
 
 pub fn set_attributes(handles: &Handles, id: u32, from: &mut Reader) -> Result {
-    let path = path_of(handles.file(from.string()?)?);
-    Attributes::read(from)?.apply(&path)?;
+    let file = handles.file(from.string()?)?;
+    Attributes::read(from)?.apply_to_open(file)?;
     Ok(success(id))
-}
-
-/// An open file by a path that holds even when its name is gone (proc_pid_fd(5)).
-pub fn path_of(file: &File) -> PathBuf {
-    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 pub fn open_folder(handles: &mut Handles, id: u32, from: &mut Reader) -> Result {
     handles.check_room()?;
     let folder = std::fs::read_dir(from.path()?)?;
-    let handle = handles.insert(Open::Folder(folder));
+    let handle = handles.insert(Open::Folder(folder.peekable()));
     Ok(Reply::new(HANDLE, id).string(handle))
 }
 
 /// Some entries more. One that has gone meanwhile is left out.
 pub fn read_folder(handles: &mut Handles, id: u32, from: &mut Reader) -> Result {
     let folder = handles.folder(from.string()?)?;
-    let mut entries = Vec::new();
-    for entry in folder.take(ENTRIES) {
-        let entry = entry?;
-        if let Ok(known) = entry.metadata() {
-            entries.push((entry.file_name(), known));
-        }
-    }
+    let entries = batch(folder, |entry| {
+        Some((entry.file_name(), entry.metadata().ok()?))
+    })?;
     if entries.is_empty() {
         return Err(Failure::end_of_file());
     }
@@ -125,4 +117,42 @@ pub fn read_folder(handles: &mut Handles, id: u32, from: &mut Reader) -> Result 
         let name = name.as_bytes();
         attributes::write(reply.string(name).string(listing::line(name, known)), known)
     }))
+}
+
+/// What `look` finds at the next entries, up to as many as fit a reply. Trouble on the way waits
+/// until those before it are told.
+fn batch<E, T>(
+    folder: &mut Peekable<impl Iterator<Item = io::Result<E>>>,
+    look: impl Fn(E) -> Option<T>,
+) -> io::Result<Vec<T>> {
+    let mut found = Vec::new();
+    while found.len() < ENTRIES
+        && let Some(entry) = folder.next_if(|entry| entry.is_ok() || found.is_empty())
+    {
+        found.extend(look(entry?));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_filled_beyond_entries_that_have_gone() {
+        let mut folder = (0..350).map(Ok).peekable();
+        let mut next = || batch(&mut folder, |entry| (entry >= 150).then_some(entry)).unwrap();
+        assert_eq!(next(), Vec::from_iter(150..250));
+        assert_eq!(next(), Vec::from_iter(250..350));
+        assert_eq!(next(), []);
+    }
+
+    #[test]
+    fn what_was_found_before_trouble_is_told() {
+        let entries = [Ok(1), Ok(2), Err(io::Error::other("trouble")), Ok(3)];
+        let mut folder = entries.into_iter().peekable();
+        assert_eq!(batch(&mut folder, Some).unwrap(), [1, 2]);
+        assert!(batch(&mut folder, Some).is_err());
+        assert_eq!(batch(&mut folder, Some).unwrap(), [3]);
+    }
 }

@@ -3,13 +3,14 @@
 use crate::status::{Code, Failure};
 use std::collections::BTreeMap;
 use std::fs::{File, ReadDir};
+use std::iter::Peekable;
 
 /// Handles at once: well below a process's descriptors.
 pub const HANDLE_LIMIT: usize = 256;
 
 pub enum Open {
     File(File),
-    Folder(ReadDir),
+    Folder(Peekable<ReadDir>),
 }
 
 /// A handle's number is never used again, so that a late request cannot meet another file.
@@ -42,7 +43,7 @@ impl Handles {
         }
     }
 
-    pub fn folder(&mut self, handle: &[u8]) -> Result<&mut ReadDir, Failure> {
+    pub fn folder(&mut self, handle: &[u8]) -> Result<&mut Peekable<ReadDir>, Failure> {
         match number(handle).and_then(|number| self.open.get_mut(&number)) {
             Some(Open::Folder(folder)) => Ok(folder),
             _ => Err(unknown()),

@@ -2,8 +2,11 @@
 
 use crate::attributes::{self, ATTRIBUTES, Attributes};
 use crate::files::NAME;
-use crate::status::{Code, Failure, success};
+use crate::status::{Failure, success};
 use crate::wire::{Reader, Reply};
+use libc::{AT_FDCWD, RENAME_NOREPLACE};
+use nix::NixPath;
+use nix::errno::Errno;
 use nix::sys::statvfs::{FsFlags, Statvfs};
 use std::fs;
 use std::io::ErrorKind;
@@ -93,10 +96,14 @@ pub fn link(id: u32, from: &mut Reader) -> Result {
 /// Version 3's renaming does not replace (section 6.5); `replace` does.
 pub fn rename(id: u32, from: &mut Reader) -> Result {
     let (old, new) = (from.path()?, from.path()?);
-    if fs::symlink_metadata(new).is_ok() {
-        return Err(Failure::new(Code::Failure, "the new name exists"));
-    }
-    fs::rename(old, new)?;
+    let outcome = old.with_nix_path(|old| {
+        new.with_nix_path(|new| {
+            let (old, new) = (old.as_ptr(), new.as_ptr());
+            // SAFETY: both are strings with a NUL at the end, and outlive the call.
+            unsafe { libc::renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) }
+        })
+    })??;
+    Errno::result(outcome)?;
     Ok(success(id))
 }
 
@@ -107,8 +114,7 @@ pub fn replace(id: u32, from: &mut Reader) -> Result {
 }
 
 /// How full a file system is (OpenSSH's PROTOCOL, 4.4).
-pub fn space(id: u32, path: &Path) -> Result {
-    let space: Statvfs = nix::sys::statvfs::statvfs(path)?;
+pub fn space(id: u32, space: Statvfs) -> Result {
     let flags = space.flags();
     let flag = |flag, bit| if flags.contains(flag) { bit } else { 0 };
     let numbers = [

@@ -4,6 +4,7 @@ use crate::handles::{HANDLE_LIMIT, Handles};
 use crate::status::Failure;
 use crate::wire::{DATA_LIMIT, PACKET_LIMIT, Reader, Reply};
 use crate::{files, paths};
+use nix::sys::statvfs::{fstatvfs, statvfs};
 
 pub const INIT: u8 = 1;
 const VERSION: u8 = 2;
@@ -62,10 +63,10 @@ fn serve(handles: &mut Handles, kind: u8, id: u32, from: &mut Reader) -> Result<
 fn extended(handles: &mut Handles, id: u32, from: &mut Reader) -> Result<Reply, Failure> {
     match from.string()? {
         b"posix-rename@openssh.com" => paths::replace(id, from),
-        b"statvfs@openssh.com" => paths::space(id, from.path()?),
+        b"statvfs@openssh.com" => paths::space(id, statvfs(from.path()?)?),
         b"fstatvfs@openssh.com" => {
             let file = handles.file(from.string()?)?;
-            paths::space(id, &files::path_of(file))
+            paths::space(id, fstatvfs(file)?)
         }
         b"hardlink@openssh.com" => paths::link(id, from),
         b"fsync@openssh.com" => files::flush(handles, id, from),

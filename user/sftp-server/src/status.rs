@@ -61,7 +61,8 @@ fn status(id: u32, code: Code, text: &str) -> Reply {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match error.kind() {
-            ErrorKind::NotFound => Code::NoSuchFile,
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Code::NoSuchFile,
+            _ if error.raw_os_error() == Some(libc::ELOOP) => Code::NoSuchFile,
             ErrorKind::PermissionDenied => Code::PermissionDenied,
             ErrorKind::Unsupported => Code::Unsupported,
             _ => Code::Failure,
@@ -85,5 +86,12 @@ mod tests {
         let failure = Failure::from(Errno::ENOSPC);
         assert_eq!(failure.code, Code::Failure);
         assert!(failure.text.contains("No space left"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_no_such_file() {
+        for errno in [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP] {
+            assert_eq!(Failure::from(errno).code, Code::NoSuchFile, "{errno}");
+        }
     }
 }

@@ -124,3 +124,17 @@ fn what_cannot_be_done_is_said() {
     fails(&folder, "mkdir a\nmkdir a/b\nrmdir a\n", "Failure");
     fails(&folder, "put /proc/self/comm /dev/full\n", "Failure");
 }
+
+#[test]
+fn the_plain_renaming_replaces_nothing() {
+    let folder = folder("renaming");
+    for name in ["old", "taken"] {
+        fs::write(folder.join(name), name).unwrap();
+    }
+    fails(&folder, "rename -l old taken\n", "Failure");
+    fails(&folder, "rename -l old old/below\n", "No such file");
+    if works(&folder, "rename -l old new\n").is_some() {
+        assert_eq!(fs::read(folder.join("new")).unwrap(), b"old");
+        assert_eq!(fs::read(folder.join("taken")).unwrap(), b"taken");
+    }
+}
