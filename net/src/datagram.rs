@@ -62,10 +62,11 @@ impl State {
         ready
     }
 
-    /// Whether an ICMP error about a datagram to `destination` is told.
-    pub fn hears_of(&self, destination: SocketAddrV4) -> bool {
-        self.peer
-            .map_or(self.options.receive_errors, |peer| peer == destination)
+    /// Whether an ICMP error about a datagram to `destination` is told: to who asked for errors
+    /// (`IP_RECVERR`), and a hard one to who is connected.
+    pub fn hears_of(&self, destination: SocketAddrV4, hard: bool) -> bool {
+        let told = self.options.receive_errors || (hard && self.peer.is_some());
+        told && self.peer.is_none_or(|peer| peer == destination)
     }
 
     pub fn queued_bytes(&self) -> usize {

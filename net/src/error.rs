@@ -23,6 +23,11 @@ pub enum Error {
     AddressNotAvailable,
     NetworkUnreachable,
     HostUnreachable,
+    HostDown,
+    /// The own machine is cut off.
+    Isolated,
+    /// The other machine does not speak the protocol.
+    ProtocolUnreachable,
     MessageTooLong,
     InvalidArgument,
     NotSupported,

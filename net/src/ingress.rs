@@ -4,14 +4,14 @@
 //! that those sockets own no receive buffers in the stack; a SYN for a listening port makes the
 //! socket that will answer it. Whatever is malformed is left to the stack, which drops it.
 
-use crate::Error;
 use crate::network::Network;
 use crate::stack::Stack;
+use crate::unreachable;
 use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, IpAddress,
-    IpProtocol, Ipv4Packet, TcpPacket, UdpPacket,
+    EthernetFrame, EthernetProtocol, Icmpv4Message, Icmpv4Packet, IpAddress, IpProtocol,
+    Ipv4Packet, TcpPacket, UdpPacket,
 };
 
 /// What the stack's owner must know about a frame that was looked at.
@@ -162,16 +162,10 @@ fn icmp(stack: &Stack, network: &Network, packet: &Packet<'_>) -> Verdict {
     {
         return PASS;
     }
-    let error = match Icmpv4DstUnreachable::from(message.msg_code()) {
-        Icmpv4DstUnreachable::PortUnreachable | Icmpv4DstUnreachable::ProtoUnreachable => {
-            Error::ConnectionRefused
-        }
-        Icmpv4DstUnreachable::NetUnreachable => Error::NetworkUnreachable,
-        _ => Error::HostUnreachable,
-    };
+    let (error, hard) = unreachable::meaning(message.msg_code());
     if let Some((from, to)) = quoted_udp(message.data()) {
         for receiver in network.udp_ports.holders(*from.ip(), from.port()) {
-            if receiver.state.lock().hears_of(to) {
+            if receiver.state.lock().hears_of(to, hard) {
                 receiver.fail(error);
             }
         }

@@ -38,6 +38,7 @@ mod stack;
 mod tcp;
 mod udp;
 pub mod unix;
+mod unreachable;
 
 pub use address::{Address, Inode, UnixAddress};
 pub use bytes::{ByteSink, ByteSource, Faulted};

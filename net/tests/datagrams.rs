@@ -79,6 +79,45 @@ fn unreachable_ports_are_reported_to_connected_sockets() {
     }
 }
 
+/// An ICMP "destination unreachable" about a UDP datagram over loopback.
+fn unreachable(code: u8, from: u16, to: u16) -> Vec<u8> {
+    let local = Ipv4Addr::LOCALHOST.octets();
+    let mut quote = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
+    quote.extend([local, local].concat());
+    quote.extend([from.to_be_bytes(), to.to_be_bytes(), [0, 8], [0, 0]].concat());
+    [&[3, code, 0, 0, 0, 0, 0, 0][..], &quote].concat()
+}
+
+#[test]
+fn connected_sockets_are_told_hard_errors_and_others_when_they_ask() {
+    let network = lonely();
+    let (peer, peer_port) = udp(&network, Ipv4Addr::LOCALHOST);
+    let (socket, port) = udp(&network, Ipv4Addr::LOCALHOST);
+    socket
+        .connect(Some(&at(Ipv4Addr::LOCALHOST, peer_port)))
+        .unwrap();
+    let router = network.socket(Kind::Raw(1)).unwrap();
+    let heard = |code, about| {
+        let (to, message) = (at(Ipv4Addr::LOCALHOST, 0), unreachable(code, port, about));
+        send_to(&*router, &to, &message).unwrap();
+        // Comes after it, so that no error means that none was told.
+        send_to(&*peer, &at(Ipv4Addr::LOCALHOST, port), b"after").unwrap();
+        let first = receive(&*socket, &mut [0; 8]).map(|_| ()).err();
+        first.inspect(|_| assert_eq!(receive(&*socket, &mut [0; 8]).unwrap().length, 5))
+    };
+    assert_eq!(heard(0, peer_port), None);
+    assert_eq!(heard(1, peer_port), None);
+    assert_eq!(heard(2, peer_port), Some(Error::ProtocolUnreachable));
+    assert_eq!(heard(3, peer_port), Some(Error::ConnectionRefused));
+    assert_eq!(heard(3, 9), None, "about somebody else");
+    assert_eq!(heard(4, peer_port), Some(Error::MessageTooLong));
+    assert_eq!(heard(13, peer_port), Some(Error::HostUnreachable));
+    socket.update_options(&mut |options| options.receive_errors = true);
+    assert_eq!(heard(0, peer_port), Some(Error::NetworkUnreachable));
+    assert_eq!(heard(1, peer_port), Some(Error::HostUnreachable));
+    assert_eq!(heard(1, 9), None, "about somebody else");
+}
+
 #[test]
 fn broadcasts_need_permission() {
     let pair = pair();
