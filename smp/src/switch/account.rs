@@ -112,3 +112,28 @@ impl<P: Platform> Owner<'_, P> {
         bump(&self.cpu.stats.idles, 1);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::Runtime;
+    use crate::ordered::body_of;
+    use crate::testing::bench::bench;
+    use percpu::{CpuId, CpuSet};
+
+    /// Wherever it is placed when it wakes, it gets that much less there.
+    #[test]
+    fn who_sleeps_takes_along_what_it_used_too_much() {
+        const MS: u64 = 1_000_000;
+        let bench = bench();
+        for _ in 0..2 {
+            bench.start(&bench.thread(CpuSet::single(CpuId::new(0))));
+        }
+        bench.idle_look();
+        let sleeper = bench.current();
+        bench.pass(2 * MS);
+        bench.park(None);
+        let lag = body_of(&sleeper, |body| body.share.lag);
+        assert_eq!(lag, -(MS as i64), "half of it was the other's");
+        bench.bury_current();
+    }
+}
