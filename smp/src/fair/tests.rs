@@ -1,9 +1,13 @@
 //! What those that wake ask for.
 
 use super::*;
+use crate::Runtime;
 use crate::body::Body;
+use crate::ordered::body_of;
 use crate::params::Params;
 use crate::share::UNIT;
+use crate::testing::bench::bench;
+use percpu::CpuSet;
 
 /// What a thread asks for that wakes beside one of the unit weight that asked for `asked_ns`.
 fn request_ns(running: (u64, u64)) -> u64 {
@@ -34,4 +38,28 @@ fn a_request_is_the_first_until_it_is_served() {
     assert_eq!(body.share.first_ns, first_ns);
     body.share.charge(1, || 1);
     assert_eq!(body.share.first_ns, 0);
+}
+
+/// Those that must wait here do not hide one that another CPU would run.
+#[test]
+fn who_came_from_elsewhere_is_found_among_many_that_must_stay() {
+    let [here, there] = [0, 1].map(|cpu| CpuSet::single(CpuId::new(cpu)));
+    let bench = bench();
+    bench.start(&bench.thread(there));
+    bench.on(1).idle_look();
+    for _ in 0..40 {
+        bench.on(0).start(&bench.thread(here.clone()));
+    }
+    bench.idle_look();
+    let last = bench.thread(here);
+    body_of(&last, |body| body.stolen = true);
+    bench.start(&last);
+    bench.set_affinity(&last, &CpuSet::ALL).unwrap();
+    bench.on_reschedule_ipi();
+    assert_eq!(last.cpu(), CpuId::new(0));
+    bench.on(1).bury_current();
+    bench.idle_look();
+    bench.on(0).on_reschedule_ipi();
+    assert_eq!(last.cpu(), CpuId::new(1), "it is idle");
+    bench.bury_current();
 }
