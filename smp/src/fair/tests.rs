@@ -48,7 +48,7 @@ fn who_came_from_elsewhere_is_found_among_many_that_must_stay() {
     bench.start(&bench.thread(there));
     bench.on(1).idle_look();
     for _ in 0..40 {
-        bench.on(0).start(&bench.thread(here.clone()));
+        bench.on(0).start(&bench.thread(here));
     }
     bench.idle_look();
     let last = bench.thread(here);
