@@ -70,6 +70,12 @@ impl<P: Platform> Scheduler<P> {
         better.filter(move |span| !does || demand.fits(span.capacity))
     }
 
+    /// Those of them in which somebody is idle, and who.
+    fn idle_and_better(&self, cpu: CpuId, demand: Demand) -> impl Iterator<Item = (&Span, u64)> {
+        let better = self.better_than(cpu, demand);
+        self.found(Sought::Cpu, &self.idle, better, None)
+    }
+
     /// From now on, for those too that run.
     pub(crate) fn save_power(&self, saving: bool) {
         self.power_saving.store(saving, Relaxed);
@@ -105,12 +111,7 @@ impl<P: Platform> Owner<'_, P> {
 
     fn has_better(&self, thread: &Thread, demand: Demand) -> bool {
         let sched = self.sched;
-        let mut found = sched.found(
-            Sought::Cpu,
-            &sched.idle,
-            sched.better_than(self.id, demand),
-            None,
-        );
+        let mut found = sched.idle_and_better(self.id, demand);
         found.any(|(span, idle)| {
             let idle = idle & sched.online.word(span.group);
             let mut members = sched.map.members(span.group, idle, self.id);
@@ -124,12 +125,7 @@ impl<P: Platform> Owner<'_, P> {
         let sched = self.sched;
         let (demand, urgent) = thread.body(|body| (body.demand, body.priority > 0));
         let affinity = thread.is_restricted().then(|| thread.affinity());
-        let mut found = sched.found(
-            Sought::Cpu,
-            &sched.idle,
-            sched.better_than(self.id, demand),
-            None,
-        );
+        let mut found = sched.idle_and_better(self.id, demand);
         let claimed =
             found.find_map(|(span, idle)| sched.claim_of(span, idle, affinity.as_ref(), self.id));
         match claimed {

@@ -131,20 +131,8 @@ fn resolution() -> Outcome {
 
 fn interval_timer() -> Outcome {
     count_ticks(Signal::SIGALRM)?;
-    let every = libc::timeval {
-        tv_sec: 0,
-        tv_usec: 5_000,
-    };
-    let timer = libc::itimerval {
-        it_interval: every,
-        it_value: every,
-    };
     let started = Instant::now();
-    ensure_eq!(
-        // SAFETY: the timer outlives the call, and the old one is not asked for.
-        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) },
-        0
-    );
+    start_interval_timer(5_000)?;
     while TICKS.load(SeqCst) < 5 {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -217,7 +205,7 @@ fn tiny_timerfd_periods() -> Outcome {
 fn tiny_timer_periods() -> Outcome {
     let signals = [Signal::SIGALRM, Signal::SIGUSR1];
     signals.into_iter().collect::<SigSet>().thread_block()?;
-    start_tiny_interval_timer()?;
+    start_interval_timer(1)?;
     let timers = start_tiny_timers()?;
     std::thread::sleep(Duration::from_millis(20));
     for signal in signals {
@@ -238,19 +226,19 @@ fn tiny_timer_periods() -> Outcome {
     }
 }
 
-/// Sends SIGALRM every microsecond.
-fn start_tiny_interval_timer() -> Outcome {
-    let moment = libc::timeval {
+/// Sends SIGALRM every so many microseconds.
+fn start_interval_timer(every_us: i64) -> Outcome {
+    let every = libc::timeval {
         tv_sec: 0,
-        tv_usec: 1,
+        tv_usec: every_us,
     };
-    let every = libc::itimerval {
-        it_interval: moment,
-        it_value: moment,
+    let timer = libc::itimerval {
+        it_interval: every,
+        it_value: every,
     };
     ensure_eq!(
         // SAFETY: the timer outlives the call, and the old one is not asked for.
-        unsafe { libc::setitimer(libc::ITIMER_REAL, &every, std::ptr::null_mut()) },
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) },
         0
     );
     Ok(())

@@ -10,25 +10,12 @@ pub const TESTS: &[Test] = &[
     ("memory.fork_while_threads_map", fork_while_threads_map),
 ];
 
-fn many_threads_map() -> Outcome {
-    let work = |seed: usize| {
-        move || -> bool {
-            (0..200).all(|round| {
-                let Ok(mapping) = Mapping::private((1 + (seed + round) % 16) * PAGE) else {
-                    return false;
-                };
-                (0..mapping.1)
-                    .step_by(PAGE)
-                    .for_each(|offset| mapping.write(offset, seed as u8));
-                let fine = (0..mapping.1)
-                    .step_by(PAGE)
-                    .all(|offset| mapping.read(offset) == seed as u8);
-                let protected =
-                    mapping.protect(ProtFlags::PROT_READ).is_ok() && mapping.read(0) == seed as u8;
-                fine && protected && mapping.unmap().is_ok()
-            })
-        }
-    };
+/// Eight threads, each with a number of its own, do what `work` makes for them: all say that it went
+/// well.
+fn eight_do<W>(work: impl Fn(u8) -> W) -> Outcome
+where
+    W: FnOnce() -> bool + Send + 'static,
+{
     let threads: Vec<_> = (1..=8).map(|seed| std::thread::spawn(work(seed))).collect();
     ensure!(
         threads
@@ -36,6 +23,29 @@ fn many_threads_map() -> Outcome {
             .all(|thread| thread.join().unwrap_or(false))
     );
     Ok(())
+}
+
+fn many_threads_map() -> Outcome {
+    let work = |seed: u8| {
+        move || -> bool {
+            (0..200).all(|round| {
+                let Ok(mapping) = Mapping::private((1 + (usize::from(seed) + round) % 16) * PAGE)
+                else {
+                    return false;
+                };
+                (0..mapping.1)
+                    .step_by(PAGE)
+                    .for_each(|offset| mapping.write(offset, seed));
+                let fine = (0..mapping.1)
+                    .step_by(PAGE)
+                    .all(|offset| mapping.read(offset) == seed);
+                let protected =
+                    mapping.protect(ProtFlags::PROT_READ).is_ok() && mapping.read(0) == seed;
+                fine && protected && mapping.unmap().is_ok()
+            })
+        }
+    };
+    eight_do(work)
 }
 
 fn many_threads_reallocate() -> Outcome {
@@ -48,13 +58,7 @@ fn many_threads_reallocate() -> Outcome {
             })
         }
     };
-    let threads: Vec<_> = (1..=8).map(|seed| std::thread::spawn(work(seed))).collect();
-    ensure!(
-        threads
-            .into_iter()
-            .all(|thread| thread.join().unwrap_or(false))
-    );
-    Ok(())
+    eight_do(work)
 }
 
 fn fork_while_threads_map() -> Outcome {
