@@ -9,10 +9,11 @@ use alloc::sync::Arc;
 
 use percpu::CpuId;
 
-use crate::body::{Body, Shift};
+use crate::body::Shift;
 use crate::chaos::RacePoint;
 use crate::control_word::{NEED, WORK};
 use crate::held::Held;
+use crate::ordered::body_of;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::sync::{Ordering, mutate};
@@ -137,7 +138,7 @@ impl<P: Platform> Owner<'_, P> {
 
     /// Settles a waiting real-time thread whose priority did not change without moving it in its
     /// list; false if it must be queued anew.
-    fn keeps_its_turn(&self, thread: &ThreadRef) -> bool {
+    fn keeps_its_turn(&mut self, thread: &ThreadRef) -> bool {
         let Some(Waiting::Realtime(priority)) = thread.waiting(self.id) else {
             return false;
         };
@@ -146,11 +147,11 @@ impl<P: Platform> Owner<'_, P> {
         let params = thread.effective_params();
         let keeps = params.priority() == priority && thread.may_run_on(self.id);
         if keeps {
-            let settle = |body: *mut Body| {
-                // SAFETY: it waits in a list of this CPU, whose owner alone touches its body.
-                let _ = unsafe { &mut *body }.settle(params);
-            };
-            thread.body.with_mut(settle);
+            body_of(thread, |body| {
+                let _ = body.settle(params);
+            });
+            self.local.realtime.look_again(thread);
+            self.dirty = true;
         }
         keeps
     }

@@ -14,6 +14,7 @@ use percpu::{CpuId, CpuSet};
 
 use crate::control_word::{NEED, WORK};
 use crate::held::Held;
+use crate::ordered::body_of;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
@@ -23,6 +24,8 @@ use crate::thread::Thread;
 
 /// The most threads looked at, and the most holders asked, in one pass.
 const MAX_LOOKS: usize = 16;
+/// Within this time, in nanoseconds, who runs makes way, unless it is where it cannot be preempted.
+const PROMPT_NS: u64 = 1_000_000;
 /// What a CPU says that owes the fair class its part: no real-time thread would run there now.
 const FAIR_TURN: u32 = 100;
 
@@ -161,10 +164,8 @@ impl<P: Platform> Owner<'_, P> {
         if self.local.is_idle() || self.local.realtime.roamers().is_empty() {
             return;
         }
-        // The most urgent one stays if it is about to run here.
         let sched = self.sched;
-        let stays = u32::from(self.local.realtime.top()) > sched.running_priority(self.id);
-        let stays = stays.then(|| self.local.realtime.first()).flatten();
+        let stays = self.about_to_run();
         let mut used = CpuSet::single(self.id);
         for _ in 0..MAX_LOOKS {
             let goal = |thread: &Thread, priority| {
@@ -177,6 +178,17 @@ impl<P: Platform> Owner<'_, P> {
             used.insert(target);
             self.hand_over(thread, target, NEED);
         }
+    }
+
+    /// The waiting real-time thread that who runs was asked to make way for, unless that was a while
+    /// ago: then it cannot be preempted, and another CPU may do better.
+    fn about_to_run(&mut self) -> Option<*const Thread> {
+        let late_ns = self.now().saturating_sub(PROMPT_NS);
+        let realtime = &self.local.realtime;
+        let next = u32::from(realtime.top()) > self.sched.running_priority(self.id);
+        let first = realtime.first().filter(|_| next)?;
+        let prompt = body_of(first, |body| body.queued_ns > late_ns);
+        prompt.then_some(ptr::from_ref(first))
     }
 
     /// Sends waiting restricted threads to idle CPUs.

@@ -53,10 +53,10 @@ macro_rules! order {
 order!(ByDeadline, deadline);
 order!(ByStart, start);
 
-/// Of a thread in one of the trees of the calling owner.
+/// Of a thread in one of the queues of the calling owner.
 #[inline(always)]
 pub(crate) fn body_of<R>(thread: &Thread, access: impl FnOnce(&mut Body) -> R) -> R {
-    // SAFETY: the owner holds the threads in its trees; nobody else touches their bodies.
+    // SAFETY: the owner holds the threads in its queues; nobody else touches their bodies.
     thread.body.with_mut(|body| access(unsafe { &mut *body }))
 }
 

@@ -11,13 +11,16 @@ use intrusive_collections::{LinkedList, LinkedListLink, UnsafeRef, intrusive_ada
 use percpu::CpuId;
 
 use crate::held::Held;
+use crate::ordered::body_of;
 use crate::roamers::Roamers;
 use crate::thread::{Thread, Waiting};
 
 /// Real-time priorities are 1..=99; 0 stands for the fair class.
 pub(crate) const MAX_PRIORITY: u8 = 99;
-/// The most threads looked at for one that could go elsewhere.
-const MAX_LOOKS: usize = 16;
+/// The most threads looked at for one that may go elsewhere, as in the fair class; and the most of
+/// those for whom a CPU is sought.
+const MAX_LOOKS: usize = 256;
+const MAX_GOALS: usize = 16;
 /// The turn of a `Policy::RoundRobin` thread.
 pub const TURN_NS: u64 = 100_000_000;
 
@@ -59,9 +62,8 @@ impl RealtimeQueue {
     }
 
     /// The thread that would run next.
-    pub fn first(&self) -> Option<*const Thread> {
-        let first = self.lists[usize::from(self.top())].front();
-        first.get().map(ptr::from_ref)
+    pub fn first(&self) -> Option<&Thread> {
+        self.lists[usize::from(self.top())].front().get()
     }
 
     /// Queues behind its equals, or before them when it was preempted before its turn ended.
@@ -80,12 +82,20 @@ impl RealtimeQueue {
         self.len += 1;
     }
 
+    /// The affinity of a thread that waits here has changed.
+    pub fn look_again(&mut self, thread: &Thread) {
+        body_of(thread, |body| {
+            self.roamers.remove(body);
+            self.roamers.add(thread, body);
+        });
+    }
+
     /// Those that wait here and could wait elsewhere.
     pub fn roamers(&self) -> &Roamers {
         &self.roamers
     }
 
-    /// Takes the most urgent thread that `goal` finds a CPU for, of the first few.
+    /// Takes the most urgent thread that `goal` finds a CPU for, of the first few that roam.
     pub fn take_for(
         &mut self,
         goal: impl Fn(&Thread, u8) -> Option<CpuId>,
@@ -94,12 +104,13 @@ impl RealtimeQueue {
         let occupied = by_urgency.filter(|&priority| self.occupied >> priority & 1 != 0);
         let threads = occupied.flat_map(|priority| {
             let waiting = self.lists[usize::from(priority)].iter();
-            waiting.map(move |thread| (ptr::from_ref(thread), priority))
+            waiting.map(move |thread| (thread, priority))
         });
-        let found = threads.take(MAX_LOOKS).find_map(|(thread, priority)| {
-            // SAFETY: it is in a list of this queue.
-            let target = goal(unsafe { &*thread }, priority)?;
-            Some((thread, priority, target))
+        let roams = |thread: &Thread| body_of(thread, |body| body.roams);
+        let roamers = threads.take(MAX_LOOKS).filter(|(thread, _)| roams(thread));
+        let found = roamers.take(MAX_GOALS).find_map(|(thread, priority)| {
+            let target = goal(thread, priority)?;
+            Some((ptr::from_ref(thread), priority, target))
         });
         let (thread, priority, target) = found?;
         // SAFETY: it was just found in this very list.

@@ -86,8 +86,8 @@ pub(crate) enum Found {
     ForbiddenOn(CpuId),
     WaitedWhileAsleep {
         waited_ns: u64,
-        on: CpuId,
         asleep: CpuId,
         asleep_ns: u64,
+        scene: placement::Scene,
     },
 }

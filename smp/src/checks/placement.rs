@@ -94,15 +94,47 @@ impl<P: Platform> Owner<'_, P> {
             };
             let together_ns = asleep_ns.min(waited_ns);
             if together_ns > BOUND_NS && together_ns > exits_ns {
-                let on = self.id;
                 let found = Found::WaitedWhileAsleep {
                     waited_ns,
-                    on,
                     asleep: cpu,
                     asleep_ns,
+                    scene: self.scene(cpu),
                 };
                 return report(Breach::Conservation, thread, found);
             }
         }
     }
+
+    /// The running thread waited here, and `asleep` slept.
+    fn scene(&self, asleep: CpuId) -> Scene {
+        let (sched, local, id) = (self.sched, &self.local, self.id);
+        Scene {
+            waited_on: id,
+            priority: self.current_body(|body| body.priority),
+            restricted: self.current().is_restricted(),
+            still_wait: [local.fair.len(), local.fair.offered(), local.realtime.len()],
+            real_time_spent: local.fair_server.is_spent(),
+            has_surplus: sched.overloaded.contains(&sched.map, id),
+            hands_on: sched.holding.contains(&sched.map, id),
+            counts_as_idle: sched.idle.contains(&sched.map, asleep),
+            counts_as_urgent: sched.running_priority(asleep),
+        }
+    }
+}
+
+/// What people want to know when a CPU slept while work waited.
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "read by people, in the message")]
+pub(crate) struct Scene {
+    waited_on: CpuId,
+    priority: u8,
+    restricted: bool,
+    /// Fair, on offer, real-time.
+    still_wait: [usize; 3],
+    real_time_spent: bool,
+    has_surplus: bool,
+    hands_on: bool,
+    /// The CPU that slept.
+    counts_as_idle: bool,
+    counts_as_urgent: u32,
 }

@@ -28,6 +28,38 @@ fn an_idle_cpu_gets_a_restricted_thread_at_once() {
     );
 }
 
+/// Its priority stays the same, so it keeps its place among those that wait.
+#[test]
+fn a_waiting_realtime_thread_that_is_let_go_finds_an_idle_cpu() {
+    let mut machine = Machine::new(2, 2);
+    let urgent = spec().affinity(cpus("0")).policy(Policy::Fifo(50));
+    machine.hog(urgent);
+    let waits = machine.hog(spec().affinity(cpus("0")).policy(Policy::Fifo(10)));
+    machine.run_until(MS);
+    assert_eq!(waits.stats_at(machine.now()).runs, 0);
+    machine.set_affinity(&waits, &cpus("0-1"));
+    machine.run_until(MS + 20 * US);
+    assert_eq!(waits.cpu(), CpuId::new(1));
+    assert_eq!(waits.stats_at(machine.now()).runs, 1);
+}
+
+/// It waits for a thread that should make way and cannot be preempted, when another CPU goes idle.
+#[test]
+fn an_urgent_thread_does_not_wait_for_one_that_cannot_be_preempted() {
+    let mut machine = Machine::new(2, 2);
+    machine.hog(spec().affinity(cpus("0")));
+    machine.set_preemptible(0, false);
+    let busy = spec().affinity(cpus("1")).policy(Policy::Fifo(60));
+    machine.spawn(busy, vec![Step::Run(5 * MS)]);
+    machine.run_until(MS);
+    let urgent = machine.hog(spec().policy(Policy::Fifo(50)));
+    machine.run_until(4 * MS);
+    assert_eq!(urgent.stats_at(machine.now()).runs, 0);
+    machine.run_until(5 * MS + 20 * US);
+    assert_eq!(urgent.cpu(), CpuId::new(1));
+    assert_eq!(urgent.stats_at(machine.now()).runs, 1);
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "long")]
 fn restricted_threads_waste_no_cpu() {

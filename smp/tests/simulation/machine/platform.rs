@@ -19,6 +19,7 @@ pub struct Lines {
     pub ipi_at: Option<u64>,
     pub timer_at: Option<u64>,
     pub irqs_off: bool,
+    pub preemption_off: bool,
 }
 
 impl SimPlatform {
@@ -59,7 +60,7 @@ impl Platform for SimPlatform {
     fn irq_window(&self) {}
     fn set_need_resched(&self, _needed: bool) {}
     fn is_preemptible(&self) -> bool {
-        true
+        !self.lines(self.cpu().index()).preemption_off
     }
     fn before_switch(&self, prev: &Thread, next: &Thread) {
         assert!(!std::ptr::eq(prev, next), "a switch to itself");

@@ -43,4 +43,9 @@ impl Machine {
         self.moved_at.insert(thread.tid(), self.now());
         self.awake(0, |m| m.sched.set_affinity(thread, set).expect("online"));
     }
+
+    /// Whether what runs on `cpu` may be preempted.
+    pub fn set_preemptible(&mut self, cpu: usize, may: bool) {
+        self.sched.platform().lines(cpu).preemption_off = !may;
+    }
 }
