@@ -290,5 +290,4 @@ impl<T> Drop for MutexGuard<'_, T> {
 }
 
 #[cfg(all(test, not(loom)))]
-#[path = "mutex_tests.rs"]
 mod tests;
