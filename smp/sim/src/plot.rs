@@ -1,6 +1,7 @@
 //! Pictures: lines with bands over a grid of panels, and the machine over time as a heat map.
 
 use std::error::Error;
+use std::ops::Range;
 use std::path::Path;
 
 use plotters::coord::Shift;
@@ -39,16 +40,21 @@ fn color(policy: Kind) -> RGBColor {
     }
 }
 
-/// Panels side by side, ordinates logarithmic, at most three a row.
+/// Panels side by side, ordinates logarithmic, at most three a row; those without a point are left out.
 pub fn panels(path: &Path, panels: &[Panel]) -> Outcome {
-    let columns = panels.len().min(3);
-    let rows = panels.len().div_ceil(columns);
+    let drawn = || {
+        panels
+            .iter()
+            .filter(|panel| panel.points().next().is_some())
+    };
+    let columns = drawn().count().clamp(1, 3);
+    let rows = drawn().count().div_ceil(columns).max(1);
     let size = (420 * columns as u32, 330 * rows as u32 + 40);
     let canvas = SVGBackend::new(path, size).into_drawing_area();
     canvas.fill(&WHITE)?;
     let (legend, body) = canvas.split_vertically(40);
     draw_legend(&legend, panels)?;
-    for (area, panel) in body.split_evenly((rows, columns)).iter().zip(panels) {
+    for (area, panel) in body.split_evenly((rows, columns)).iter().zip(drawn()) {
         draw(area, panel)?;
     }
     canvas.present()?;
@@ -73,27 +79,13 @@ fn draw_legend(area: &Canvas, panels: &[Panel]) -> Outcome {
 }
 
 fn draw(area: &Canvas, panel: &Panel) -> Outcome {
-    let points = || panel.curves.iter().flat_map(|curve| &curve.points);
-    let xs = || points().map(|(x, _)| *x);
-    let positive = |value: f64| value.max(1e-3);
-    let low = points()
-        .map(|(_, band)| positive(band.mean))
-        .fold(f64::MAX, f64::min);
-    let high = points()
-        .map(|(_, band)| positive(band.mean + band.half))
-        .fold(1e-3, f64::max);
-    let (left, right) = (xs().fold(f64::MAX, f64::min), xs().fold(f64::MIN, f64::max));
-    // Doublings make even steps of a logarithmic abscissa.
-    let place = |x: f64| if panel.logarithmic_x { x.log2() } else { x };
+    let (across, upwards) = (panel.abscissa(), panel.ordinate());
     let mut chart = ChartBuilder::on(area)
         .caption(&panel.title, ("sans-serif", 15))
         .margin(6)
         .x_label_area_size(32)
         .y_label_area_size(48)
-        .build_cartesian_2d(
-            place(left)..place(right),
-            (low * 0.8..high * 1.25).log_scale(),
-        )?;
+        .build_cartesian_2d(across, upwards.log_scale())?;
     let label = |x: &f64| match panel.logarithmic_x {
         true => format!("{:.0}", x.exp2()),
         false => format!("{x}"),
@@ -109,24 +101,52 @@ fn draw(area: &Canvas, panel: &Panel) -> Outcome {
         .draw()?;
     for curve in &panel.curves {
         let color = color(curve.policy);
-        let upper = curve
-            .points
-            .iter()
-            .map(|(x, b)| (place(*x), positive(b.mean + b.half)));
-        let lower = curve
-            .points
-            .iter()
-            .rev()
-            .map(|(x, b)| (place(*x), positive(b.mean - b.half)));
-        let band: Vec<_> = upper.chain(lower).collect();
+        let at = |value: fn(&Band) -> f64| {
+            let points = curve.points.iter();
+            points.map(move |(x, band)| (panel.place(*x), positive(value(band))))
+        };
+        let upper = at(|band| band.mean + band.half);
+        let lower = at(|band| band.mean - band.half);
+        let band: Vec<_> = upper.chain(lower.rev()).collect();
         chart.draw_series([Polygon::new(band, color.mix(0.15))])?;
-        let line = curve
-            .points
-            .iter()
-            .map(|(x, b)| (place(*x), positive(b.mean)));
+        let line = at(|band| band.mean);
         chart.draw_series(LineSeries::new(line, color.stroke_width(2)))?;
     }
     Ok(())
+}
+
+/// What a logarithmic axis can show.
+fn positive(value: f64) -> f64 {
+    value.max(1e-3)
+}
+
+impl Panel {
+    fn points(&self) -> impl Iterator<Item = &(f64, Band)> {
+        self.curves.iter().flat_map(|curve| &curve.points)
+    }
+
+    /// Doublings make even steps of a logarithmic abscissa.
+    fn place(&self, x: f64) -> f64 {
+        if self.logarithmic_x { x.log2() } else { x }
+    }
+
+    fn abscissa(&self) -> Range<f64> {
+        let places = || self.points().map(|(x, _)| self.place(*x));
+        let (left, right) = (
+            places().fold(f64::MAX, f64::min),
+            places().fold(f64::MIN, f64::max),
+        );
+        // An axis has a length, even under a single point.
+        left..right.max(left + 1e-3)
+    }
+
+    fn ordinate(&self) -> Range<f64> {
+        let lows = self.points().map(|(_, band)| positive(band.mean));
+        let highs = self
+            .points()
+            .map(|(_, band)| positive(band.mean + band.half));
+        lows.fold(f64::MAX, f64::min) * 0.8..highs.fold(1e-3, f64::max) * 1.25
+    }
 }
 
 /// CPUs upwards, time to the right, the darker the busier.
