@@ -5,7 +5,7 @@ use super::signal::{AltStack, TaskSignals};
 use super::table::{self, Entry};
 use super::task::{Attention, Start, Task, TaskParts};
 use super::thread_group::{Process, RunState};
-use super::{Capabilities, Current, Resource, backlog, current, pidfd, rseq};
+use super::{Capabilities, Current, Resource, backlog, cpu_time, current, pidfd, rlimits, rseq};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::user_memory::UserPtr;
@@ -222,6 +222,7 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
         actions.reset_handlers();
     }
     let limits = parent.limits().lock().clone();
+    let is_limited = limits.soft(Resource::Cpu) != rlimits::INFINITY;
     let child = Process::new(
         thread.id().tid,
         Some(memory),
@@ -229,6 +230,9 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
         limits,
         parent.image(),
     );
+    if is_limited {
+        cpu_time::limit::watch(&child);
+    }
     child.set_trampoline(parent.trampoline());
     child.set_dumpable(parent.is_dumpable());
     child.state.lock().borrows_memory = args.flags.contains(CloneFlags::VFORK);

@@ -6,6 +6,7 @@
 //! other.
 
 pub mod backlog;
+pub mod cpu_time;
 pub mod credentials;
 pub mod exec;
 pub mod exit;

@@ -68,6 +68,11 @@ impl Rlimits {
         self.0[resource as usize].soft
     }
 
+    /// The pair of a resource, to be changed.
+    pub(super) fn of(&mut self, resource: Resource) -> &mut Limit {
+        &mut self.0[resource as usize]
+    }
+
     /// By Linux number; `EINVAL` for one that does not exist.
     pub fn get(&self, number: usize) -> Result<Limit> {
         self.0.get(number).copied().ok_or(Errno::EINVAL)

@@ -29,6 +29,8 @@ bitflags! {
         const RESTORE_MASK = 1 << 3;
         /// A registered restartable sequence must be looked at (`rseq`).
         const RSEQ = 1 << 4;
+        /// Timers on the CPU time of the process wait for one that uses some (`cpu_time`).
+        const CPU_TIME = 1 << 5;
         /// What ends a wait.
         const INTERRUPTS = Self::SIGNAL.bits() | Self::EXIT.bits() | Self::STOP.bits();
     }

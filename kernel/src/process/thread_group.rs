@@ -1,5 +1,6 @@
 //! A process: the threads that share one address space, one pid and one set of signal actions.
 
+use super::cpu_time::{CpuAlarm, CpuTimer};
 use super::rlimits::{Resource, Rlimits};
 use super::session::Session;
 use super::signal::{Actions, Pending, Signal};
@@ -15,6 +16,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use mm::AddressSpace;
 use smp::{Observers, SpinLock, WaitQueue};
+use spin::Once;
 
 /// A process. Who is whose child, group and session is kept in the [`table`], under one lock.
 pub struct Process {
@@ -42,6 +44,9 @@ pub struct Process {
     /// The parent of a vfork waits here until `shares_memory_with_parent` ends.
     pub(super) vfork_done: WaitQueue,
     pub(crate) timers: super::itimer::Timers,
+    pub(super) cpu_alarm: CpuAlarm,
+    /// `RLIMIT_CPU`, once there is one.
+    pub(super) cpu_limit: Once<CpuTimer>,
     pub(crate) membarrier: super::membarrier::Registered,
     pub(crate) oom: super::oom::Standing,
     /// Others of its user may look into it (`PR_SET_DUMPABLE`).
@@ -115,6 +120,12 @@ pub struct CpuTimes {
     pub system_ns: u64,
 }
 
+impl CpuTimes {
+    pub fn total_ns(self) -> u64 {
+        self.user_ns + self.system_ns
+    }
+}
+
 fn name_of(memory: &Option<Arc<AddressSpace>>) -> usize {
     let name = |memory: &Arc<AddressSpace>| Arc::as_ptr(memory).addr();
     memory.as_ref().map_or(0, name)
@@ -153,6 +164,8 @@ impl Process {
             thread_events: WaitQueue::new(),
             vfork_done: WaitQueue::new(),
             timers: super::itimer::Timers::default(),
+            cpu_alarm: CpuAlarm::default(),
+            cpu_limit: Once::new(),
             membarrier: super::membarrier::Registered::default(),
             oom: super::oom::Standing::default(),
             dumpable: AtomicBool::new(true),
@@ -311,6 +324,13 @@ impl Process {
 
     pub fn is_stopped(&self) -> bool {
         matches!(self.state.lock().run_state, RunState::Stopped(_))
+    }
+
+    /// Whether a thread of it runs now, for who has raised something for those that do not
+    /// ([`smp::Thread::running_on`]).
+    pub(super) fn runs(&self) -> bool {
+        let runs = |task: &Arc<Task>| task.thread().running_on().is_some();
+        self.state.lock().threads.iter().any(runs)
     }
 
     /// CPU time of all its threads, past and present.

@@ -9,6 +9,7 @@ mod harness;
 
 mod affinity;
 mod confined;
+mod cpu_time;
 mod dumpable;
 mod events;
 mod files;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         files::descriptors::TESTS,
         files::tables::TESTS,
         time::TESTS,
+        cpu_time::TESTS,
         vdso::TESTS,
         affinity::TESTS,
         scheduling::policies::TESTS,

@@ -3,7 +3,9 @@
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::process::rlimits::Limit;
-use crate::process::{Capabilities, CpuTimes, Resource, Task, current, process_by_pid};
+use crate::process::{
+    Capabilities, CpuTimes, Process, Resource, Task, cpu_time, current, process_by_pid,
+};
 use crate::syscall::time::TimeVal;
 use crate::user_memory::{UserPtr, plain};
 use alloc::sync::Arc;
@@ -114,11 +116,7 @@ pub fn prlimit64(registers: &mut TrapFrame) -> Result<usize> {
 }
 
 /// Reads a limit, and sets it where the subsystem that obeys it can see it.
-fn exchange_limit(
-    process: &crate::process::Process,
-    resource: usize,
-    new: Option<Limit>,
-) -> Result<Limit> {
+fn exchange_limit(process: &Arc<Process>, resource: usize, new: Option<Limit>) -> Result<Limit> {
     let privileged = current().credentials().has(Capabilities::SYS_RESOURCE);
     let old = {
         let mut limits = process.limits().lock();
@@ -133,6 +131,9 @@ fn exchange_limit(
         && let Some(files) = process.first_thread().and_then(|task| task.files_of())
     {
         files.set_limit(usize::try_from(new.soft).unwrap_or(usize::MAX));
+    }
+    if resource == Resource::Cpu as usize {
+        cpu_time::limit::watch(process);
     }
     if let Some(memory) = process.memory() {
         memory.set_limits(crate::process::exec::memory_limits(process));

@@ -3,7 +3,8 @@
 use super::{TimeSpec, TimeVal};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use crate::process::{Capabilities, CpuTimes, current, process_by_pid, task_by_tid};
+use crate::process::cpu_time::CpuClock;
+use crate::process::{Capabilities, current};
 use crate::time::{self, NANOSECONDS, TICKS_PER_SECOND};
 use crate::user_memory::UserPtr;
 use linux_raw_sys::general::*;
@@ -11,48 +12,14 @@ use linux_raw_sys::general::*;
 /// Ticks of the counter are finer than this on every machine there is.
 const RESOLUTION_NS: u64 = 1;
 
-fn total(times: CpuTimes) -> u64 {
-    times.user_ns + times.system_ns
-}
-
 /// What `clock` (clock_gettime(2)) reads.
 fn read_clock(clock: i32) -> Result<u64> {
-    if clock < 0 {
-        return read_cpu_clock(clock);
-    }
     match clock as u32 {
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => Ok(time::realtime_ns()),
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
             Ok(time::monotonic_ns())
         }
-        CLOCK_PROCESS_CPUTIME_ID => Ok(total(current().process().cpu_times())),
-        CLOCK_THREAD_CPUTIME_ID => Ok(current().thread().stats().run_ns),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-/// Clocks of other processes and threads (clock_getcpuclockid(3)): `~id << 3 | thread << 2 | kind`.
-fn read_cpu_clock(clock: i32) -> Result<u64> {
-    const THREAD: i32 = 4;
-    let id = !(clock >> 3) as u32;
-    if clock & 3 == 3 {
-        return Err(Errno::EINVAL);
-    }
-    match (clock & THREAD != 0, id) {
-        (true, 0) => Ok(current().thread().stats().run_ns),
-        (true, tid) => {
-            let task = task_by_tid(tid).map_err(|_| Errno::EINVAL)?;
-            let own = task.process().pid() == current().pid();
-            if own {
-                Ok(task.thread().stats().run_ns)
-            } else {
-                Err(Errno::EINVAL)
-            }
-        }
-        (false, 0) => Ok(total(current().process().cpu_times())),
-        (false, pid) => Ok(total(
-            process_by_pid(pid).map_err(|_| Errno::EINVAL)?.cpu_times(),
-        )),
+        _ => Ok(CpuClock::from_number(clock)?.now_ns()),
     }
 }
 

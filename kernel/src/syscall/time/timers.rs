@@ -3,7 +3,8 @@
 use super::{TimeSpec, TimeVal};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
-use crate::process::itimer::{Notice, Setting};
+use crate::process::cpu_time::CpuClock;
+use crate::process::itimer::{Clock, First, Interval, Notice, Remaining};
 use crate::process::signal::Signal;
 use crate::process::{current, task_by_tid};
 use crate::time;
@@ -11,39 +12,25 @@ use crate::user_memory::{UserPtr, plain};
 use linux_raw_sys::general::*;
 
 /// Interval and value, as user space orders them.
-fn to_pair(setting: Setting) -> [u64; 2] {
-    let left = match setting.next_ns {
-        0 => 0,
-        // A timer about to fire still has some time left.
-        next => next.saturating_sub(time::monotonic_ns()).max(1000),
-    };
-    [setting.interval_ns, left]
+fn to_pair(remaining: Remaining) -> [u64; 2] {
+    [remaining.interval_ns, remaining.left_ns]
 }
 
-fn check_itimer(which: usize) -> Result<()> {
-    match which as u32 {
-        ITIMER_REAL => Ok(()),
-        // CPU-time timers are not here.
-        ITIMER_VIRTUAL | ITIMER_PROF => Err(Errno::ENOSYS),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-fn write_itimer(address: usize, setting: Setting) -> Result<()> {
+fn write_itimer(address: usize, remaining: Remaining) -> Result<()> {
     UserPtr::new(address).optional().map_or(Ok(()), |pointer| {
-        pointer.write(to_pair(setting).map(TimeVal::from_ns))
+        pointer.write(to_pair(remaining).map(TimeVal::from_ns))
     })
 }
 
 pub fn getitimer(registers: &mut TrapFrame) -> Result<usize> {
-    check_itimer(registers.argument(0))?;
+    let which = Interval::from_number(registers.argument(0))?;
     UserPtr::new(registers.argument(1))
-        .write(to_pair(current().process().timers.real()).map(TimeVal::from_ns))?;
+        .write(to_pair(current().process().timers.interval(which)).map(TimeVal::from_ns))?;
     Ok(0)
 }
 
 pub fn setitimer(registers: &mut TrapFrame) -> Result<usize> {
-    check_itimer(registers.argument(0))?;
+    let which = Interval::from_number(registers.argument(0))?;
     let [interval, value] = match UserPtr::<[TimeVal; 2]>::new(registers.argument(1)).optional() {
         Some(pointer) => pointer.read()?,
         None => {
@@ -53,21 +40,20 @@ pub fn setitimer(registers: &mut TrapFrame) -> Result<usize> {
             }; 2]
         }
     };
-    let setting = setting(interval.to_ns()?, value.to_ns()?);
+    let (interval_ns, first) = (interval.to_ns()?, first_in(value.to_ns()?));
     let process = current().process().clone();
-    let old = process.timers.set_real(&process, setting);
+    let old = process
+        .timers
+        .set_interval(&process, which, first, interval_ns);
     write_itimer(registers.argument(2), old)?;
     Ok(0)
 }
 
-/// A setting `value_ns` from now; 0 disarms.
-fn setting(interval_ns: u64, value_ns: u64) -> Setting {
+/// `value_ns` from now; 0 disarms.
+fn first_in(value_ns: u64) -> First {
     match value_ns {
-        0 => Setting::default(),
-        _ => Setting {
-            next_ns: time::monotonic_ns().saturating_add(value_ns),
-            interval_ns,
-        },
+        0 => First::Never,
+        value => First::In(value),
     }
 }
 
@@ -83,14 +69,16 @@ struct SigEvent {
 }
 plain!(SigEvent);
 
-pub fn timer_create(registers: &mut TrapFrame) -> Result<usize> {
-    let clock = registers.argument(0) as i32;
-    if !matches!(
-        clock as u32,
-        CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME
-    ) {
-        return Err(Errno::EINVAL);
+fn timer_clock(number: i32) -> Result<Clock> {
+    match number as u32 {
+        CLOCK_REALTIME | CLOCK_TAI => Ok(Clock::Real),
+        CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(Clock::Monotonic),
+        _ => Ok(Clock::Cpu(CpuClock::from_number(number)?)),
     }
+}
+
+pub fn timer_create(registers: &mut TrapFrame) -> Result<usize> {
+    let clock = timer_clock(registers.argument(0) as i32)?;
     let event = UserPtr::<SigEvent>::new(registers.argument(1))
         .optional()
         .map(UserPtr::read)
@@ -130,35 +118,30 @@ pub fn timer_settime(registers: &mut TrapFrame) -> Result<usize> {
     let [interval, value] = UserPtr::<[TimeSpec; 2]>::new(registers.argument(2)).read()?;
     let (interval, value) = (interval.to_ns()?, value.to_ns()?);
     let timers = &current().process().clone().timers;
-    let (_, clock) = timers.get(id)?;
-    let new = match value {
-        value if value == 0 || flags & TIMER_ABSTIME == 0 => setting(interval, value),
-        value if clock as u32 == CLOCK_REALTIME => Setting {
-            next_ns: time::monotonic_from_real_ns(value).max(1),
-            interval_ns: interval,
-        },
-        value => Setting {
-            next_ns: value,
-            interval_ns: interval,
-        },
+    let first = match (first_in(value), timers.clock(id)?) {
+        (First::In(moment), Clock::Real) if flags & TIMER_ABSTIME != 0 => {
+            First::At(time::monotonic_from_real_ns(moment))
+        }
+        (First::In(moment), _) if flags & TIMER_ABSTIME != 0 => First::At(moment),
+        (first, _) => first,
     };
-    let old = timers.set(id, new)?;
+    let old = timers.set(id, first, interval)?;
     write_timer(registers.argument(3), old)?;
     Ok(0)
 }
 
-fn write_timer(address: usize, setting: Setting) -> Result<()> {
+fn write_timer(address: usize, remaining: Remaining) -> Result<()> {
     UserPtr::new(address).optional().map_or(Ok(()), |pointer| {
-        pointer.write(to_pair(setting).map(TimeSpec::from_ns))
+        pointer.write(to_pair(remaining).map(TimeSpec::from_ns))
     })
 }
 
 pub fn timer_gettime(registers: &mut TrapFrame) -> Result<usize> {
-    let (setting, _) = current()
+    let remaining = current()
         .process()
         .timers
         .get(registers.argument(0) as u32)?;
-    UserPtr::new(registers.argument(1)).write(to_pair(setting).map(TimeSpec::from_ns))?;
+    UserPtr::new(registers.argument(1)).write(to_pair(remaining).map(TimeSpec::from_ns))?;
     Ok(0)
 }
 
