@@ -1,10 +1,11 @@
 //! Host tests of the file layer as callers see it.
 
+mod contents;
 mod descriptors;
 mod initramfs;
+mod names;
 mod paths;
 mod synthetic;
-mod tmpfs;
 
 use super::caller::Caller;
 use super::context::Places;

@@ -1,9 +1,9 @@
-//! tmpfs as POSIX wants it.
+//! Names: links, directories, renaming, removing, whose they are; tmpfs as POSIX wants it.
 
 use super::*;
 use crate::error::Errno;
 use crate::fs::mount::Location;
-use crate::fs::node::{Allocation, Creation, RenameMode};
+use crate::fs::node::{Creation, Entry, RenameMode, Visit};
 use crate::fs::path::{Rules, resolve};
 
 fn rename(caller: &Caller, from: &str, to: &str) -> Result<()> {
@@ -23,93 +23,10 @@ fn links(caller: &Caller, path: &str) -> u32 {
         .links
 }
 
-#[test]
-fn holes_read_as_zeros_and_cost_nothing() {
-    let caller = caller();
-    let file = write(&caller, "/f", b"head").unwrap();
-    file.write_at(1 << 40, &mut Source::Kernel(b"tail"))
-        .unwrap();
-    let metadata = file.node().unwrap().metadata();
-    assert_eq!((metadata.size, metadata.blocks), ((1 << 40) + 4, 16));
-    assert_eq!(read_open(&file, (1 << 40) - 2), b"\0\0tail");
-    assert_eq!(&read_open(&file, 0)[..6], b"head\0\0");
-}
-
-#[test]
-fn a_full_file_system_says_so_and_frees_again() {
-    let caller = caller();
-    let data = vec![7; CAPACITY * 4096];
-    write(&caller, "/full", &data).unwrap();
-    assert_eq!(write(&caller, "/more", b"x").err(), Some(Errno::ENOSPC));
-    // A write that fits in part tells how much.
-    let file = caller.open(None, b"/full", OpenFlags::RDWR, 0).unwrap();
-    file.node()
-        .unwrap()
-        .truncate(4096 * (CAPACITY as u64 - 1))
-        .unwrap();
-    assert_eq!(
-        file.write_at(
-            4096 * (CAPACITY as u64 - 1),
-            &mut Source::Kernel(&[1; 8192])
-        ),
-        Ok(4096)
-    );
-    drop(file);
-    caller.unlink(None, b"/full").unwrap();
-    write(&caller, "/more", &data).unwrap();
-}
-
-#[test]
-fn truncation_leaves_no_old_bytes_behind() {
-    let caller = caller();
-    let file = write(&caller, "/f", &[9; 6000]).unwrap();
-    let node = file.node().unwrap();
-    node.truncate(100).unwrap();
-    node.truncate(6000).unwrap();
-    let bytes = read_open(&file, 0);
-    assert!(
-        bytes[..100].iter().all(|&byte| byte == 9) && bytes[100..].iter().all(|&byte| byte == 0)
-    );
-    assert_eq!(bytes.len(), 6000);
-    assert_eq!(node.truncate(u64::MAX), Err(Errno::EFBIG));
-}
-
-#[test]
-fn punched_holes_read_as_zeros() {
-    let caller = caller();
-    let file = write(&caller, "/f", &[9; 12288]).unwrap();
-    let node = file.node().unwrap();
-    node.allocate(Allocation::PunchHole, 100, 8192).unwrap();
-    let bytes = read_open(&file, 0);
-    assert!(bytes[..100].iter().all(|&byte| byte == 9));
-    assert!(bytes[100..8292].iter().all(|&byte| byte == 0));
-    assert!(bytes[8292..].iter().all(|&byte| byte == 9));
-    node.allocate(Allocation::Reserve { keep_size: false }, 12288, 10)
-        .unwrap();
-    assert_eq!(node.metadata().size, 12298);
-}
-
-#[test]
-fn an_open_file_outlives_its_name() {
-    let caller = caller();
-    let file = write(&caller, "/f", b"still here").unwrap();
-    caller.unlink(None, b"/f").unwrap();
-    assert_eq!(file.node().unwrap().metadata().links, 0);
-    assert_eq!(read_open(&file, 0), b"still here");
-    assert_eq!(read(&caller, "/f").err(), Some(Errno::ENOENT));
-}
-
-#[test]
-fn appending_goes_to_the_end() {
-    let caller = caller();
-    write(&caller, "/f", b"one").unwrap();
-    let file = caller
-        .open(None, b"/f", OpenFlags::WRONLY | OpenFlags::APPEND, 0)
-        .unwrap();
-    file.write(&mut Source::Kernel(b"two")).unwrap();
-    assert_eq!(file.offset(), 6);
-    assert_eq!(read(&caller, "/f").unwrap(), b"onetwo");
-    assert_eq!(file.read(&mut Sink::Kernel(&mut [0; 4])), Err(Errno::EBADF));
+/// The name by which `path` is known in the end.
+fn real_path(caller: &Caller, path: &str) -> Vec<u8> {
+    let place = caller.find(None, path.as_bytes(), true).unwrap();
+    place.path(&caller.places.root).unwrap()
 }
 
 #[test]
@@ -189,17 +106,9 @@ fn rename_moves_directories_but_not_into_themselves() {
     assert_eq!(rename(&caller, "/d", "/file"), Err(Errno::ENOTDIR));
     assert_eq!(rename(&caller, "/file", "/d"), Err(Errno::EISDIR));
     rename(&caller, "/d", "/x/full").unwrap();
-    let moved = caller.find(None, b"/x/full/e", true).unwrap();
-    assert_eq!(moved.path(&caller.places.root).unwrap(), b"/x/full/e");
+    assert_eq!(real_path(&caller, "/x/full/e"), b"/x/full/e");
     assert_eq!((links(&caller, "/x"), links(&caller, "/x/full")), (3, 3));
-    assert_eq!(
-        caller
-            .find(None, b"/x/full/e/../..", true)
-            .unwrap()
-            .path(&caller.places.root)
-            .unwrap(),
-        b"/x"
-    );
+    assert_eq!(real_path(&caller, "/x/full/e/../.."), b"/x");
 }
 
 #[test]
@@ -210,17 +119,9 @@ fn exchange_and_keep() {
     let both = |mode| caller.rename((None, b"/d"), (None, b"/tmp/f"), mode);
     assert_eq!(both(RenameMode::KeepTarget), Err(Errno::EEXIST));
     both(RenameMode::Exchange).unwrap();
-    let moved = caller.find(None, b"/tmp/f", true).unwrap();
-    assert_eq!(moved.path(&caller.places.root).unwrap(), b"/tmp/f");
+    assert_eq!(real_path(&caller, "/tmp/f"), b"/tmp/f");
     assert_eq!(read(&caller, "/d").unwrap(), b"f");
-    assert_eq!(
-        caller
-            .find(None, b"/tmp/f/..", true)
-            .unwrap()
-            .path(&caller.places.root)
-            .unwrap(),
-        b"/tmp"
-    );
+    assert_eq!(real_path(&caller, "/tmp/f/.."), b"/tmp");
     assert_eq!(links(&caller, "/tmp"), 3);
 }
 
@@ -266,13 +167,13 @@ fn a_listing_survives_removal_meanwhile() {
     let (mut cookie, mut seen) = (0, Vec::new());
     loop {
         let (from, mut batch) = (cookie, Vec::new());
-        let visit = &mut |entry: crate::fs::node::Entry<'_>| {
+        let visit = &mut |entry: Entry<'_>| {
             if batch.len() == 7 {
-                return crate::fs::node::Visit::Full;
+                return Visit::Full;
             }
             batch.push(entry.name.to_vec());
             cookie = entry.next;
-            crate::fs::node::Visit::Continue
+            Visit::Continue
         };
         directory.node.readdir(from, visit).unwrap();
         if batch.is_empty() {
@@ -285,18 +186,6 @@ fn a_listing_survives_removal_meanwhile() {
     }
     assert_eq!(seen.len(), 102);
     assert_eq!(names(&caller, "/tmp"), [".", ".."]);
-}
-
-#[test]
-fn mapped_pages_are_the_files_pages() {
-    let caller = caller();
-    let file = write(&caller, "/f", b"seen").unwrap();
-    let source = file.node().unwrap().page_source().unwrap();
-    let frame = source.page(0, true).unwrap();
-    // SAFETY: nobody else touches this frame in the test.
-    unsafe { frame.as_mut_ptr().write(b'S') };
-    assert_eq!(read_open(&file, 0), b"Seen");
-    assert!(source.page(1, false).is_err());
 }
 
 #[test]
@@ -368,36 +257,4 @@ fn a_very_deep_tree_is_named_and_dropped_without_recursion() {
     assert_eq!(here.path(&top).err(), Some(Errno::ENAMETOOLONG));
     // Nothing refers to it any more: all of it is dropped here.
     drop((here, top, file_system));
-}
-
-#[test]
-fn a_reservation_that_does_not_fit_takes_nothing() {
-    let caller = caller();
-    let file = write(&caller, "/f", b"x").unwrap();
-    let node = file.node().unwrap();
-    let whole = Allocation::Reserve { keep_size: false };
-    assert_eq!(node.allocate(whole, 0, 1 << 60), Err(Errno::ENOSPC));
-    assert_eq!((node.metadata().size, node.metadata().blocks), (1, 8));
-    node.allocate(whole, 0, CAPACITY as u64 * 4096).unwrap();
-}
-
-#[test]
-fn inodes_and_long_symlinks_are_limited() {
-    let caller = caller();
-    let make = |index: usize, text: &[u8]| {
-        let path = format!("/tmp/{index}");
-        caller
-            .make(None, path.as_bytes(), NewNode::Symlink(text), 0o777)
-            .map(|_| ())
-    };
-    for index in 0..CAPACITY {
-        make(index, &[b'x'; 1000]).unwrap();
-    }
-    assert_eq!(make(CAPACITY, &[b'x'; 1000]), Err(Errno::ENOSPC));
-    let made = (CAPACITY..)
-        .take_while(|&index| make(index, b"short").is_ok())
-        .count();
-    assert_eq!(made, 1024 - CAPACITY - 2);
-    caller.unlink(None, b"/tmp/0").unwrap();
-    make(0, &[b'x'; 1000]).unwrap();
 }
