@@ -1,72 +1,22 @@
 //! Open file descriptions: what open(2) makes and dup(2), fork(2) and `SCM_RIGHTS` share.
 
-use super::context::readers_root;
+mod flags;
+mod mapped;
+
 use super::epoll::Watchers;
 use super::file::{File, IoMode};
 use super::mount::{Location, MountFlags};
 use super::node::{DeviceNumber, FileType, Metadata, Node, NodeId};
 use crate::error::{Errno, Result};
 use crate::user_memory::{Sink, Source};
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bitflags::bitflags;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use mm::space::{PageError, SourceIdentity};
-use mm::{FrameRef, PageSource};
+use mapped::MappedFile;
+use mm::PageSource;
 use smp::Mutex;
 
-bitflags! {
-    /// Flags of open(2), with the AArch64 values.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-    pub struct OpenFlags: u32 {
-        const WRONLY = 0o1;
-        const RDWR = 0o2;
-        const CREAT = 0o100;
-        const EXCL = 0o200;
-        const NOCTTY = 0o400;
-        const TRUNC = 0o1000;
-        const APPEND = 0o2000;
-        const NONBLOCK = 0o4000;
-        const DSYNC = 0o10000;
-        const ASYNC = 0o20000;
-        const DIRECTORY = 0o40000;
-        const NOFOLLOW = 0o100000;
-        const DIRECT = 0o200000;
-        const LARGEFILE = 0o400000;
-        const NOATIME = 0o1000000;
-        const CLOEXEC = 0o2000000;
-        const SYNC = 0o4000000;
-        const PATH = 0o10000000;
-        const TMPFILE = 0o20000000;
-    }
-}
-
-impl OpenFlags {
-    /// Reading only: the absence of `WRONLY` and `RDWR`.
-    pub const RDONLY: OpenFlags = OpenFlags::empty();
-    /// What fcntl(F_SETFL) may change.
-    const CHANGEABLE: OpenFlags = Self::APPEND
-        .union(Self::NONBLOCK)
-        .union(Self::DIRECT)
-        .union(Self::NOATIME);
-    /// What matters to open(2) alone and F_GETFL does not show.
-    const CREATION: OpenFlags = Self::CREAT
-        .union(Self::EXCL)
-        .union(Self::NOCTTY)
-        .union(Self::TRUNC)
-        .union(Self::CLOEXEC);
-
-    /// Whether reads are allowed.
-    pub fn readable(self) -> bool {
-        !self.intersects(OpenFlags::WRONLY | OpenFlags::PATH)
-    }
-
-    /// Whether writes are allowed.
-    pub fn writable(self) -> bool {
-        self.intersects(OpenFlags::WRONLY | OpenFlags::RDWR) && !self.contains(OpenFlags::PATH)
-    }
-}
+pub use flags::OpenFlags;
 
 /// Where a file was opened: its directory and name in it, to tell its path later.
 #[derive(Clone)]
@@ -341,32 +291,6 @@ impl OpenFile {
             Ok(&opened.place)
         } else {
             Err(Errno::ENOTDIR)
-        }
-    }
-}
-
-/// The pages of a file together with where it was opened.
-struct MappedFile {
-    pages: Arc<dyn PageSource>,
-    opened: Opened,
-}
-
-impl PageSource for MappedFile {
-    fn page(&self, index: u64, for_write: bool) -> Result<FrameRef, PageError> {
-        self.pages.page(index, for_write)
-    }
-
-    fn present(&self, first: u64, frames: &mut [Option<FrameRef>]) {
-        self.pages.present(first, frames);
-    }
-
-    fn identity(&self) -> SourceIdentity {
-        let identity = self.pages.identity();
-        let path = self.opened.path(&readers_root());
-        let name = path.map(|path| String::from_utf8_lossy(&path).into_owned());
-        SourceIdentity {
-            name: name.unwrap_or(identity.name),
-            ..identity
         }
     }
 }

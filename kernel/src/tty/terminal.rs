@@ -4,23 +4,20 @@
 //! [`Output`] (the UART or the master's buffer). All state is under one spin lock; user memory is
 //! touched only outside of it.
 
+mod reading;
+mod writing;
+
 use super::discipline::{Discipline, Effect, process_output};
-use super::job_control::{self, Access, JobControl};
+use super::job_control::{self, JobControl};
 use super::termios::{self as t, Termios, WindowSize};
-use crate::error::{Errno, Result};
 use crate::fs::DeviceNumber;
-use crate::fs::file::{IoMode, PollEvents};
-use crate::user_memory::{Sink, Source};
-use crate::wait;
+use crate::fs::file::PollEvents;
 use alloc::boxed::Box;
 use core::sync::atomic::AtomicUsize;
 use smp::{Observers, SpinLock, WaitQueue};
 
 /// Bytes moved per lock hold.
 const CHUNK: usize = 256;
-/// VTIME counts tenths of a second.
-const VTIME_UNIT_NS: u64 = 100_000_000;
-
 /// Where a terminal's output goes. Called with the terminal's state locked: must not block.
 pub trait Output: Send + Sync {
     /// How many bytes [`Output::emit`] takes now without dropping any.
@@ -154,163 +151,6 @@ impl Terminal {
         self.observers.notify(self.poll().bits());
     }
 
-    /// read(2) on the terminal.
-    pub fn read(&self, sink: &mut Sink<'_>, mode: IoMode) -> Result<usize> {
-        job_control::check(self, Access::Read)?;
-        if sink.remaining() == 0 {
-            return Ok(0);
-        }
-        self.wait_for_input(sink.remaining(), mode)?;
-        let mut moved = 0;
-        loop {
-            let mut chunk = [0; CHUNK];
-            let wanted = CHUNK.min(sink.remaining());
-            let (count, more) = self.take_input(&mut chunk[..wanted]);
-            moved += sink.put(&chunk[..count])?;
-            if count < wanted || !more || sink.remaining() == 0 {
-                break;
-            }
-        }
-        self.input_room.wake_all();
-        Ok(moved)
-    }
-
-    /// Takes input; also whether the same line (or raw input) goes on.
-    fn take_input(&self, out: &mut [u8]) -> (usize, bool) {
-        let state = &mut *self.state.lock();
-        let settings = state.settings;
-        let count = state.discipline.read(&settings, out);
-        let ended = settings.has_local(t::ICANON) && count > 0 && state.ends_line(out[count - 1]);
-        (count, !ended && state.discipline.readable(&settings))
-    }
-
-    fn wait_for_input(&self, wanted: usize, mode: IoMode) -> Result<()> {
-        let settings = self.state.lock().settings;
-        let canonical = settings.has_local(t::ICANON);
-        let minimum = usize::from(settings.characters[t::VMIN]);
-        let timeout_ns = u64::from(settings.characters[t::VTIME]) * VTIME_UNIT_NS;
-        if mode.nonblocking {
-            return if self.input_ready(1) {
-                Ok(())
-            } else {
-                Err(Errno::EAGAIN)
-            };
-        }
-        if canonical || timeout_ns == 0 {
-            let least = if canonical { 1 } else { minimum.min(wanted) };
-            return self.wait_until_ready(least, None);
-        }
-        self.wait_timed(minimum.min(wanted), timeout_ns)
-    }
-
-    /// Non-canonical reads with VTIME: an overall timer without VMIN, else one between bytes.
-    fn wait_timed(&self, minimum: usize, timeout_ns: u64) -> Result<()> {
-        let expired_is_fine = |result| match result {
-            Err(Errno::ETIMEDOUT) => Ok(()),
-            other => other,
-        };
-        if minimum > 0 {
-            self.wait_until_ready(1, None)?;
-        }
-        let mut have = self.state.lock().discipline.available();
-        while have < minimum.max(1) {
-            expired_is_fine(self.wait_until_ready(have + 1, Some(smp::now_ns() + timeout_ns)))?;
-            let now = self.state.lock().discipline.available();
-            if now == have {
-                break;
-            }
-            have = now;
-        }
-        Ok(())
-    }
-
-    fn wait_until_ready(&self, least: usize, deadline_ns: Option<u64>) -> Result<()> {
-        wait::interruptible(&self.readable, deadline_ns, || {
-            self.input_ready(least).then_some(())
-        })
-    }
-
-    /// Whether a read of `least` bytes returns at once (hang-up and end of file included).
-    fn input_ready(&self, least: usize) -> bool {
-        let state = self.state.lock();
-        let enough = if state.settings.has_local(t::ICANON) {
-            state.discipline.readable(&state.settings)
-        } else {
-            state.discipline.available() >= least
-        };
-        enough || state.hung_up
-    }
-
-    /// write(2) on the terminal.
-    pub fn write(&self, source: &mut Source<'_>, mode: IoMode) -> Result<usize> {
-        job_control::check(self, Access::Write)?;
-        let mut written = 0;
-        while source.remaining() > 0 {
-            let mut chunk = [0; CHUNK];
-            let count = source.take(&mut chunk)?;
-            let (done, result) = self.write_chunk(&chunk[..count], mode);
-            written += done;
-            match result {
-                Ok(()) => {}
-                Err(_) if written > 0 => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(written)
-    }
-
-    /// Writes all of `chunk`, waiting for room; how much went out, and why not all did.
-    fn write_chunk(&self, chunk: &[u8], mode: IoMode) -> (usize, Result<()>) {
-        let mut done = 0;
-        while done < chunk.len() {
-            let count = match self.push_output(&chunk[done..]) {
-                Ok(count) => count,
-                Err(error) => return (done, Err(error)),
-            };
-            self.output.notify();
-            done += count;
-            if count == 0
-                && let Err(error) = self.wait_for_room(mode)
-            {
-                return (done, Err(error));
-            }
-        }
-        (done, Ok(()))
-    }
-
-    fn push_output(&self, bytes: &[u8]) -> Result<usize> {
-        let state = self.state.lock();
-        if state.hung_up {
-            return Err(Errno::EIO);
-        }
-        if state.discipline.output_stopped() {
-            return Ok(0);
-        }
-        let mut room = self.output.room();
-        for (index, &byte) in bytes.iter().enumerate() {
-            let (processed, count) = process_output(byte, &state.settings);
-            if count > room {
-                return Ok(index);
-            }
-            self.output.emit(&processed[..count]);
-            room -= count;
-        }
-        Ok(bytes.len())
-    }
-
-    fn wait_for_room(&self, mode: IoMode) -> Result<()> {
-        if mode.nonblocking {
-            return Err(Errno::EAGAIN);
-        }
-        wait::interruptible(&self.writable, None, || {
-            (self.can_write() || self.hung_up()).then_some(())
-        })
-    }
-
-    fn can_write(&self) -> bool {
-        !self.state.lock().discipline.output_stopped() && self.output.room() >= 2
-    }
-
     pub fn poll(&self) -> PollEvents {
         let mut events = PollEvents::empty();
         if self.input_ready(1) {
@@ -355,13 +195,6 @@ impl Terminal {
         }
         self.input_room.wake_all();
         self.input_arrived();
-    }
-
-    /// Waits until all output has been read (tcdrain(3)); a UART's has always gone out.
-    pub fn drain(&self) -> Result<()> {
-        wait::interruptible(&self.writable, None, || {
-            (self.output.queued() == 0 || self.hung_up()).then_some(())
-        })
     }
 
     /// Changes the window size and tells the foreground group (SIGWINCH) when it is another.
