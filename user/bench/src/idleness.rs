@@ -16,6 +16,8 @@ pub struct Waste {
     pub total_ns: u64,
     /// The longest time without a moment at which no CPU was wasted.
     pub longest_ns: u64,
+    /// The part of the total in which no interrupt was on its way that would end it.
+    pub unattended_ns: u64,
 }
 
 #[derive(Default)]
@@ -25,6 +27,8 @@ struct Machine {
     ready: BTreeSet<u32>,
     /// Wakes of threads that run, by their time.
     early: BTreeMap<u32, u64>,
+    /// CPUs that an interrupt was sent to, and that have not begun to serve it.
+    called: BTreeSet<u32>,
 }
 
 impl Machine {
@@ -43,11 +47,21 @@ impl Machine {
         }
     }
 
+    fn idle(&self) -> impl Iterator<Item = u32> {
+        let idle = self.running.iter().filter(|&(_, &tid)| tid == IDLE);
+        idle.map(|(&cpu, _)| cpu)
+    }
+
     /// As many idle CPUs as there are ready threads: one that is just being woken for such a
     /// thread counts as well.
     fn wasted(&self) -> usize {
-        let idle = self.running.values().filter(|&&tid| tid == IDLE).count();
-        idle.min(self.ready.len())
+        self.idle().count().min(self.ready.len())
+    }
+
+    /// Those of them for which no interrupt is on its way.
+    fn unattended(&self) -> usize {
+        let called = self.idle().filter(|cpu| self.called.contains(cpu));
+        self.wasted().saturating_sub(called.count())
     }
 
     fn runs(&self, tid: u32) -> bool {
@@ -57,10 +71,13 @@ impl Machine {
     fn take(&mut self, happening: Happening) {
         let Happening { ns, cpu, event } = happening;
         match event {
+            Event::IpiSent { target, .. } => drop(self.called.insert(target)),
+            Event::IrqEnter { .. } => drop(self.called.remove(&cpu)),
             Event::Wake { tid, .. } if self.runs(tid) => drop(self.early.insert(tid, ns)),
             Event::Wake { tid, .. } => drop(self.ready.insert(tid)),
             Event::Switch { from, to, left } => {
                 self.running.insert(cpu, to);
+                self.called.remove(&cpu);
                 self.ready.remove(&to);
                 let was_woken = self.early.remove(&from).is_some_and(|at| ns - at < SKEW_NS);
                 let waits = match left {
@@ -85,6 +102,7 @@ pub fn waste(happenings: &[Happening], cpus: &[usize]) -> Waste {
         machine.take(pair[0]);
         let (wasted, lasts_ns) = (machine.wasted(), pair[1].ns - pair[0].ns);
         waste.total_ns += wasted as u64 * lasts_ns;
+        waste.unattended_ns += machine.unattended() as u64 * lasts_ns;
         episode_ns = match wasted {
             0 if lasts_ns > 0 => 0,
             0 => episode_ns,
@@ -125,8 +143,31 @@ mod tests {
         let expected = Waste {
             total_ns: 30 + 50,
             longest_ns: 50,
+            unattended_ns: 30 + 50,
         };
         assert_eq!(waste(&happenings, &[0, 1]), expected);
+    }
+
+    #[test]
+    fn an_interrupt_on_its_way_attends_to_one_cpu() {
+        let sent = |target| Event::IpiSent { target, bits: 0 };
+        let wake_8 = Event::Wake { tid: 8, target: 2 };
+        let happenings = [
+            at(100, 0, switch(0, 5, Left::Idle)),
+            at(200, 0, WAKE_7),
+            at(203, 0, sent(1)),
+            at(210, 2, sent(0)),
+            at(250, 0, wake_8),
+            at(290, 1, Event::IrqEnter { intid: 0 }),
+            at(295, 1, switch(0, 7, Left::Idle)),
+            at(300, 2, switch(0, 8, Left::Idle)),
+        ];
+        let expected = Waste {
+            total_ns: 50 + 2 * 45 + 5,
+            longest_ns: 100,
+            unattended_ns: 3 + 40 + 2 * 5 + 5,
+        };
+        assert_eq!(waste(&happenings, &[0, 1, 2]), expected);
     }
 
     #[test]
@@ -151,6 +192,7 @@ mod tests {
         let all = Waste {
             total_ns: 800,
             longest_ns: 800,
+            unattended_ns: 800,
         };
         assert_eq!(waste(&happenings, &[0, 1]), all);
         assert_eq!(waste(&happenings, &[0]), Waste::default());

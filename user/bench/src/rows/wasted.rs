@@ -9,7 +9,7 @@
 use super::{Row, row};
 use crate::clock;
 use crate::cpus;
-use crate::idleness::waste;
+use crate::idleness::{Waste, waste};
 use crate::measure::{Figure, Outcome, Plan, Trouble, count, figure};
 use crate::team::{one_each, together};
 use crate::trace;
@@ -66,7 +66,8 @@ fn wasted_cores(plan: Plan) -> Outcome {
     Ok([pairs?, bursts?].concat())
 }
 
-/// What is wasted in windows of `load`: the share, and the longest time.
+/// What is wasted in windows of `load`: the share, how much of it while no interrupt was on its way,
+/// and the longest time.
 fn traced(
     plan: Plan,
     part: &str,
@@ -76,17 +77,23 @@ fn traced(
     let sample = |_| {
         let (ended, happenings) = trace::record(&load)?;
         ended?;
-        let wasted = waste(&happenings, &cpus);
-        let share = wasted.total_ns as f64 * 100.0 / (SPAN * cpus.len() as u64) as f64;
-        Ok((share, wasted.longest_ns as f64))
+        Ok(waste(&happenings, &cpus))
     };
-    let windows: Vec<(f64, f64)> = (0..plan.samples)
+    let windows: Vec<Waste> = (0..plan.samples)
         .map(sample)
         .collect::<Result<_, Trouble>>()?;
-    let (shares, longest) = windows.into_iter().unzip();
+    let percent = |ns: u64| ns as f64 * 100.0 / (SPAN * cpus.len() as u64) as f64;
+    let each = |value: fn(&Waste) -> u64| windows.iter().map(value);
     Ok(vec![
-        count(part, shares),
-        figure(&format!("{part}-longest"), longest),
+        count(part, each(|waste| waste.total_ns).map(percent).collect()),
+        count(
+            &format!("{part}-unattended"),
+            each(|waste| waste.unattended_ns).map(percent).collect(),
+        ),
+        figure(
+            &format!("{part}-longest"),
+            each(|waste| waste.longest_ns).map(|ns| ns as f64).collect(),
+        ),
     ])
 }
 
