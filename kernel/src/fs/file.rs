@@ -62,6 +62,11 @@ pub trait File: Any + Send + Sync {
         None
     }
 
+    /// Whether it can tell of its readiness by a signal (`O_ASYNC`): then it has observers.
+    fn signals(&self) -> bool {
+        false
+    }
+
     /// ioctl(2).
     fn ioctl(&self, _request: u32, _argument: usize) -> Result<usize> {
         Err(Errno::ENOTTY)

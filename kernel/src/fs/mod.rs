@@ -32,6 +32,7 @@ pub mod pipe;
 pub mod poll;
 pub mod procfs;
 pub mod signalfd;
+pub mod signalled;
 pub mod size_limit;
 pub mod synthetic;
 pub mod sysfs;

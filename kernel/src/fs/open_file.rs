@@ -3,10 +3,12 @@
 mod flags;
 mod mapped;
 
+use super::Fd;
 use super::epoll::Watchers;
-use super::file::{File, IoMode};
+use super::file::{File, IoMode, PollEvents};
 use super::mount::{Location, MountFlags};
 use super::node::{DeviceNumber, FileType, Metadata, Node, NodeId};
+use super::signalled::{Owner, Signalled};
 use crate::error::{Errno, Result};
 use crate::user_memory::{Sink, Source};
 use alloc::sync::Arc;
@@ -15,6 +17,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use mapped::MappedFile;
 use mm::PageSource;
 use smp::Mutex;
+use spin::Once;
 
 pub use flags::OpenFlags;
 
@@ -61,6 +64,8 @@ pub struct OpenFile {
     offset: Mutex<u64>,
     /// The epolls that watch it.
     watchers: Watchers,
+    /// Who is told by a signal, once somebody is.
+    signalled: Once<Arc<Signalled>>,
 }
 
 impl OpenFile {
@@ -80,6 +85,7 @@ impl OpenFile {
             serial,
             offset: Mutex::new(0),
             watchers: Watchers::new(),
+            signalled: Once::new(),
         })
     }
 
@@ -89,6 +95,40 @@ impl OpenFile {
 
     pub fn watchers(&self) -> &Watchers {
         &self.watchers
+    }
+
+    pub fn signalled(&self) -> &Arc<Signalled> {
+        self.signalled.call_once(Arc::default)
+    }
+
+    pub fn try_signalled(&self) -> Option<&Arc<Signalled>> {
+        self.signalled.get()
+    }
+
+    /// Who gets its signals.
+    pub fn owner(&self) -> Owner {
+        self.try_signalled().map_or(Owner::Nobody, |it| it.owner())
+    }
+
+    /// `O_ASYNC` on or off; `ENOTTY` where the file tells nobody.
+    pub fn set_signalled(&self, fd: Fd, on: bool) -> Result<()> {
+        if !self.file.signals() {
+            return Err(Errno::ENOTTY);
+        }
+        let flags = self.flags();
+        let bit = OpenFlags::ASYNC.bits();
+        if !on {
+            self.flags.fetch_and(!bit, Ordering::Relaxed);
+            self.signalled().end(&self.file);
+            return Ok(());
+        }
+        let mut wanted = PollEvents::empty();
+        let read = PollEvents::IN | PollEvents::RDNORM | PollEvents::PRI | PollEvents::HUP;
+        let write = PollEvents::OUT | PollEvents::WRNORM | PollEvents::ERR;
+        wanted.set(read, flags.readable());
+        wanted.set(write, flags.writable());
+        self.flags.fetch_or(bit, Ordering::Relaxed);
+        self.signalled().begin(&self.file, wanted, fd)
     }
 
     /// Where it was opened; `None` for pipes and the like.
@@ -299,5 +339,8 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         super::lock::release_description(self);
         self.watchers.release(&self.file);
+        if let Some(signalled) = self.signalled.get() {
+            signalled.end(&self.file);
+        }
     }
 }

@@ -290,6 +290,10 @@ impl File for SocketFile {
         Some(&self.socket.readiness().observers)
     }
 
+    fn signals(&self) -> bool {
+        true
+    }
+
     fn ioctl(&self, request: u32, argument: usize) -> Result<usize> {
         let count = match request {
             FIONREAD if self.socket.is_listening() => return Err(Errno::EINVAL),

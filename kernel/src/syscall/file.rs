@@ -5,6 +5,7 @@ mod control;
 mod descriptors;
 mod locks;
 mod mounts;
+mod owner;
 mod status;
 mod transfer;
 mod tree;

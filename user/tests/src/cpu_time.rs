@@ -83,9 +83,8 @@ fn after(first: Duration, every: Duration) -> libc::itimerval {
 /// setitimer; returns what was left of the timer before.
 fn start(which: i32, first: Duration, every: Duration) -> Result<Duration, Failure> {
     let (new, mut old) = (after(first, every), after(MS, MS));
-    // `which` is an enum on some systems.
     // SAFETY: both outlive the call.
-    let answer = unsafe { libc::setitimer(which as _, &raw const new, &raw mut old) };
+    let answer = unsafe { libc::setitimer(which, &raw const new, &raw mut old) };
     ensure_eq!(answer, 0);
     Ok(duration(old.it_value))
 }
@@ -93,7 +92,7 @@ fn start(which: i32, first: Duration, every: Duration) -> Result<Duration, Failu
 fn left(which: i32) -> Result<Duration, Failure> {
     let mut now = after(MS, MS);
     // SAFETY: it outlives the call.
-    ensure_eq!(unsafe { libc::getitimer(which as _, &raw mut now) }, 0);
+    ensure_eq!(unsafe { libc::getitimer(which, &raw mut now) }, 0);
     Ok(duration(now.it_value))
 }
 
@@ -124,17 +123,17 @@ fn fires_when_used(which: libc::c_int, signal: Signal) -> Outcome {
 }
 
 fn profiling_timer() -> Outcome {
-    fires_when_used(libc::ITIMER_PROF as i32, Signal::SIGPROF)
+    fires_when_used(libc::ITIMER_PROF, Signal::SIGPROF)
 }
 
 fn virtual_timer() -> Outcome {
-    fires_when_used(libc::ITIMER_VIRTUAL as i32, Signal::SIGVTALRM)
+    fires_when_used(libc::ITIMER_VIRTUAL, Signal::SIGVTALRM)
 }
 
 fn periods() -> Outcome {
     count_signals(Signal::SIGPROF)?;
     let before = used();
-    start(libc::ITIMER_PROF as i32, 20 * MS, 20 * MS)?;
+    start(libc::ITIMER_PROF, 20 * MS, 20 * MS)?;
     spin_until(|| SIGNALS.load(SeqCst) >= 5);
     let took = used() - before;
     ensure!(
@@ -144,8 +143,16 @@ fn periods() -> Outcome {
     Ok(())
 }
 
+/// The clock of a process or thread (clock_getcpuclockid(3)).
+fn clock(id: i32, thread: bool, kind: i32) -> libc::clockid_t {
+    !id << 3 | i32::from(thread) << 2 | kind
+}
+
+const RUN_TIME: i32 = 2;
+
 /// Threads that spin until told to stop.
 struct Spinners {
+    tids: Vec<i32>,
     stop: Arc<AtomicBool>,
     threads: Vec<std::thread::JoinHandle<Duration>>,
 }
@@ -153,15 +160,21 @@ struct Spinners {
 impl Spinners {
     fn new(count: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let (sender, receiver) = std::sync::mpsc::channel();
         let thread = |_| {
-            let stop = stop.clone();
+            let (stop, sender) = (stop.clone(), sender.clone());
             std::thread::spawn(move || {
+                let _ = sender.send(nix::unistd::gettid().as_raw());
                 spin_until(|| stop.load(SeqCst));
                 used_by_thread()
             })
         };
         let threads = (0..count).map(thread).collect();
-        Self { stop, threads }
+        Self {
+            tids: receiver.iter().take(count).collect(),
+            stop,
+            threads,
+        }
     }
 
     fn stop(self) -> Vec<Duration> {
@@ -175,7 +188,7 @@ impl Spinners {
 fn all_threads_count() -> Outcome {
     SigSet::from(Signal::SIGPROF).thread_block()?;
     let before = used();
-    start(libc::ITIMER_PROF as i32, 100 * MS, Duration::ZERO)?;
+    start(libc::ITIMER_PROF, 100 * MS, Duration::ZERO)?;
     let spinners = Spinners::new(3);
     ensure_eq!(SigSet::from(Signal::SIGPROF).wait()?, Signal::SIGPROF);
     let took = used() - before;
@@ -239,17 +252,9 @@ fn own_thread_counts() -> Outcome {
 }
 
 fn another_thread_counts() -> Outcome {
-    use std::os::unix::thread::JoinHandleExt;
     SigSet::from(Signal::SIGUSR1).thread_block()?;
     let spinner = Spinners::new(1);
-    let mut clock = 0;
-    let thread = spinner.threads[0].as_pthread_t() as libc::pthread_t;
-    // SAFETY: the thread has not been joined; the clock outlives the call.
-    ensure_eq!(
-        unsafe { libc::pthread_getcpuclockid(thread, &mut clock) },
-        0
-    );
-    let timer = Posix::new(clock)?;
+    let timer = Posix::new(clock(spinner.tids[0], true, RUN_TIME))?;
     timer.set(0, 50 * MS)?;
     let mine = used_by_thread();
     ensure_eq!(SigSet::from(Signal::SIGUSR1).wait()?, Signal::SIGUSR1);
@@ -263,10 +268,10 @@ fn another_thread_counts() -> Outcome {
 /// A child starts with no timer and no time used.
 fn child_counts_for_itself() -> Outcome {
     count_signals(Signal::SIGPROF)?;
-    start(libc::ITIMER_PROF as i32, 10_000 * MS, Duration::ZERO)?;
+    start(libc::ITIMER_PROF, 10_000 * MS, Duration::ZERO)?;
     succeeds(child(|| {
         status_of((|| {
-            ensure_eq!(left(libc::ITIMER_PROF as i32)?, Duration::ZERO);
+            ensure_eq!(left(libc::ITIMER_PROF)?, Duration::ZERO);
             spin_for(20 * MS);
             ensure_eq!(SIGNALS.load(SeqCst), 0);
             Ok(())
@@ -296,7 +301,7 @@ fn another_process_counts() -> Outcome {
 }
 
 fn rest_is_told() -> Outcome {
-    let which = libc::ITIMER_VIRTUAL as i32;
+    let which = libc::ITIMER_VIRTUAL;
     ensure_eq!(left(which)?, Duration::ZERO);
     ensure_eq!(start(which, 10_000 * MS, Duration::ZERO)?, Duration::ZERO);
     spin_for(200 * MS);
@@ -325,15 +330,11 @@ fn deleted_timer() -> Outcome {
 }
 
 fn no_such_clock() -> Outcome {
-    /// `~id << 3 | thread << 2 | kind`.
-    const fn clock(id: i32, thread: bool, kind: i32) -> i32 {
-        !id << 3 | (thread as i32) << 2 | kind
-    }
     let init = 1;
     for (clock, what) in [
         (clock(0, false, 3), "of no kind"),
-        (clock(0x3f_ffff, false, 2), "of no process"),
-        (clock(init, true, 2), "of another process's thread"),
+        (clock(0x3f_ffff, false, RUN_TIME), "of no process"),
+        (clock(init, true, RUN_TIME), "of another process's thread"),
     ] {
         ensure!(Posix::new(clock).is_err(), "a timer on the clock {what}");
     }

@@ -26,6 +26,7 @@ mod programs;
 mod restartable;
 mod scarcity;
 mod scheduling;
+mod signalled;
 mod signals;
 mod socket_calls;
 mod sockets;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         memory::threads::TESTS,
         floating_point::TESTS,
         pipes::TESTS,
+        signalled::TESTS,
         events::TESTS,
         files::content::TESTS,
         files::names::TESTS,

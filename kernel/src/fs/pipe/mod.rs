@@ -320,6 +320,10 @@ impl File for PipeEnd {
         Some(&self.pipe.observers)
     }
 
+    fn signals(&self) -> bool {
+        true
+    }
+
     fn ioctl(&self, request: u32, argument: usize) -> Result<usize> {
         match request {
             FIONREAD => {

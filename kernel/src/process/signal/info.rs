@@ -112,6 +112,11 @@ impl SigInfo {
         )
     }
 
+    /// A file is ready (`O_ASYNC`): `code` is `POLL_IN` or the like, `band` what poll(2) shows.
+    pub fn poll(signal: Signal, code: i32, band: u64, fd: i32) -> Self {
+        Self::new(signal, code, &[band, pair(fd as u32, 0)])
+    }
+
     /// A POSIX timer expired.
     pub fn timer(signal: Signal, timer_id: u32, overrun: u32, value: u64) -> Self {
         Self::new(signal, code::TIMER, &[pair(timer_id, overrun), value])

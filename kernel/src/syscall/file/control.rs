@@ -1,6 +1,6 @@
 //! fcntl and ioctl.
 
-use super::{file_at, files, locks, real_file_at};
+use super::{file_at, files, locks, owner, real_file_at};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::fs::tmpfs::contents::Seals;
@@ -48,8 +48,12 @@ fn fcntl(frame: &mut TrapFrame) -> Result<usize> {
         GETFL => Ok(file.flags().bits() as usize),
         _ if file.flags().contains(OpenFlags::PATH) => Err(Errno::EBADF),
         SETFL => {
-            file.set_flags(OpenFlags::from_bits_retain(argument as u32));
-            Ok(0)
+            let flags = OpenFlags::from_bits_retain(argument as u32);
+            file.set_flags(flags);
+            match owner::set_async(&file, fd, flags.contains(OpenFlags::ASYNC)) {
+                Err(Errno::ENOTTY) => Ok(0), // the flag stays off, as F_GETFL shows
+                result => result.map(|()| 0),
+            }
         }
         ADD_SEALS => {
             file.check_writable().map_err(|_| Errno::EPERM)?;
@@ -57,6 +61,7 @@ fn fcntl(frame: &mut TrapFrame) -> Result<usize> {
             memory_file(&file)?.contents()?.add_seals(seals).map(|()| 0)
         }
         GET_SEALS => Ok(memory_file(&file)?.contents()?.seals().bits() as usize),
+        _ if let Some(result) = owner::control(&file, command, argument) => result,
         _ => match locks::command(command) {
             Some(wanted) => locks::record_lock(&file, wanted, UserPtr::new(argument)),
             // Pipes answer these; on anything else it is the wrong descriptor.
@@ -84,6 +89,7 @@ fn memory_file(file: &OpenFile) -> Result<Arc<Inode>> {
 fn ioctl(frame: &mut TrapFrame) -> Result<usize> {
     const FIONREAD: u32 = 0x541b;
     const FIONBIO: u32 = 0x5421;
+    const FIOASYNC: u32 = 0x5452;
     const FIONCLEX: u32 = 0x5450;
     const FIOCLEX: u32 = 0x5451;
     let (fd, request, argument) = (
@@ -102,12 +108,22 @@ fn ioctl(frame: &mut TrapFrame) -> Result<usize> {
             file.set_flags(flags);
             Ok(0)
         }
+        FIOASYNC => {
+            let on = UserPtr::<i32>::new(argument).read()? != 0;
+            owner::set_async(&file, fd, on).map(|()| 0)
+        }
         FIONREAD if file.metadata().file_type == FileType::Regular => {
             let left = file.metadata().size.saturating_sub(file.offset());
             UserPtr::<i32>::new(argument)
                 .write(left.min(i32::MAX as u64) as i32)
                 .map(|()| 0)
         }
-        _ => file.file().ioctl(request, argument),
+        _ => owner_request(&file, request, argument)
+            .unwrap_or_else(|| file.file().ioctl(request, argument)),
     }
+}
+
+fn owner_request(file: &OpenFile, request: u32, argument: usize) -> Option<Result<usize>> {
+    let is_socket = file.metadata().file_type == FileType::Socket;
+    is_socket.then(|| owner::ioctl(file, request, argument))?
 }
