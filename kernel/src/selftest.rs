@@ -41,6 +41,10 @@ const TESTS: &[Test] = &[
     ("spread", scheduling::load_reaches_every_cpu),
     ("wake-remote", scheduling::wakes_cross_cpus),
     ("affinity", scheduling::affinity_is_obeyed),
+    (
+        "urgent-elsewhere",
+        scheduling::urgent_threads_wait_for_nobody,
+    ),
     ("thread-churn", storms::threads_leave_nothing_behind),
     ("kthread-handles", kernel_threads::handles),
     ("kthread-waiting", kernel_threads::waiting),

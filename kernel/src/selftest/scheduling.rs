@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use percpu::{CpuId, CpuSet};
-use smp::{ThreadSpec, Unparked};
+use smp::{Policy, ThreadSpec, Unparked};
 
 fn only(cpu: CpuId) -> CpuSet {
     core::iter::once(cpu).collect()
@@ -135,4 +135,43 @@ pub fn affinity_is_obeyed() -> Outcome {
         check(percpu::cpu_id() == cpu, "the thread stayed where it was")?;
     }
     own.set_affinity(&all).map_err(|_| "all CPUs were refused")
+}
+
+/// Who is urgent and waits where nobody can be preempted runs elsewhere as soon as it may.
+pub fn urgent_threads_wait_for_nobody() -> Outcome {
+    const PATIENCE_NS: u64 = 5_000_000_000;
+    static HELD: AtomicBool = AtomicBool::new(false);
+    static RAN: AtomicBool = AtomicBool::new(false);
+    static GAVE_UP: AtomicBool = AtomicBool::new(false);
+    let all = smp::online_cpus();
+    let here = all.iter().last().ok_or("no CPU is online")?;
+    if all.count() == 1 {
+        return Ok(()); // there is no elsewhere
+    }
+    let own = smp::current();
+    let elsewhere: CpuSet = all.iter().filter(|&cpu| cpu != here).collect();
+    own.set_affinity(&elsewhere).map_err(|_| "refused")?;
+    let hold = || {
+        let stays = percpu::preempt::disable();
+        HELD.store(true, Ordering::Release);
+        let end = smp::now_ns() + PATIENCE_NS;
+        while !RAN.load(Ordering::Acquire) && smp::now_ns() < end {
+            percpu::spin_hint();
+        }
+        GAVE_UP.store(!RAN.load(Ordering::Acquire), Ordering::Relaxed);
+        drop(stays);
+    };
+    let holder = ThreadSpec::new("holder", hold).affinity(only(here));
+    let holder = smp::spawn(holder).map_err(|_| "no memory for a thread")?;
+    while !HELD.load(Ordering::Acquire) {
+        smp::yield_now();
+    }
+    let urgent = ThreadSpec::new("urgent", || RAN.store(true, Ordering::Release));
+    let urgent = urgent.affinity(only(here)).policy(Policy::Fifo(1));
+    let urgent = smp::spawn(urgent).map_err(|_| "no memory for a thread")?;
+    urgent.set_affinity(&all).map_err(|_| "refused")?;
+    holder.join();
+    urgent.join();
+    own.set_affinity(&all).map_err(|_| "refused")?;
+    check(!GAVE_UP.load(Ordering::Relaxed), "it waited where it was")
 }
