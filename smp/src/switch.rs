@@ -149,8 +149,8 @@ impl<P: Platform> Owner<'_, P> {
     #[inline(always)]
     fn should_give_way(&mut self, reason: Reason) -> bool {
         if reason == Reason::Preempt {
-            let forced = core::mem::take(&mut self.local.forced) && self.local.waiting() > 0;
-            return forced || self.better_waits();
+            self.local.forced &= self.local.waiting() > 0;
+            return self.local.forced || self.better_waits();
         }
         bump(&self.cpu.stats.yields, 1);
         let waits = self.local.waiting() > 0;
@@ -199,7 +199,6 @@ impl<P: Platform> Owner<'_, P> {
         self.local.set_current(next);
         self.local.charged_ns = now;
         self.local.quantum_end_ns = NEVER;
-        self.local.forced = false;
         if was_idle {
             self.sched.idle.remove(&self.sched.map, self.id);
         }

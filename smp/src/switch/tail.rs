@@ -47,6 +47,9 @@ impl<P: Platform> Owner<'_, P> {
                     true => self.move_on(held),
                     false => self.requeue(held, left.control()),
                 }
+                if core::mem::take(&mut self.local.forced) {
+                    self.set_need(true); // It may have been the better one.
+                }
             }
             Tail::Bury(prev) => self.bury(prev),
         }

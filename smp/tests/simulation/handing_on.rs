@@ -8,6 +8,7 @@ use smp::{CpuId, CpuSet, Policy};
 /// The design's bounds: no CPU idle for longer beside a thread it may run, no longer inversion.
 const WASTE_NS: u64 = 100 * US;
 const INVERSION_NS: u64 = 20 * US;
+const FIRST_TID: u32 = 100;
 
 #[test]
 fn an_idle_cpu_gets_a_restricted_thread_at_once() {
@@ -78,6 +79,36 @@ fn restricted_threads_waste_no_cpu() {
         }
         machine.run_until(u64::MAX);
         assert_eq!(machine.finished, 12);
+        let worst = machine.worst_waste_ns;
+        assert!(worst < WASTE_NS, "seed {seed}: a CPU idle for {worst} ns");
+    }
+}
+
+/// Threads of both classes are pinned and let go wherever they are, and preempted for no reason.
+#[test]
+#[cfg_attr(miri, ignore = "long")]
+fn pinning_and_letting_go_wastes_no_cpu() {
+    const THREADS: u64 = 12;
+    for seed in 1..=40 {
+        let mut random = Random(0x6a09_e667_f3bc_c908 ^ seed);
+        let mut machine = Machine::new(4, 2);
+        machine.sched.platform().disturb(random.below(2) * seed);
+        for n in 0..THREADS as u32 {
+            let step = |random: &mut Random| match random.below(5) {
+                0..2 => Step::Run(random.below(4000) * US),
+                2..4 => Step::Sleep(random.below(4000) * US + US),
+                _ => {
+                    let set = ["0", "1", "2-3", "0-3", "0-3"][random.below(5) as usize];
+                    Step::SetAffinity(FIRST_TID + random.below(THREADS) as u32, cpus(set))
+                }
+            };
+            let steps = (0..60).map(|_| step(&mut random)).collect();
+            let policy = [Policy::Normal, Policy::Fifo(5)][random.below(2) as usize];
+            let spec = spec().tid(FIRST_TID + n).policy(policy);
+            machine.spawn_on(random.below(4) as usize, spec, steps);
+        }
+        machine.run_until(u64::MAX);
+        assert_eq!(machine.finished, THREADS as usize);
         let worst = machine.worst_waste_ns;
         assert!(worst < WASTE_NS, "seed {seed}: a CPU idle for {worst} ns");
     }

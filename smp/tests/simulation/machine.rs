@@ -70,6 +70,7 @@ impl Machine {
             here: AtomicUsize::new(0),
             now: AtomicU64::new(1_000),
             lines: (0..cpus).map(|_| Mutex::default()).collect(),
+            chaos: AtomicU64::new(0),
         };
         let mut machine = Self {
             sched: Scheduler::new(platform),

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use smp::chaos::{Disturbance, RacePoint};
 use smp::{CpuId, KernelStack, Platform, SpawnError, Thread, Topology};
 
 pub const IPI_LATENCY_NS: u64 = 2_000;
@@ -12,6 +13,8 @@ pub struct SimPlatform {
     pub here: AtomicUsize,
     pub now: AtomicU64,
     pub lines: Vec<Mutex<Lines>>,
+    /// 0: nothing is disturbed.
+    pub chaos: AtomicU64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -20,6 +23,13 @@ pub struct Lines {
     pub timer_at: Option<u64>,
     pub irqs_off: bool,
     pub preemption_off: bool,
+}
+
+impl SimPlatform {
+    /// From now on the seed decides at which race points the running thread is preempted.
+    pub fn disturb(&self, seed: u64) {
+        self.chaos.store(seed.max(1), Relaxed);
+    }
 }
 
 impl SimPlatform {
@@ -47,7 +57,8 @@ impl Platform for SimPlatform {
         }
     }
     fn send_reschedule(&self, cpu: CpuId) {
-        assert_ne!(cpu, self.cpu(), "a CPU interrupts itself");
+        let disturbed = self.chaos.load(Relaxed) != 0;
+        assert!(disturbed || cpu != self.cpu(), "a CPU interrupts itself");
         let at = self.now_ns() + IPI_LATENCY_NS;
         self.lines(cpu.index()).ipi_at.get_or_insert(at);
     }
@@ -61,6 +72,19 @@ impl Platform for SimPlatform {
     fn set_need_resched(&self, _needed: bool) {}
     fn is_preemptible(&self) -> bool {
         !self.lines(self.cpu().index()).preemption_off
+    }
+    fn race_point(&self, _point: RacePoint) -> Disturbance {
+        let seed = self.chaos.load(Relaxed);
+        if seed == 0 {
+            return Disturbance::None;
+        }
+        let mut random = crate::Random(seed);
+        let preempts = random.below(8) == 0;
+        self.chaos.store(random.0, Relaxed);
+        match preempts {
+            true => Disturbance::Preempt,
+            false => Disturbance::None,
+        }
     }
     fn before_switch(&self, prev: &Thread, next: &Thread) {
         assert!(!std::ptr::eq(prev, next), "a switch to itself");
