@@ -1,9 +1,10 @@
 //! Where threads may run, and whether they obey.
 
+use crate::cpus::{SELF, allowed, only, stay_on};
 use crate::harness::{Failure, Outcome, Test, child};
 use crate::programs;
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, gettid};
 use std::sync::Arc;
@@ -22,21 +23,6 @@ pub const TESTS: &[Test] = &[
     ("affinity.knows_its_node", knows_its_node),
 ];
 
-const SELF: Pid = Pid::from_raw(0);
-
-fn allowed() -> Result<Vec<usize>, Failure> {
-    let set = sched_getaffinity(SELF)?;
-    Ok((0..CpuSet::count())
-        .filter(|&cpu| set.is_set(cpu).unwrap_or(false))
-        .collect())
-}
-
-fn only(cpu: usize) -> Result<CpuSet, Failure> {
-    let mut set = CpuSet::new();
-    set.set(cpu)?;
-    Ok(set)
-}
-
 fn default_is_all() -> Outcome {
     let online = std::fs::read_to_string("/sys/devices/system/cpu/online")?;
     ensure!(!allowed()?.is_empty());
@@ -52,7 +38,7 @@ fn moves_at_once() -> Outcome {
     let cpus = allowed()?;
     for round in 0..100 {
         let cpu = cpus[round % cpus.len()];
-        sched_setaffinity(SELF, &only(cpu)?)?;
+        stay_on(cpu)?;
         ensure_eq!(sched_getcpu()?, cpu);
         ensure_eq!(allowed()?, [cpu]);
     }
@@ -62,7 +48,7 @@ fn moves_at_once() -> Outcome {
 /// getcpu(2) and sysfs tell the same memory node, where the machine has any.
 fn knows_its_node() -> Outcome {
     for cpu in allowed()? {
-        sched_setaffinity(SELF, &only(cpu)?)?;
+        stay_on(cpu)?;
         let (mut here, mut node) = (u32::MAX, u32::MAX);
         let no_cache: *const u8 = std::ptr::null();
         // SAFETY: both are places for one number.
@@ -99,7 +85,7 @@ fn pinned_stays() -> Outcome {
         })
         .collect();
     let cpu = cpus[cpus.len() / 2];
-    sched_setaffinity(SELF, &only(cpu)?)?;
+    stay_on(cpu)?;
     let strayed = (0..20_000).find(|round| {
         if round % 100 == 0 {
             std::thread::yield_now();
@@ -222,7 +208,7 @@ fn moves_sleeping_process() -> Outcome {
 
 fn inherited() -> Outcome {
     let cpu = *allowed()?.last().ok_or("no CPU")?;
-    sched_setaffinity(SELF, &only(cpu)?)?;
+    stay_on(cpu)?;
     let output = programs::command("affinity").output()?;
     ensure_eq!(String::from_utf8(output.stdout)?.trim(), cpu.to_string());
     let thread = std::thread::spawn(|| allowed().map_err(|_| ()));

@@ -1,9 +1,8 @@
 //! Floating-point and vector registers: nobody may find another's values in them.
 
+use crate::cpus::{allowed, stay_on};
 use crate::harness::{Outcome, Test, child, succeeds};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
-use nix::unistd::Pid;
 
 pub const TESTS: &[Test] = &[
     ("fp.threads_keep_their_own", threads_keep_their_own),
@@ -80,10 +79,7 @@ fn handler_does_not_disturb() -> Outcome {
 }
 
 fn survives_migration() -> Outcome {
-    let all = sched_getaffinity(Pid::from_raw(0))?;
-    let cpus: Vec<usize> = (0..CpuSet::count())
-        .filter(|&cpu| all.is_set(cpu).unwrap_or(false))
-        .collect();
+    let cpus = allowed()?;
     let threads: Vec<_> = (0..8_u32)
         .map(|seed| {
             let cpus = cpus.clone();
@@ -92,9 +88,7 @@ fn survives_migration() -> Outcome {
                 let mut turn = seed as usize;
                 let found = chain(seed, 50_000, || {
                     turn += 1;
-                    let mut one = CpuSet::new();
-                    let _ = one.set(cpus[turn % cpus.len()]);
-                    let _ = sched_setaffinity(Pid::from_raw(0), &one);
+                    let _ = stay_on(cpus[turn % cpus.len()]);
                 });
                 found == expected
             })

@@ -1,10 +1,10 @@
 //! CPUs off and on through /sys: what stays and what is told. Needs root. On Linux these tests
 //! do nothing unless `TESTS_MAY_SWITCH_CPUS` is set: the CPUs there are somebody's.
 
+use crate::cpus::{SELF, stay_on};
 use crate::harness::{Failure, Outcome, Test};
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
-use nix::unistd::Pid;
+use nix::sched::{sched_getaffinity, sched_getcpu};
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
@@ -17,7 +17,6 @@ pub const TESTS: &[Test] = &[
     ("hotplug.nothing_stops", nothing_stops),
 ];
 
-const SELF: Pid = Pid::from_raw(0);
 const CPUS: &str = "/sys/devices/system/cpu";
 
 fn switch(cpu: usize, word: &str) -> Result<(), Errno> {
@@ -47,12 +46,6 @@ impl Drop for Restore {
             let _ = switch(cpu, "1");
         }
     }
-}
-
-fn only(cpu: usize) -> Result<CpuSet, Failure> {
-    let mut set = CpuSet::new();
-    set.set(cpu)?;
-    Ok(set)
 }
 
 fn text(name: &str) -> Result<String, Failure> {
@@ -92,12 +85,12 @@ fn files_and_calls_agree() -> Outcome {
     ensure_eq!(text(&format!("{CPUS}/cpu{cpu}/online"))?, "0\n");
     ensure!(!text("/proc/stat")?.contains(&format!("cpu{cpu} ")));
     ensure!(!sched_getaffinity(SELF)?.is_set(cpu)?);
-    ensure_eq!(sched_setaffinity(SELF, &only(cpu)?), Err(Errno::EINVAL));
+    ensure_eq!(stay_on(cpu), Err(Errno::EINVAL));
     ensure_eq!(switch(cpu, "1"), Ok(()));
     ensure_eq!(text(&format!("{CPUS}/online"))?, before);
     ensure!(text("/proc/stat")?.contains(&format!("cpu{cpu} ")));
     ensure!(sched_getaffinity(SELF)?.is_set(cpu)?);
-    sched_setaffinity(SELF, &only(cpu)?)?;
+    stay_on(cpu)?;
     ensure_eq!(sched_getcpu()?, cpu);
     Ok(())
 }
@@ -107,7 +100,7 @@ fn bound_thread_goes_on() -> Outcome {
     let cpus = switchable();
     let _restore = Restore(cpus.clone());
     for cpu in cpus {
-        sched_setaffinity(SELF, &only(cpu)?)?;
+        stay_on(cpu)?;
         ensure_eq!(sched_getcpu()?, cpu);
         ensure_eq!(switch(cpu, "0"), Ok(()));
         ensure!(sched_getcpu()? != cpu);

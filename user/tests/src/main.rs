@@ -10,6 +10,7 @@ mod harness;
 mod affinity;
 mod confined;
 mod cpu_time;
+mod cpus;
 mod dumpable;
 mod events;
 mod files;
@@ -75,7 +76,8 @@ fn main() -> ExitCode {
         scheduling::order::TESTS,
         scheduling::share::TESTS,
         hotplug::TESTS,
-        sockets::TESTS,
+        sockets::unix::TESTS,
+        sockets::internet::TESTS,
         socket_calls::errors::TESTS,
         socket_calls::messages::TESTS,
         socket_calls::unix::TESTS,

@@ -1,6 +1,7 @@
 //! What this program does when a test executes it as another program.
 
 use std::process::{Command, ExitCode};
+use std::str::FromStr;
 
 /// The first argument that asks for it.
 pub const MARK: &str = "--as-program";
@@ -18,34 +19,12 @@ pub fn run(words: &[String]) -> ExitCode {
         Some("environment") => {
             std::env::vars().for_each(|(name, value)| println!("{name}={value}"))
         }
-        Some("status") => {
-            return ExitCode::from(
-                words
-                    .get(1)
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(99),
-            );
-        }
-        Some("open") => {
-            // Is this descriptor open here?
-            let number: i32 = words
-                .get(1)
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(-1);
-            // SAFETY: F_GETFD takes no pointer.
-            let answer = unsafe { libc::fcntl(number, libc::F_GETFD) };
-            return ExitCode::from(u8::from(answer < 0));
-        }
-        Some("affinity") => match nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)) {
-            Ok(set) => {
-                let cpus = (0..nix::sched::CpuSet::count())
-                    .filter(|&cpu| set.is_set(cpu).unwrap_or(false));
-                println!(
-                    "{}",
-                    cpus.map(|cpu| cpu.to_string())
-                        .collect::<Vec<_>>()
-                        .join(",")
-                );
+        Some("status") => return ExitCode::from(number(words).unwrap_or(99)),
+        Some("open") => return ExitCode::from(u8::from(!is_open(number(words).unwrap_or(-1)))),
+        Some("affinity") => match crate::cpus::allowed() {
+            Ok(cpus) => {
+                let cpus: Vec<_> = cpus.iter().map(usize::to_string).collect();
+                println!("{}", cpus.join(","));
             }
             Err(error) => eprintln!("{error}"),
         },
@@ -58,4 +37,14 @@ pub fn run(words: &[String]) -> ExitCode {
         _ => return ExitCode::from(98),
     }
     ExitCode::SUCCESS
+}
+
+/// What follows the name.
+fn number<T: FromStr>(words: &[String]) -> Option<T> {
+    words.get(1)?.parse().ok()
+}
+
+fn is_open(descriptor: i32) -> bool {
+    // SAFETY: F_GETFD takes no pointer.
+    unsafe { libc::fcntl(descriptor, libc::F_GETFD) >= 0 }
 }

@@ -4,6 +4,7 @@ use super::calls::{
     Contender, DIED, TID, WAITERS, Word, become_realtime, contend, futex, lock, own_tid, priority,
     sleeps, unlock, until,
 };
+use crate::cpus::stay_on;
 use crate::harness::{Failure, Outcome, Test};
 use nix::errno::Errno;
 use std::sync::Arc;
@@ -81,12 +82,6 @@ fn chain() -> Outcome {
     unlock(&first)?;
     middle.join().map_err(|_| Failure("it panicked".into()))??;
     urgent.end()
-}
-
-fn stay_on(cpu: usize) -> Result<(), Errno> {
-    let mut set = nix::sched::CpuSet::new();
-    set.set(cpu)?;
-    nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set)
 }
 
 /// Real time without a limit as long as this lives: no owner gets to run because a hog must pause.

@@ -1,9 +1,9 @@
 //! Who runs when: real-time threads among each other.
 
 use super::calls::set;
+use crate::cpus::stay_on;
 use crate::harness::{Failure, Outcome, Test};
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
+use nix::sched::sched_getcpu;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
@@ -18,10 +18,7 @@ pub const TESTS: &[Test] = &[
 
 /// Binds the caller to one CPU, with a priority above those of the threads that a test makes.
 fn on_one_cpu() -> Outcome {
-    let mut one = CpuSet::new();
-    // SAFETY: no pointer.
-    one.set(unsafe { libc::sched_getcpu() } as usize)?;
-    sched_setaffinity(Pid::from_raw(0), &one)?;
+    stay_on(sched_getcpu()?)?;
     set(0, libc::SCHED_FIFO, 50)?;
     Ok(())
 }

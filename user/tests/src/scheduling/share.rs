@@ -1,10 +1,10 @@
 //! What real-time threads leave to the others.
 
 use super::calls::set;
+use crate::cpus::{SELF, allowed, stay_on};
 use crate::harness::{Outcome, Test};
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
+use nix::sched::{sched_getaffinity, sched_setaffinity};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -20,15 +20,12 @@ pub const TESTS: &[Test] = &[
 
 /// A real-time spinner on every CPU: an ordinary process still gets on, on each of them.
 fn realtime_leaves_something() -> Outcome {
-    let allowed = nix::sched::sched_getaffinity(Pid::from_raw(0))?;
-    let cpus = (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false));
-    for cpu in cpus {
-        let mut one = CpuSet::new();
-        one.set(cpu)?;
+    let before = sched_getaffinity(SELF)?;
+    for cpu in allowed()? {
         let stop = Arc::new(AtomicBool::new(false));
         let (rounds, until) = (Arc::new(AtomicU64::new(0)), Arc::clone(&stop));
         let counted = Arc::clone(&rounds);
-        sched_setaffinity(Pid::from_raw(0), &one)?;
+        stay_on(cpu)?;
         let spinner = std::thread::spawn(move || {
             set(0, libc::SCHED_FIFO, 1)?;
             while !until.load(SeqCst) {
@@ -46,7 +43,7 @@ fn realtime_leaves_something() -> Outcome {
         }
         stop.store(true, SeqCst);
         spinner.join().map_err(|_| "panic")??;
-        sched_setaffinity(Pid::from_raw(0), &allowed)?;
+        sched_setaffinity(SELF, &before)?;
     }
     Ok(())
 }

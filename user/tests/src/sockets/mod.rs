@@ -1,0 +1,4 @@
+//! Sockets between programs of one machine.
+
+pub mod internet;
+pub mod unix;
