@@ -1,10 +1,11 @@
 //! brk(2): the heap area, which grows and shrinks at its end.
 
-use super::AddressSpace;
 use super::area::Area;
 use super::areas::Removed;
 use super::types::{Backing, Label, Locking, MapFlags, Prot};
+use super::{AddressSpace, Map};
 use crate::addr::{USER_END, page_up};
+use core::ops::Range;
 
 impl AddressSpace {
     /// Where the heap starts: the loader calls it once, page-aligned, after the last segment.
@@ -32,24 +33,8 @@ impl AddressSpace {
             drop(removed);
             return end;
         }
-        if new_top > old_top {
-            let mut flags = MapFlags::empty();
-            flags.set(MapFlags::LOCKED, map.lock_future != Locking::Off);
-            let area = Area {
-                end: new_top,
-                prot: Prot::READ | Prot::WRITE,
-                flags,
-                backing: Backing::Anonymous,
-                label: Label::Heap,
-            };
-            let range = old_top..new_top;
-            let free = map.areas.is_free(range.clone());
-            let within = new_top - brk.start <= self.limits().data;
-            if !free || !within || self.check_limits(&map, range.len(), 0, &area).is_err() {
-                return brk.end;
-            }
-            map.areas.insert(old_top, area);
-            map.generation += 1;
+        if new_top > old_top && !self.grow_heap(&mut map, old_top..new_top) {
+            return brk.end;
         }
         map.brk.end = end;
         let populate = new_top > old_top && map.lock_future == Locking::Now;
@@ -59,5 +44,26 @@ impl AddressSpace {
             let _ = self.populate_mapped(old_top..new_top);
         }
         end
+    }
+
+    /// Whether the heap could get `range`, behind what it has.
+    fn grow_heap(&self, map: &mut Map, range: Range<usize>) -> bool {
+        let mut flags = MapFlags::empty();
+        flags.set(MapFlags::LOCKED, map.lock_future != Locking::Off);
+        let area = Area {
+            end: range.end,
+            prot: Prot::READ | Prot::WRITE,
+            flags,
+            backing: Backing::Anonymous,
+            label: Label::Heap,
+        };
+        let free = map.areas.is_free(range.clone());
+        let within = range.end - map.brk.start <= self.limits().data;
+        if !free || !within || self.check_limits(map, range.len(), 0, &area).is_err() {
+            return false;
+        }
+        map.areas.insert(range.start, area);
+        map.generation += 1;
+        true
     }
 }

@@ -6,7 +6,7 @@ use super::gather::Gather;
 use super::types::{MapFlags, RemapTo, SpaceError};
 use super::{AddressSpace, Map};
 use crate::OutOfMemory;
-use crate::addr::{PAGE_SIZE, USER_START, page_up, user_pages};
+use crate::addr::{PAGE_SIZE, USER_END, USER_START, page_up, user_pages};
 use crate::page_table::{Entry, Hole, free_tables, load, store, visit_pages};
 use core::ops::{ControlFlow, Range};
 
@@ -67,16 +67,7 @@ impl AddressSpace {
         };
         let ends_area = area.end == old.end;
         if let RemapTo::Fixed(target) = to {
-            let target = user_pages(target, length)
-                .filter(|range| range.start >= USER_START)
-                .ok_or(SpaceError::Invalid)?;
-            if target.start < old.end && old.start < target.end {
-                return Err(SpaceError::Invalid);
-            }
-            self.check_growth(map, &old, length, &piece)?;
-            self.remove(map, target.clone(), removed);
-            map.areas.prepare()?;
-            return self.move_pages(map, old, target, piece, removed);
+            return self.move_onto(map, old, (target, length), piece, removed);
         }
         if length <= old.len() {
             if length < old.len() {
@@ -85,20 +76,7 @@ impl AddressSpace {
             return Ok(old.start);
         }
         self.check_growth(map, &old, length, &piece)?;
-        let extension = old.end..old.start.checked_add(length).ok_or(SpaceError::NoMemory)?;
-        if ends_area
-            && extension.end <= crate::addr::USER_END
-            && map.areas.is_free(extension.clone())
-        {
-            let backing = piece.backing_at(old.len());
-            map.areas.insert(
-                extension.start,
-                Area {
-                    end: extension.end,
-                    backing,
-                    ..piece
-                },
-            );
+        if ends_area && extend(map, &old, length, &piece)? {
             return Ok(old.start);
         }
         if to == RemapTo::InPlace {
@@ -106,6 +84,27 @@ impl AddressSpace {
         }
         let target = map.areas.find_room(0, length).ok_or(SpaceError::NoMemory)?;
         self.move_pages(map, old, target..target + length, piece, removed)
+    }
+
+    /// Moves the piece to a place and length of the caller's choice, onto whatever is there.
+    fn move_onto(
+        &self,
+        map: &mut Map,
+        old: Range<usize>,
+        (target, length): (usize, usize),
+        piece: Area,
+        removed: &mut Removed,
+    ) -> Result<usize, SpaceError> {
+        let target = user_pages(target, length)
+            .filter(|range| range.start >= USER_START)
+            .ok_or(SpaceError::Invalid)?;
+        if target.start < old.end && old.start < target.end {
+            return Err(SpaceError::Invalid);
+        }
+        self.check_growth(map, &old, length, &piece)?;
+        self.remove(map, target.clone(), removed);
+        map.areas.prepare()?;
+        self.move_pages(map, old, target, piece, removed)
     }
 
     fn check_growth(
@@ -192,4 +191,24 @@ impl AddressSpace {
         );
         Err(OutOfMemory)
     }
+}
+
+/// Lets the piece, the end of its area, go on where it is; false if there is no room behind it.
+fn extend(
+    map: &mut Map,
+    old: &Range<usize>,
+    length: usize,
+    piece: &Area,
+) -> Result<bool, SpaceError> {
+    let more = old.end..old.start.checked_add(length).ok_or(SpaceError::NoMemory)?;
+    if more.end > USER_END || !map.areas.is_free(more.clone()) {
+        return Ok(false);
+    }
+    let area = Area {
+        end: more.end,
+        backing: piece.backing_at(old.len()),
+        ..piece.clone()
+    };
+    map.areas.insert(more.start, area);
+    Ok(true)
 }
