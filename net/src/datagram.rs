@@ -98,6 +98,20 @@ impl Receiver {
         result
     }
 
+    pub fn options(&self) -> Options {
+        self.state.lock().options
+    }
+
+    pub fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
+        let mut options = self.options();
+        change(&mut options);
+        self.state.lock().options = options.clamped();
+    }
+
+    pub fn take_error(&self) -> Option<Error> {
+        self.update(|state| state.error.take())
+    }
+
     /// Queues a message; dropped when there is no room, memory or interest.
     pub fn deliver(&self, from: SocketAddrV4, head: &[u8], body: &[u8]) {
         let mut bytes = Vec::new();

@@ -225,17 +225,15 @@ impl Socket for RawSocket {
     }
 
     fn options(&self) -> Options {
-        self.receiver.state.lock().options
+        self.receiver.options()
     }
 
     fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
-        let mut options = self.options();
-        change(&mut options);
-        self.receiver.state.lock().options = options.clamped();
+        self.receiver.update_options(change);
     }
 
     fn take_error(&self) -> Option<Error> {
-        self.receiver.update(|state| state.error.take())
+        self.receiver.take_error()
     }
 
     fn bind(&self, address: &Address) -> Result<()> {
