@@ -148,15 +148,7 @@ impl Caller {
 
     /// A program or interpreter for execve(2): a regular file that the caller may execute.
     pub fn open_program(&self, base: Base<'_>, path: &[u8], follow: bool) -> Result<Arc<OpenFile>> {
-        let found = resolve(
-            self,
-            base,
-            path,
-            Rules {
-                follow,
-                ..Rules::FOLLOW
-            },
-        )?;
+        let found = resolve(self, base, path, Rules::following(follow))?;
         let place = found.existing()?.clone();
         self.check_program(&place)?;
         let file = place.node.clone().open(OpenFlags::RDONLY)?;

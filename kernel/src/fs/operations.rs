@@ -25,11 +25,7 @@ pub enum Found {
 impl Caller {
     /// What is at the end of `path`, for calls that do not need a place: stat(2).
     pub fn look_up(&self, base: Base<'_>, path: &[u8], follow: bool) -> Result<Found> {
-        let rules = Rules {
-            follow,
-            ..Rules::FOLLOW
-        };
-        let found = resolve(self, base, path, rules)?;
+        let found = resolve(self, base, path, Rules::following(follow))?;
         match found.open {
             Some(_) if found.wants_directory => Err(Errno::ENOTDIR),
             Some(file) => Ok(Found::Open(file)),
@@ -39,16 +35,7 @@ impl Caller {
 
     /// The place at the end of `path`.
     pub fn find(&self, base: Base<'_>, path: &[u8], follow: bool) -> Result<Location> {
-        resolve(
-            self,
-            base,
-            path,
-            Rules {
-                follow,
-                ..Rules::FOLLOW
-            },
-        )?
-        .into_existing()
+        resolve(self, base, path, Rules::following(follow))?.into_existing()
     }
 
     /// mkdir(2), mknod(2), symlink(2): makes `what` where there was nothing.

@@ -37,6 +37,14 @@ impl Rules {
         follow: false,
         ..Rules::FOLLOW
     };
+
+    /// Whether a link in the last component is followed is all there is to say.
+    pub fn following(follow: bool) -> Rules {
+        Rules {
+            follow,
+            ..Rules::FOLLOW
+        }
+    }
 }
 
 /// Where a path led.

@@ -167,18 +167,14 @@ fn build(
     thread: &ThreadRef,
 ) -> Result<Arc<Task>> {
     let has = |flags| args.flags.contains(flags);
-    let process = if has(CloneFlags::THREAD) {
-        current.process().clone()
-    } else {
-        let child = child_process(current, args, thread)?;
-        child.membarrier.inherit(&current.process().membarrier);
-        child.oom.inherit(&current.process().oom);
-        child
-    };
     let files = current.files();
     let fs = current.fs();
     let parts = TaskParts {
-        process,
+        process: if has(CloneFlags::THREAD) {
+            current.process().clone()
+        } else {
+            child_process(current, args, thread)?
+        },
         signals: child_signals(current, args),
         credentials: current.credentials(),
         files: if has(CloneFlags::FILES) {
@@ -235,6 +231,8 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
     }
     child.set_trampoline(parent.trampoline());
     child.set_dumpable(parent.is_dumpable());
+    child.membarrier.inherit(&parent.membarrier);
+    child.oom.inherit(&parent.oom);
     child.state.lock().borrows_memory = args.flags.contains(CloneFlags::VFORK);
     Ok(child)
 }

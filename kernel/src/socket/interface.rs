@@ -67,6 +67,12 @@ impl Request {
         self.set(&bytes);
     }
 
+    /// The name, without the zeros behind it.
+    fn name(&self) -> &[u8] {
+        let end = self.name.iter().position(|&byte| byte == 0);
+        &self.name[..end.unwrap_or(NAME)]
+    }
+
     fn number(&self) -> i32 {
         i32::from_ne_bytes([self.value[0], self.value[1], self.value[2], self.value[3]])
     }
@@ -87,26 +93,18 @@ pub fn ioctl(request: u32, argument: usize) -> Result<usize> {
 
 fn answer(what: u32, mut request: Request) -> Result<Request> {
     let interfaces = network().interfaces();
+    let mut interfaces = interfaces.iter();
     if what == SIOCGIFNAME {
         let wanted = usize::try_from(request.number()).map_err(|_| Errno::ENODEV)?;
-        let found = interfaces
-            .iter()
-            .find(|interface| interface.index() == wanted);
+        let found = interfaces.find(|interface| interface.index() == wanted);
         let value = request.value;
         return Ok(Request {
             value,
             ..Request::of(found.ok_or(Errno::ENODEV)?)
         });
     }
-    let end = request
-        .name
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(NAME);
-    let name = &request.name[..end];
-    let found = interfaces
-        .iter()
-        .find(|interface| interface.name().as_bytes() == name);
+    let name = request.name();
+    let found = interfaces.find(|interface| interface.name().as_bytes() == name);
     let interface = found.ok_or(Errno::ENODEV)?;
     let assigned = || interface.assignment().ok_or(Errno::EADDRNOTAVAIL);
     match what {
@@ -116,20 +114,22 @@ fn answer(what: u32, mut request: Request) -> Result<Request> {
         SIOCGIFBRDADDR => request.set_address(broadcast(interface, assigned()?)),
         SIOCGIFMTU => request.set(&(interface.mtu() as i32).to_ne_bytes()),
         SIOCGIFINDEX => request.set(&(interface.index() as i32).to_ne_bytes()),
-        SIOCGIFHWADDR => {
-            let kind = if interface.mac().is_some() {
-                ARPHRD_ETHER
-            } else {
-                ARPHRD_LOOPBACK
-            };
-            let mut bytes = [0; 8];
-            bytes[..2].copy_from_slice(&kind.to_ne_bytes());
-            bytes[2..].copy_from_slice(&interface.mac().unwrap_or_default());
-            request.set(&bytes);
-        }
+        SIOCGIFHWADDR => request.set(&hardware_address(interface)),
         _ => request.set(&[]),
     }
     Ok(request)
+}
+
+/// `sa_family`, which tells the kind of hardware, and the address.
+fn hardware_address(interface: &Interface) -> [u8; 8] {
+    let kind = match interface.mac() {
+        Some(_) => ARPHRD_ETHER,
+        None => ARPHRD_LOOPBACK,
+    };
+    let mut bytes = [0; 8];
+    bytes[..2].copy_from_slice(&kind.to_ne_bytes());
+    bytes[2..].copy_from_slice(&interface.mac().unwrap_or_default());
+    bytes
 }
 
 fn flags(interface: &Interface) -> u16 {

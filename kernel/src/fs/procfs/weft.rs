@@ -68,51 +68,36 @@ fn threads(from: u64, text: &mut Text) -> Result<Option<u64>> {
 
 fn thread(thread: &ThreadRef) -> String {
     let stats = thread.stats();
-    let pid = thread
-        .extension::<Task>()
-        .map_or(0, |task| task.process().pid());
-    let (_, _, priority) = policy_numbers(thread.policy(), thread.nice());
-    let affinity = thread.affinity() & possible_cpus();
-    let mut line = format!(
-        "tid={} pid={pid} name={} ",
-        thread.tid(),
-        word(&thread.name())
-    );
-    let _ = write!(
-        line,
-        "state={} cpu={} ",
-        state(thread.phase()),
-        thread.cpu()
-    );
-    let _ = write!(
-        line,
-        "class={} priority={priority} nice={} ",
-        class(thread.policy()),
-        thread.nice()
-    );
-    let _ = write!(
-        line,
-        "affinity={affinity} run_ns={} user_ns={} wait_ns={} ",
-        stats.run_ns, stats.user_ns, stats.wait_ns
-    );
-    let switches = stats.voluntary + stats.involuntary;
-    let _ = write!(
-        line,
-        "switches={switches} voluntary={} involuntary={} ",
-        stats.voluntary, stats.involuntary
-    );
-    let _ = write!(line, "migrations={} ", stats.migrations);
+    let task = thread.extension::<Task>();
+    let pid = task.map_or(0, |task| task.process().pid());
+    let own = (thread.policy(), thread.nice());
     let scheduled = thread.effective_params();
+    let (_, _, priority) = policy_numbers(own.0, own.1);
     let (_, _, scheduled) = policy_numbers(scheduled.policy, scheduled.nice);
-    let stack = thread
-        .stack_used()
-        .map_or("-".to_string(), |used| used.to_string());
-    let _ = writeln!(
-        line,
-        "generation={} scheduled={scheduled} stack={stack}",
-        thread.id().generation
-    );
-    line
+    let stack = thread.stack_used();
+    format!(
+        "tid={} pid={pid} name={} state={} cpu={} \
+         class={} priority={priority} nice={} affinity={} \
+         run_ns={} user_ns={} wait_ns={} \
+         switches={} voluntary={} involuntary={} migrations={} \
+         generation={} scheduled={scheduled} stack={}\n",
+        thread.tid(),
+        word(&thread.name()),
+        state(thread.phase()),
+        thread.cpu(),
+        class(own.0),
+        own.1,
+        thread.affinity() & possible_cpus(),
+        stats.run_ns,
+        stats.user_ns,
+        stats.wait_ns,
+        stats.voluntary + stats.involuntary,
+        stats.voluntary,
+        stats.involuntary,
+        stats.migrations,
+        thread.id().generation,
+        stack.map_or("-".to_string(), |used| used.to_string()),
+    )
 }
 
 fn word(name: &str) -> String {
