@@ -58,11 +58,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
             Long(option) => option.to_string(),
             other => return Err(other.unexpected().to_string()),
         };
-        let value = arguments
-            .value()
-            .map_err(|error| error.to_string())?
-            .to_string_lossy()
-            .into_owned();
+        let value = arguments.value().map_err(|error| error.to_string())?;
+        let value = value.to_string_lossy().into_owned();
         match option.as_str() {
             "machine" => name = value,
             "cpus" => cpus = Some(number(&value)?),

@@ -3,10 +3,10 @@
 use nix::pty::{Winsize, openpty};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 pub struct Terminal {
     master: File,
@@ -24,24 +24,45 @@ fn size(rows: u16, columns: u16) -> Winsize {
     }
 }
 
+/// Makes the terminal the program's: its input and outputs, and what controls its session.
+fn attach(command: &mut Command, slave: &OwnedFd) -> std::io::Result<()> {
+    command
+        .stdin(slave.try_clone()?)
+        .stdout(slave.try_clone()?)
+        .stderr(slave.try_clone()?)
+        .env("TERM", "xterm");
+    let take_terminal = || {
+        nix::unistd::setsid()?;
+        // SAFETY: TIOCSCTTY takes an integer and no pointer.
+        unsafe { nix::libc::ioctl(0, nix::libc::TIOCSCTTY, 0) };
+        Ok(())
+    };
+    // SAFETY: between fork and exec only async-signal-safe calls are made.
+    unsafe { command.pre_exec(take_terminal) };
+    Ok(())
+}
+
+/// Hands on what the program shows, until it or the reader is gone.
+fn relay(terminal: &mut File, output: &Sender<Vec<u8>>) {
+    const WHERE_IS_THE_CURSOR: &[u8] = b"\x1b[6n";
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = terminal.read(&mut buffer) {
+        // Line editors ask; a terminal answers.
+        let pieces = buffer[..count].windows(WHERE_IS_THE_CURSOR.len());
+        for _ in pieces.filter(|bytes| *bytes == WHERE_IS_THE_CURSOR) {
+            let _ = terminal.write_all(b"\x1b[1;1R");
+        }
+        if output.send(buffer[..count].to_vec()).is_err() {
+            break;
+        }
+    }
+}
+
 impl Terminal {
     pub fn start(mut command: Command, rows: u16, columns: u16) -> Result<Self, String> {
         let pair = openpty(Some(&size(rows, columns)), None)
             .map_err(|error| format!("no terminal: {error}"))?;
-        let slave = || pair.slave.try_clone().map_err(|error| error.to_string());
-        command
-            .stdin(slave()?)
-            .stdout(slave()?)
-            .stderr(slave()?)
-            .env("TERM", "xterm");
-        let take_terminal = || {
-            nix::unistd::setsid()?;
-            // SAFETY: TIOCSCTTY takes an integer and no pointer.
-            unsafe { nix::libc::ioctl(0, nix::libc::TIOCSCTTY, 0) };
-            Ok(())
-        };
-        // SAFETY: between fork and exec only async-signal-safe calls are made.
-        unsafe { command.pre_exec(take_terminal) };
+        attach(&mut command, &pair.slave).map_err(|error| error.to_string())?;
         let process = command
             .spawn()
             .map_err(|error| format!("cannot start ssh: {error}"))?;
@@ -50,21 +71,7 @@ impl Terminal {
         let master = File::from(pair.master);
         let mut reader = master.try_clone().map_err(|error| error.to_string())?;
         let (sender, output) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                // Line editors ask where the cursor is; a terminal answers.
-                for _ in buffer[..count]
-                    .windows(4)
-                    .filter(|bytes| bytes == b"\x1b[6n")
-                {
-                    let _ = reader.write_all(b"\x1b[1;1R");
-                }
-                if sender.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        std::thread::spawn(move || relay(&mut reader, &sender));
         Ok(Self {
             master,
             output,
