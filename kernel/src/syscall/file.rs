@@ -6,6 +6,7 @@ mod descriptors;
 mod locks;
 mod mounts;
 mod owner;
+mod splice;
 mod status;
 mod transfer;
 mod tree;
@@ -29,6 +30,7 @@ const FAMILIES: &[&Calls] = &[
     descriptors::CALLS,
     locks::CALLS,
     mounts::CALLS,
+    splice::CALLS,
     status::CALLS,
     transfer::CALLS,
     tree::CALLS,

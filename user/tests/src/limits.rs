@@ -2,6 +2,7 @@
 
 use crate::harness::{Failure, Outcome, Test, child, status_of, succeeds};
 use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Uid, fork, setuid};
@@ -188,6 +189,9 @@ fn file_size() -> Outcome {
             let file = File::create(&path)?;
             ensure_eq!(nix::unistd::write(&file, &[0; 2_000])?, 1_000);
             ensure_eq!(nix::unistd::write(&file, &[0; 10]), Err(Errno::EFBIG));
+            let reserve = |size| fallocate(&file, FallocateFlags::empty(), 0, size);
+            ensure_eq!(reserve(2_000), Err(Errno::EFBIG));
+            reserve(1_000)?;
             Ok(())
         })())
     })?;

@@ -7,6 +7,7 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{pipe, pipe2, read, write};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 
 pub const TESTS: &[Test] = &[
     ("pipe.keeps_order", keeps_order),
@@ -24,6 +25,8 @@ pub const TESTS: &[Test] = &[
         refused_child_holds_no_end,
     ),
     ("pipe.fifo_opens_meet", fifo_opens_meet),
+    ("pipe.vmsplice_moves_memory", vmsplice_moves_memory),
+    ("pipe.vmsplice_is_refused", vmsplice_is_refused),
 ];
 
 fn keeps_order() -> Outcome {
@@ -182,5 +185,62 @@ fn fifo_opens_meet() -> Outcome {
         ensure_eq!(bytes, round.to_ne_bytes());
         succeeds(writer)?;
     }
+    Ok(())
+}
+
+/// vmsplice(2).
+fn vmsplice(file: &impl AsRawFd, buffers: &mut [&mut [u8]], flags: u32) -> nix::Result<usize> {
+    let range = |buffer: &mut &mut [u8]| libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let ranges: Vec<libc::iovec> = buffers.iter_mut().map(range).collect();
+    let (fd, count) = (file.as_raw_fd(), ranges.len());
+    // SAFETY: the buffers outlive the call, and the pipe is emptied before they end.
+    let answer = unsafe { libc::vmsplice(fd, ranges.as_ptr(), count, flags) };
+    Errno::result(answer).map(|count| count as usize)
+}
+
+/// Into a pipe and out of it; a call that would have to wait for a reader stops where the pipe is full.
+fn vmsplice_moves_memory() -> Outcome {
+    let (reader, writer) = pipe()?;
+    let (mut first, mut second) = (*b"abc", *b"defgh");
+    let moved = vmsplice(&writer, &mut [&mut first, &mut second], 0)?;
+    ensure_eq!(moved, 8);
+    let mut begin = [0; 5];
+    ensure_eq!(read(&reader, &mut begin)?, 5);
+    ensure_eq!(&begin, b"abcde");
+    let mut rest = [0; 16];
+    ensure_eq!(vmsplice(&reader, &mut [&mut rest], 0)?, 3);
+    ensure_eq!(&rest[..3], b"fgh");
+    let mut much = vec![7; 1 << 20];
+    let moved = vmsplice(&writer, &mut [&mut much], 0)?;
+    ensure!((4096..=65_536).contains(&moved), "{moved} bytes fit");
+    let mut got = vec![0; moved];
+    File::from(reader).read_exact(&mut got)?;
+    ensure!(got.iter().all(|&byte| byte == 7));
+    Ok(())
+}
+
+fn vmsplice_is_refused() -> Outcome {
+    const NONBLOCK: u32 = libc::SPLICE_F_NONBLOCK;
+    let (reader, writer) = pipe()?;
+    let mut page = vec![1; 4096];
+    ensure_eq!(
+        vmsplice(&reader, &mut [&mut page], NONBLOCK),
+        Err(Errno::EAGAIN)
+    );
+    while vmsplice(&writer, &mut [&mut page], NONBLOCK).is_ok() {}
+    ensure_eq!(
+        vmsplice(&writer, &mut [&mut page], NONBLOCK),
+        Err(Errno::EAGAIN)
+    );
+    ensure_eq!(vmsplice(&writer, &mut [&mut page], 16), Err(Errno::EINVAL));
+    let regular = File::open("/proc/self/exe")?;
+    ensure_eq!(vmsplice(&regular, &mut [&mut page], 0), Err(Errno::EBADF));
+    // SAFETY: an ignored signal has no handler.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) }?;
+    drop(reader);
+    ensure_eq!(vmsplice(&writer, &mut [&mut page], 0), Err(Errno::EPIPE));
     Ok(())
 }

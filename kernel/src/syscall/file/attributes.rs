@@ -65,10 +65,11 @@ fn fallocate(frame: &mut TrapFrame) -> Result<usize> {
         FileType::Fifo => return Err(Errno::ESPIPE),
         _ => return Err(Errno::ENODEV),
     }
-    file.node()
-        .ok_or(Errno::ENODEV)?
-        .allocate(what, offset, length)
-        .map(|()| 0)
+    let node = file.node().ok_or(Errno::ENODEV)?;
+    if !keep_size {
+        size_limit::check(&*node, offset.saturating_add(length))?;
+    }
+    node.allocate(what, offset, length).map(|()| 0)
 }
 
 fn fchmod(frame: &mut TrapFrame) -> Result<usize> {
