@@ -131,4 +131,76 @@ mod tests {
         assert_eq!(status(&answer(&mut handles, &close).unwrap()), 4);
         assert_eq!(answer(&mut handles, &open).unwrap()[4], files::HANDLE);
     }
+
+    /// A file of its own for a test, and its open handle.
+    fn open_file(handles: &mut Handles, name: &str) -> (std::path::PathBuf, Vec<u8>) {
+        const READ_WRITE_CREATE_TRUNCATE: u32 = 1 | 2 | 8 | 16;
+        let path = std::env::temp_dir().join(format!("sftp-{name}-{}", std::process::id()));
+        let open = Reply::new(3, 1).string(path.to_str().unwrap());
+        let open = open.u32(READ_WRITE_CREATE_TRUNCATE).u32(0);
+        let reply = answer(handles, &request(open)).unwrap();
+        assert_eq!(reply[4], files::HANDLE);
+        (path, reply[13..].to_vec())
+    }
+
+    /// The attributes of an open file: what fstat answers after its kind and number.
+    fn attributes(handles: &mut Handles, handle: &[u8]) -> (u64, u32, [u32; 2]) {
+        let reply = answer(handles, &request(Reply::new(8, 2).string(handle))).unwrap();
+        assert_eq!(reply[4], 105, "no attributes: {reply:?}");
+        let mut from = Reader::new(&reply[9..]);
+        let (all, size) = (from.u32().unwrap(), from.u64().unwrap());
+        assert_eq!(all, 1 | 2 | 4 | 8);
+        let [_user, _group, mode, read, changed] = [(); 5].map(|()| from.u32().unwrap());
+        (size, mode & 0o7777, [read, changed])
+    }
+
+    /// fsetstat and fstat speak of the file that is open, also when its name is another's.
+    #[test]
+    fn an_open_file_keeps_its_attributes_without_its_name() {
+        let mut handles = Handles::default();
+        let (path, handle) = open_file(&mut handles, "attributes");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "another").unwrap();
+        let (size, mode, times) = (1234, 0o4751, [1_000_000_000, 1_100_000_000]);
+        let set = Reply::new(10, 3).string(&handle).u32(1 | 4 | 8);
+        let set = set.u64(size).u32(mode).u32(times[0]).u32(times[1]);
+        assert_eq!(status(&answer(&mut handles, &request(set)).unwrap()), 0);
+        assert_eq!(attributes(&mut handles, &handle), (size, mode, times));
+        assert_eq!(std::fs::read(&path).unwrap(), b"another");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    /// Only what the request names changes.
+    #[test]
+    fn attributes_that_are_not_named_stay() {
+        let mut handles = Handles::default();
+        let (path, handle) = open_file(&mut handles, "some");
+        let set = |handles: &mut Handles, set: Reply| {
+            assert_eq!(status(&answer(handles, &request(set)).unwrap()), 0);
+        };
+        let begin = || Reply::new(10, 4).string(&handle);
+        set(&mut handles, begin().u32(8).u32(7).u32(8));
+        set(&mut handles, begin().u32(4).u32(0o640));
+        assert_eq!(attributes(&mut handles, &handle), (0, 0o640, [7, 8]));
+        set(&mut handles, begin().u32(1).u64(9));
+        assert_eq!(attributes(&mut handles, &handle).0, 9);
+        assert_eq!(attributes(&mut handles, &handle).1, 0o640);
+        let too_large = begin().u32(1).u64(u64::MAX);
+        assert_eq!(
+            status(&answer(&mut handles, &request(too_large)).unwrap()),
+            4
+        );
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_s_handle_has_no_attributes_of_a_file() {
+        let mut handles = Handles::default();
+        let open = request(Reply::new(11, 1).string("/"));
+        let handle = answer(&mut handles, &open).unwrap()[13..].to_vec();
+        for request_of in [Reply::new(8, 2), Reply::new(10, 2)] {
+            let reply = answer(&mut handles, &request(request_of.string(&handle).u32(0)));
+            assert_eq!(status(&reply.unwrap()), 4);
+        }
+    }
 }
