@@ -17,17 +17,15 @@ use crate::sync::{AtomicU32, Ordering, mutate};
 pub(crate) const WORK: u32 = 1 << 0;
 /// Look at once: something should run before the present thread.
 pub(crate) const NEED: u32 = 1 << 1;
-/// The owner watches this word: no interrupt needed.
-pub(crate) const POLLING: u32 = 1 << 2;
 /// The owner waits for an interrupt.
-pub(crate) const SLEEPING: u32 = 1 << 3;
+pub(crate) const SLEEPING: u32 = 1 << 2;
 /// The owner's tick is off: it would not look by itself.
-pub(crate) const TICK_OFF: u32 = 1 << 4;
+pub(crate) const TICK_OFF: u32 = 1 << 3;
 
 /// The owner was asked to leave; stays until the CPU comes back.
-pub(crate) const LEAVING: u32 = 1 << 5;
+pub(crate) const LEAVING: u32 = 1 << 4;
 /// The CPU is off: nobody serves requests.
-pub(crate) const OFF: u32 = 1 << 6;
+pub(crate) const OFF: u32 = 1 << 5;
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +56,7 @@ impl ControlWord {
         if before & mutate("off_ignored", OFF, 0) != 0 {
             return Answer::Off;
         }
-        match fresh != 0 && before & POLLING == 0 && (unreachable || urgent) {
+        match fresh != 0 && (unreachable || urgent) {
             true => Answer::Interrupt,
             false => Answer::Noted,
         }
@@ -141,17 +139,8 @@ impl ControlWord {
         false
     }
 
-    /// Whether the owner has nothing else to do than to look: it watches, or an interrupt wakes it.
+    /// Whether the owner has nothing else to do than to look: an interrupt wakes it.
     pub fn is_attended(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & (SLEEPING | POLLING) != 0
-    }
-
-    /// Announces that the owner watches this word for a while, or no longer does.
-    pub fn set_polling(&self, polling: bool) {
-        if polling {
-            self.0.fetch_or(POLLING, Ordering::AcqRel);
-        } else {
-            self.0.fetch_and(!POLLING, Ordering::AcqRel);
-        }
+        self.0.load(Ordering::Relaxed) & SLEEPING != 0
     }
 }

@@ -11,7 +11,7 @@ use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
 use crate::switch::Reason;
-use crate::sync::{Ordering, fence, mutate, spin_hint};
+use crate::sync::{Ordering, fence, mutate};
 
 impl<P: Platform> Scheduler<P> {
     /// One round of the idle loop: run what there is, else wait for an interrupt. IRQs masked,
@@ -95,9 +95,6 @@ impl<P: Platform> Owner<'_, P> {
             return false;
         }
         self.program_timer_exactly();
-        if self.poll() {
-            return false;
-        }
         self.race_point(RacePoint::FallingAsleep);
         let since = &self.cpu.shared.hints.asleep_since_ns;
         since.store(self.sched.platform.now_ns().max(1), Relaxed);
@@ -106,22 +103,5 @@ impl<P: Platform> Owner<'_, P> {
             since.store(0, Relaxed);
         }
         asleep
-    }
-
-    /// Watches the control word for a while; says whether a request came. A sender sees POLLING
-    /// and sends no interrupt.
-    fn poll(&self) -> bool {
-        let platform = &self.sched.platform;
-        let (control, budget) = (&self.cpu.shared.control, platform.idle_poll_ns());
-        if budget == 0 {
-            return false;
-        }
-        control.set_polling(true);
-        let end = platform.now_ns() + budget;
-        while !control.is_requested() && platform.now_ns() < end {
-            spin_hint();
-        }
-        control.set_polling(false);
-        control.is_requested()
     }
 }

@@ -56,12 +56,6 @@ pub trait Platform: Send + Sync + 'static {
         let _ = thread;
     }
 
-    /// How long an idle CPU watches for work before it waits for an interrupt. Under emulation
-    /// 0: a watching CPU takes the host's time from the others.
-    fn idle_poll_ns(&self) -> u64 {
-        0
-    }
-
     /// Lets pending interrupts in: unmask, `isb`, mask again. Only the idle loop calls it.
     fn irq_window(&self);
 
