@@ -77,7 +77,6 @@ impl Machine {
             Event::Wake { tid, .. } => drop(self.ready.insert(tid)),
             Event::Switch { from, to, left } => {
                 self.running.insert(cpu, to);
-                self.called.remove(&cpu);
                 self.ready.remove(&to);
                 let was_woken = self.early.remove(&from).is_some_and(|at| ns - at < SKEW_NS);
                 let waits = match left {
