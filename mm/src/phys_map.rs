@@ -1,4 +1,4 @@
-//! The `PhysMap` port: how the kernel reaches physical memory.
+//! How the kernel reaches physical memory.
 //!
 //! On the machine it is the linear map, an addition. On the host it is an arena that stands for
 //! RAM from physical address 0 and keeps pointer provenance, so miri can check its users.

@@ -1,6 +1,8 @@
 //! From the flattened device tree to a [`Machine`] (Devicetree Specification 0.4, and the Linux
 //! bindings of the devices named here).
 
+mod walk;
+
 use super::idle_states;
 use super::topology::Topology;
 use super::{Conduit, CpuNode, Device, Gic, GicVersion, Interrupt, Machine, Region, Trigger};
@@ -10,6 +12,7 @@ use core::fmt;
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::standard::{NodeStandard, Status};
 use dtoolkit::{Node, Property};
+use walk::{Found, Walk};
 
 /// What the tree lacks or says wrongly.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,110 +87,6 @@ const GICS: &[&str] = &[
     "arm,cortex-a7-gic",
     "arm,gic-v2",
 ];
-
-/// An enabled node, its registers as CPU physical addresses.
-#[derive(Clone)]
-struct Found<'a> {
-    node: FdtNode<'a>,
-    path: String,
-    registers: Vec<Region>,
-}
-
-impl Found<'_> {
-    fn device(&self) -> Option<Device> {
-        Some(Device {
-            registers: *self.registers.first()?,
-            interrupt: interrupt(self.node, 0)?,
-        })
-    }
-}
-
-/// All enabled nodes of the tree, parents first.
-struct Walk<'a>(Vec<Found<'a>>);
-
-impl<'a> Walk<'a> {
-    fn new(tree: Fdt<'a>) -> Self {
-        let mut walk = Self(Vec::new());
-        walk.visit(tree.root(), "", &|address| Some(address));
-        walk
-    }
-
-    /// Collects the children of `parent`; `translate` turns its bus addresses into the CPU's.
-    fn visit(&mut self, parent: FdtNode<'a>, path: &str, translate: &dyn Fn(u64) -> Option<u64>) {
-        for node in parent.children() {
-            if !matches!(node.status(), Ok(Status::Okay)) {
-                continue;
-            }
-            let path = alloc::format!("{path}/{}", node.name());
-            let registers = windows(node, translate);
-            self.0.push(Found {
-                node,
-                path: path.clone(),
-                registers,
-            });
-            let ranges = ranges(node);
-            self.visit(node, &path, &|address| {
-                translate(through(ranges.as_deref()?, address)?)
-            });
-        }
-    }
-
-    fn all<'w>(&'w self, compatible: &'w [&str]) -> impl Iterator<Item = &'w Found<'a>> {
-        self.0
-            .iter()
-            .filter(|found| compatible.iter().any(|name| found.node.is_compatible(name)))
-    }
-
-    fn find(&self, compatible: &[&str]) -> Option<Found<'a>> {
-        self.all(compatible).next().cloned()
-    }
-}
-
-/// One entry of `ranges`: child addresses from `child` on appear at `parent` on.
-struct Range {
-    child: u64,
-    parent: u64,
-    size: u64,
-}
-
-/// The bus windows of `node`; `None` when its children are not addressable from the parent.
-fn ranges(node: FdtNode<'_>) -> Option<Vec<Range>> {
-    let entries = node.ranges().ok()??;
-    let convert = |entry: dtoolkit::standard::Range<'_>| {
-        Some(Range {
-            child: entry.child_bus_address().ok()?,
-            parent: entry.parent_bus_address().ok()?,
-            size: entry.length().ok()?,
-        })
-    };
-    // Windows with three-cell child addresses (PCI) do not convert; nothing below them is used.
-    Some(entries.filter_map(convert).collect())
-}
-
-/// Maps a child address through the windows; an empty list is the identity (DT spec 2.3.8).
-fn through(ranges: &[Range], address: u64) -> Option<u64> {
-    if ranges.is_empty() {
-        return Some(address);
-    }
-    let range = ranges
-        .iter()
-        .find(|range| address.wrapping_sub(range.child) < range.size)?;
-    Some(address - range.child + range.parent)
-}
-
-fn windows(node: FdtNode<'_>, translate: &dyn Fn(u64) -> Option<u64>) -> Vec<Region> {
-    let Ok(Some(entries)) = node.reg() else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| {
-            Some(Region {
-                base: translate(entry.address().ok()?)?,
-                size: entry.size().ok()?,
-            })
-        })
-        .collect()
-}
 
 /// The big-endian cells of a property.
 pub(super) fn cells(node: FdtNode<'_>, name: &str) -> Vec<u32> {

@@ -1,19 +1,19 @@
-//! Making processes and threads (clone(2), clone3(2), fork, vfork).
+//! Making processes and threads (clone(2), clone3(2), fork, vfork). What they start with is made in
+//! `child.rs`.
+
+mod child;
 
 use super::session::Session;
-use super::signal::{AltStack, TaskSignals};
 use super::table::{self, Entry};
-use super::task::{Attention, Start, Task, TaskParts};
+use super::task::{Attention, Task};
 use super::thread_group::{Process, RunState};
-use super::{Capabilities, Current, Resource, backlog, cpu_time, current, pidfd, rlimits, rseq};
+use super::{Capabilities, Current, Resource, backlog, current, pidfd};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::user_memory::UserPtr;
-use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use bitflags::bitflags;
-use core::sync::atomic::Ordering;
 use smp::{Params, SpawnError, ThreadRef, ThreadSpec};
 
 bitflags! {
@@ -80,7 +80,7 @@ pub fn clone(registers: &TrapFrame, args: &CloneArgs) -> Result<u32> {
     let thread = create_thread(&current)?;
     let unstarted = Unstarted(Some(thread.clone()));
     let tid = thread.id().tid;
-    let task = build(&current, registers, args, &thread)?;
+    let task = child::build(&current, registers, args, &thread)?;
     let pidfd = prepare_pidfd(&current, args, task.process())?;
     join_tree(&current, args, &task)?;
     if let Some(pidfd) = pidfd {
@@ -158,124 +158,6 @@ fn create_thread(current: &Current) -> Result<ThreadRef> {
         SpawnError::OutOfMemory => Errno::ENOMEM,
         SpawnError::NoThreadId => Errno::EAGAIN,
     })
-}
-
-fn build(
-    current: &Current,
-    registers: &TrapFrame,
-    args: &CloneArgs,
-    thread: &ThreadRef,
-) -> Result<Arc<Task>> {
-    let has = |flags| args.flags.contains(flags);
-    let files = current.files();
-    let fs = current.fs();
-    let parts = TaskParts {
-        process: if has(CloneFlags::THREAD) {
-            current.process().clone()
-        } else {
-            child_process(current, args, thread)?
-        },
-        signals: child_signals(current, args),
-        credentials: current.credentials(),
-        files: if has(CloneFlags::FILES) {
-            files
-        } else {
-            Arc::new(files.duplicate()?)
-        },
-        fs: if has(CloneFlags::FS) {
-            fs
-        } else {
-            Arc::new(fs.duplicate())
-        },
-        start: Some(child_start(registers, args)),
-    };
-    let task = Task::new(parts);
-    copy_user_state(current, args, &task);
-    if has(CloneFlags::CHILD_CLEARTID) {
-        task.clear_child_tid
-            .store(args.child_tid, Ordering::Relaxed);
-    }
-    if !has(CloneFlags::VM) {
-        task.rseq.inherit(&current.rseq);
-        rseq::disturb(&task);
-    }
-    task.attach(thread.clone());
-    thread.set_extension(task.clone());
-    Ok(task)
-}
-
-fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Result<Arc<Process>> {
-    let parent = current.process();
-    let memory = current.memory();
-    let shares = args.flags.contains(CloneFlags::VM);
-    let memory = if shares {
-        memory
-    } else {
-        memory.fork().map_err(|_| Errno::ENOMEM)?
-    };
-    let mut actions = parent.state.lock().actions.clone();
-    if args.flags.contains(CloneFlags::CLEAR_SIGHAND) {
-        actions.reset_handlers();
-    }
-    let limits = parent.limits().lock().clone();
-    let is_limited = limits.soft(Resource::Cpu) != rlimits::INFINITY;
-    let child = Process::new(
-        thread.id().tid,
-        Some(memory),
-        actions,
-        limits,
-        parent.image(),
-    );
-    if is_limited {
-        cpu_time::limit::watch(&child);
-    }
-    child.set_trampoline(parent.trampoline());
-    child.set_dumpable(parent.is_dumpable());
-    child.membarrier.inherit(&parent.membarrier);
-    child.oom.inherit(&parent.oom);
-    child.state.lock().borrows_memory = args.flags.contains(CloneFlags::VFORK);
-    Ok(child)
-}
-
-fn copy_user_state(current: &Current, args: &CloneArgs, task: &Task) {
-    let (own, child) = (&current.user, &task.user);
-    own.fp
-        .inspect(|own| child.fp.change(|registers| *registers = *own));
-    child.set_tls(if args.flags.contains(CloneFlags::SETTLS) {
-        args.tls
-    } else {
-        own.refresh()
-    });
-}
-
-fn child_signals(current: &Current, args: &CloneArgs) -> TaskSignals {
-    let own = current.signals.lock();
-    let keeps_stack =
-        !args.flags.contains(CloneFlags::VM) || args.flags.contains(CloneFlags::VFORK);
-    TaskSignals::inherit(
-        own.blocked,
-        if keeps_stack {
-            own.alt_stack
-        } else {
-            AltStack::default()
-        },
-    )
-}
-
-fn child_start(registers: &TrapFrame, args: &CloneArgs) -> Box<Start> {
-    let mut start = Box::new(Start {
-        registers: *registers,
-        child_tid: if args.flags.contains(CloneFlags::CHILD_SETTID) {
-            args.child_tid
-        } else {
-            0
-        },
-    });
-    start.registers.set_result(0);
-    if args.stack != 0 {
-        start.registers.sp = args.stack as u64;
-    }
-    start
 }
 
 fn prepare_pidfd(

@@ -1,19 +1,18 @@
 //! The pages of a tmpfs file. Pages that were never written do not exist and read as zeros.
 
-use super::super::node::Allocation;
+mod holes;
+mod mapped;
+
 use super::Shared;
-use super::inode::{Body, Inode};
 use super::page::{self, Page};
 use crate::error::{Errno, Result};
-use crate::fs::node::Node;
 use crate::user_memory::{Sink, Source};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use bitflags::bitflags;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
-use mm::space::{PageError, SourceIdentity};
-use mm::{FrameRef, PageSource};
+use mm::FrameRef;
 use smp::Mutex;
 
 /// The largest size: offsets are signed in the system calls.
@@ -222,86 +221,6 @@ impl Contents {
         if sealed { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    pub fn allocate(
-        &self,
-        shared: &Shared,
-        what: Allocation,
-        offset: u64,
-        length: u64,
-    ) -> Result<()> {
-        let end = offset
-            .checked_add(length)
-            .filter(|&end| end <= MAX_SIZE)
-            .ok_or(Errno::EFBIG)?;
-        let _writer = self.writer.lock();
-        let old = self.size();
-        if what != (Allocation::Reserve { keep_size: true }) && self.seals().contains(Seals::WRITE)
-        {
-            return Err(Errno::EPERM);
-        }
-        let keep_size = match what {
-            Allocation::PunchHole => {
-                self.drop_range(shared, offset, end);
-                return Ok(());
-            }
-            Allocation::ZeroRange { keep_size } => {
-                self.drop_range(shared, offset, end);
-                keep_size
-            }
-            Allocation::Reserve { keep_size } => keep_size,
-        };
-        let new = if keep_size { old } else { old.max(end) };
-        self.check_resize(old, new)?;
-        let range = index_of(offset)..index_of(end - 1) + 1;
-        // All or nothing: a reservation that cannot be kept must not fill the file system first.
-        let present = self.pages.lock().by_index.range(range.clone()).count() as u64;
-        if !shared.has_room(range.end - range.start - present) {
-            return Err(Errno::ENOSPC);
-        }
-        for index in range {
-            self.page_for_write(shared, index)?;
-        }
-        self.pages.lock().size = new;
-        Ok(())
-    }
-
-    /// Gives back the pages in `start..end` and zeroes the parts of pages at its borders.
-    fn drop_range(&self, shared: &Shared, start: u64, end: u64) {
-        let whole = start.div_ceil(page::SIZE as u64)..end / page::SIZE as u64;
-        let mut pages = self.pages.lock();
-        for edge in [start, end]
-            .into_iter()
-            .filter(|edge| edge % page::SIZE as u64 != 0)
-        {
-            let page_start = edge - edge % page::SIZE as u64;
-            let from = start.max(page_start) - page_start;
-            let to = end.min(page_start.saturating_add(page::SIZE as u64)) - page_start;
-            if let Some(page) = pages.by_index.get(&index_of(edge)).filter(|_| from < to) {
-                page.zero(from as usize..to as usize);
-            }
-        }
-        let dropped = take_range(&mut pages.by_index, whole);
-        drop(pages);
-        shared.release_pages(dropped.len());
-    }
-
-    /// The offset of the next data (or hole) from `offset` on; `None` past the end (lseek(2)).
-    pub fn seek_data(&self, offset: u64, hole: bool) -> Option<u64> {
-        let pages = self.pages.lock();
-        if offset >= pages.size {
-            return None;
-        }
-        let found = if hole {
-            first_hole(&pages.by_index, offset)
-        } else {
-            first_data(&pages.by_index, offset)
-        };
-        match found {
-            Some(at) if at < pages.size => Some(at),
-            _ => hole.then_some(pages.size),
-        }
-    }
-
     pub fn seals(&self) -> Seals {
         Seals::from_bits_retain(self.seals.load(Ordering::Relaxed))
     }
@@ -325,63 +244,4 @@ fn index_of(offset: u64) -> u64 {
 fn piece_at(offset: u64, length: u64) -> Range<usize> {
     let start = (offset % page::SIZE as u64) as usize;
     start..start + length.min((page::SIZE - start) as u64) as usize
-}
-
-/// The first offset from `offset` on that has a page.
-fn first_data(pages: &BTreeMap<u64, Page>, offset: u64) -> Option<u64> {
-    let (&index, _) = pages.range(index_of(offset)..).next()?;
-    Some((index * page::SIZE as u64).max(offset))
-}
-
-/// The first offset from `offset` on that has none.
-fn first_hole(pages: &BTreeMap<u64, Page>, offset: u64) -> Option<u64> {
-    let mut hole = index_of(offset);
-    while pages.contains_key(&hole) {
-        hole += 1;
-    }
-    Some((hole * page::SIZE as u64).max(offset))
-}
-
-/// Takes the entries with keys in `range` out of `map`.
-fn take_range(map: &mut BTreeMap<u64, Page>, range: Range<u64>) -> BTreeMap<u64, Page> {
-    if range.is_empty() {
-        return BTreeMap::new();
-    }
-    let mut taken = map.split_off(&range.start);
-    map.append(&mut taken.split_off(&range.end));
-    taken
-}
-
-/// Mapped memory: the same pages.
-impl PageSource for Inode {
-    fn page(&self, index: u64, _for_write: bool) -> Result<FrameRef, PageError> {
-        let Body::Regular(contents) = &self.body else {
-            return Err(PageError::Io);
-        };
-        if index >= contents.size().div_ceil(page::SIZE as u64) {
-            return Err(PageError::PastEnd);
-        }
-        match contents.page_for_write(&self.shared, index) {
-            Ok(page) => Ok(page.frame()),
-            Err(Errno::ENOMEM) => Err(PageError::OutOfMemory),
-            // No room left in the file system: SIGBUS, as Linux does.
-            Err(_) => Err(PageError::Io),
-        }
-    }
-
-    fn present(&self, first: u64, frames: &mut [Option<FrameRef>]) {
-        if let Body::Regular(contents) = &self.body {
-            contents.present(first, frames);
-        }
-    }
-
-    fn identity(&self) -> SourceIdentity {
-        let id = Node::id(self);
-        let name = self.contents().map(Contents::label).unwrap_or_default();
-        SourceIdentity {
-            device: (0, id.device as u32),
-            inode: id.inode,
-            name,
-        }
-    }
 }
