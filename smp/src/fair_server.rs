@@ -1,7 +1,8 @@
 //! Keeps a runaway real-time thread from locking everybody out.
 //!
 //! Of each period of a CPU real-time threads may use a part (95 % of a second) while fair threads
-//! wait there. When that is spent, the fair class goes first until the period is over.
+//! wait there. When that is spent, the fair class goes first until the period is over, however often
+//! its threads sleep in between: a conversation does not wait anew for each of its words.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -82,7 +83,7 @@ impl FairServer {
     }
 
     /// Accounts time up to `now_ns`, the last `realtime_ns` of it real-time. Time during which no
-    /// fair thread waited owes nothing.
+    /// fair thread waited owes nothing, and takes nothing back of what is owed already.
     #[inline(always)]
     pub fn charge(
         &mut self,
@@ -106,8 +107,9 @@ impl FairServer {
     ) {
         self.period_ns = limit.period_ns();
         self.budget_ns = limit.runtime_ns().unwrap_or(UNLIMITED);
-        self.used_ns += realtime_ns;
-        if !fair_waits && realtime_ns > 0 {
+        if fair_waits {
+            self.used_ns += realtime_ns;
+        } else if realtime_ns > 0 && !self.is_spent() {
             self.begin_period(now_ns, u64::MAX);
         }
         let periods = now_ns.saturating_sub(self.period_start_ns) / self.period_ns;
@@ -177,6 +179,37 @@ mod tests {
         server.charge(paused, paused, true, &limit);
         assert!(server.is_spent());
         server.charge(paused + 2 * second, 0, true, &limit);
+        assert!(!server.is_spent());
+    }
+
+    #[test]
+    fn who_sleeps_while_owed_time_goes_first_again_when_it_wakes() {
+        const MS: u64 = 1_000_000;
+        let (limit, mut server) = (RealtimeLimit::new(), FairServer::new());
+        let start = 5_000 * MS;
+        server.charge(start, 5_000 * MS, false, &limit);
+        server.charge(start + 940 * MS, 940 * MS, true, &limit);
+        assert!(!server.is_spent());
+        server.charge(start + 950 * MS, 10 * MS, true, &limit);
+        assert!(server.is_spent(), "it is a fair thread's turn");
+        server.charge(start + 970 * MS, 15 * MS, false, &limit);
+        assert!(server.is_spent(), "it slept, and wakes");
+        server.charge(start + 1_001 * MS, 20 * MS, false, &limit);
+        assert!(!server.is_spent(), "the period is over");
+        let owed = 900 * MS;
+        server.charge(start + 1_901 * MS, owed, true, &limit);
+        assert!(!server.is_spent(), "nothing is owed of the time before");
+    }
+
+    #[test]
+    fn who_did_not_wait_long_is_owed_nothing_by_the_next() {
+        const MS: u64 = 1_000_000;
+        let (limit, mut server) = (RealtimeLimit::new(), FairServer::new());
+        let start = 5_000 * MS;
+        server.charge(start, MS, false, &limit);
+        server.charge(start + 500 * MS, 500 * MS, true, &limit);
+        server.charge(start + 600 * MS, 100 * MS, false, &limit);
+        server.charge(start + 1_500 * MS, 900 * MS, true, &limit);
         assert!(!server.is_spent());
     }
 
