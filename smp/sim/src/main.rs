@@ -110,9 +110,20 @@ fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
         seeds: options.seeds,
     };
     print!("{}", results.goal_tables());
-    if options.goals {
-        return Ok(());
+    if !options.goals {
+        write(&results, options)?;
+        let (runs, seconds) = (
+            results.samples.len() as u64 * results.seeds,
+            started.elapsed().as_secs(),
+        );
+        let folder = options.out.display();
+        println!("{runs} runs in {seconds} s; tables and pictures in {folder}");
     }
+    Ok(())
+}
+
+/// The tables and pictures.
+fn write(results: &Results, options: &Options) -> Result<(), Box<dyn Error>> {
     let text = format!(
         "# Simulation: the figures\n\nWritten by `make sim`, {} seeds; ± is half of the 95 % confidence \
          interval over them.\n`docs/simulation.md` says what they mean.\n\n{}",
@@ -122,16 +133,7 @@ fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
     std::fs::write(options.out.join("results.md"), text)?;
     results.pictures(&options.out)?;
     results.gallery(&options.out)?;
-    step(&options.out, matrix::typical(&options.sizes))?;
-    let (runs, seconds) = (
-        results.samples.len() as u64 * results.seeds,
-        started.elapsed().as_secs(),
-    );
-    println!(
-        "{runs} runs in {seconds} s; tables and pictures in {}",
-        options.out.display()
-    );
-    Ok(())
+    step(&options.out, matrix::typical(&options.sizes))
 }
 
 /// A step of the load, one seed: where threads ran, as a heat map.

@@ -48,6 +48,10 @@ fn read<T: Copy>(address: usize) -> T {
 }
 
 /// The address of a function, by the way every C library goes: segments, dynamic section, symbols.
+///
+/// The numbers are those of 64-bit ELF: in the header `e_phoff` at 32 and `e_phnum` at 56; program
+/// headers of 56 bytes, `p_offset` at 8 and `p_vaddr` at 16; dynamic entries of 16 bytes, the value
+/// at 8; in the hash table the number of symbols at 4; symbols of 24 bytes, `st_value` at 8.
 fn function(name: &CStr) -> Option<usize> {
     let base = base();
     let segments = base + read::<u64>(base + 32) as usize;
