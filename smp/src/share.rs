@@ -3,7 +3,7 @@
 //! The vocabulary is that of Stoica and Abdel-Wahab, "Earliest Eligible Virtual Deadline First"
 //! (1995), and so are the rules. Virtual time is CPU time divided by weight. A thread's `start` is
 //! the virtual time of what it has been served; its request is one slice, due at `deadline`, one
-//! slice in virtual time later. Against the virtual clock of a queue, which passes as an ideal
+//! slice in virtual time later, but for one that woke, which is due earlier. Against the virtual clock of a queue, which passes as an ideal
 //! machine would serve everybody at once, it is *owed* time while `start` is not past the clock:
 //! then it is eligible. The difference is its lag.
 
@@ -49,10 +49,12 @@ pub(crate) struct Share {
     pub start: u64,
     /// Virtual time its request is due.
     pub deadline: u64,
+    /// Virtual time its request is served: when it is due, unless that was moved.
+    end: u64,
     /// Clock minus start when it was last detached: positive when it is owed time.
     pub lag: i64,
-    /// The request it woke with, in real time, until that is served; then 0.
-    pub first_ns: u64,
+    /// It is new or has woken, and the request it came with is not served yet.
+    pub woken: bool,
     /// The request it was picked for has been served; it runs on a new one.
     pub served: bool,
     /// Which tree of its line it waits in: the eligible, or the others.
@@ -65,8 +67,9 @@ impl Share {
             weight,
             start: 0,
             deadline: 0,
+            end: 0,
             lag: 0,
-            first_ns: 0,
+            woken: true,
             served: false,
             eligible: false,
         }
@@ -93,23 +96,25 @@ impl Share {
     }
 
     fn left(&self) -> u64 {
-        self.deadline.saturating_sub(self.start)
+        self.end.saturating_sub(self.start)
     }
 
     /// Accounts CPU time; when the request is served the next begins.
     #[inline]
     pub fn charge(&mut self, run_ns: u64, next_slice_ns: impl FnOnce() -> u64) {
         self.start += self.virtual_ns(run_ns);
-        if self.start >= self.deadline {
-            self.deadline = self.start + self.virtual_ns(next_slice_ns());
+        if self.start >= self.end {
+            self.end = self.start + self.virtual_ns(next_slice_ns());
+            self.deadline = self.end;
             self.served = true;
-            self.first_ns = 0;
+            self.woken = false;
         }
     }
 
     /// Lets everybody due by `deadline` go first.
     pub fn step_behind(&mut self, deadline: u64) {
         self.deadline = self.deadline.max(deadline + 1);
+        self.end = self.end.max(self.deadline);
     }
 
     /// Changes the weight: what it is owed, and the rest of its request, stay the same in real
@@ -118,7 +123,8 @@ impl Share {
         let (old, new) = (self.weight(), u64::from(weight));
         self.weight = weight;
         if old != new {
-            self.deadline = self.start + self.left() * old / new;
+            let early = self.end.wrapping_sub(self.deadline);
+            self.ask(self.left() * old / new, early);
             self.lag = self.lag * old as i64 / new as i64;
         }
     }
@@ -127,6 +133,7 @@ impl Share {
     pub fn set_back(&mut self, by: u64) {
         self.start -= by;
         self.deadline -= by;
+        self.end -= by;
     }
 
     /// Neither owed nor owing. Detached.
@@ -144,21 +151,36 @@ impl Share {
     /// Placed on a clock with a new request.
     pub fn attach(&mut self, clock: u64, slice_ns: u64) {
         self.start = clock.saturating_add_signed(-self.lag);
-        self.deadline = self.start + self.virtual_ns(slice_ns);
+        self.end = self.start + self.virtual_ns(slice_ns);
+        self.deadline = self.end;
+    }
+
+    /// Its new request is due `early` before the clock or, if it owes, before it may begin; and before
+    /// `limit`. What it is owed does not count: of those that come so the first goes first.
+    pub fn hurry(&mut self, clock: u64, early: u64, limit: u64) {
+        let due = self.start.max(clock) - early;
+        self.deadline = due.min(limit - 1);
     }
 
     /// Placed on a clock with what is left of its request.
     pub fn rejoin(&mut self, clock: u64) {
-        let left = self.left();
+        let (left, early) = (self.left(), self.end.wrapping_sub(self.deadline));
         self.start = clock.saturating_add_signed(-self.lag);
-        self.deadline = self.start + left;
+        self.ask(left, early);
+    }
+
+    /// Asks for `left` from its start, due `early` before the end of that (or after it, wrapped).
+    fn ask(&mut self, left: u64, early: u64) {
+        self.end = self.start + left;
+        self.deadline = self.end.wrapping_sub(early);
     }
 
     /// The clock went on for `missed` while it slept. What it owed is paid off by that, and it may
-    /// be owed up to `bonus` on top: who sleeps much is served soon when it wakes.
+    /// be owed up to `bonus` on top: that covers what it will use too much.
     pub fn wake(&mut self, missed: u64, bonus: u64) {
         let rested = self.lag.saturating_add_unsigned(missed);
         self.lag = rested.min(bonus as i64).max(self.lag);
+        self.woken = true;
     }
 }
 

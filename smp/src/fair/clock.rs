@@ -9,8 +9,11 @@ use crate::spec::Policy;
 /// So far ahead of the clock, in virtual nanoseconds, a thread still counts as owed time: threads
 /// that do little at a time, or yield, need not wait for the clock to catch up with each other.
 pub(super) const GRACE: u64 = 1 << 16;
-/// The most a sleeper is placed before the clock.
+/// The most that a sleeper can save.
 const SLEEPER_BONUS_NS: u64 = HALF_PERIOD_NS;
+/// So long before the clock, in virtual nanoseconds, whoever wakes is due: before those that only
+/// wait for their next turn.
+const EARLY: u64 = HALF_PERIOD_NS;
 
 impl FairQueue {
     /// Whether a thread that is placed here is owed time.
@@ -34,31 +37,30 @@ impl FairQueue {
     }
 
     /// Places a detached thread on this queue's clock, with a new request. The running thread has
-    /// weight `running` and woke with a request of `asked_ns`, or 0 if that does not count.
+    /// weight `running`, 0 if it is not fair; one that is new or has woken is due before `limit`.
     ///
-    /// Who wakes asks for no less than who woke before and runs still: otherwise it would go first
-    /// just because more are ready now, and those that wake one another would switch at each wake.
-    pub fn attach(&mut self, body: &mut Body, (running, asked_ns): (u64, u64), now_ns: u64) {
+    /// Those that come are due a fixed time before the clock, so that the first that came goes first,
+    /// before all that have had their turn. Were they ordered by what they are owed, each would
+    /// wait for a difference of a millisecond as many milliseconds as there are others.
+    pub fn attach(&mut self, body: &mut Body, (running, limit): (u64, u64), now_ns: u64) {
         let slept_ns = core::mem::take(&mut body.slept_ns);
-        let ready = self.len() + 1 + usize::from(running > 0);
+        let normal = body.policy == Policy::Normal;
         if slept_ns > 0 {
             self.sleeper_ns = Some(now_ns);
             let weight = self.weight() + running + body.share.weight();
             // What is longer than a second earns no more than a second does.
             let missed = slept_ns.min(1 << 30) * UNIT / weight;
-            let bonus = match body.policy {
-                Policy::Normal => SLEEPER_BONUS_NS,
-                _ => 0,
-            };
+            let bonus = if normal { SLEEPER_BONUS_NS } else { 0 };
             body.share.wake(missed, bonus);
-            // Whoever wakes on an idle CPU will hardly stay alone.
-            body.share.first_ns = share::slice_ns(ready.max(2)).max(asked_ns);
         }
-        let request_ns = match body.share.first_ns {
-            0 => share::slice_ns(ready),
-            first_ns => first_ns,
-        };
-        body.share.attach(self.clock, request_ns);
+        let ready = self.len() + 1 + usize::from(running > 0);
+        let comes = body.share.woken && normal;
+        // Whoever comes to an idle CPU will hardly stay alone.
+        let crowd = if comes { ready.max(2) } else { ready };
+        body.share.attach(self.clock, share::slice_ns(crowd));
+        if comes {
+            body.share.hurry(self.clock, EARLY, limit);
+        }
     }
 
     /// Places a detached thread back on this queue's clock, with what is left of its request.

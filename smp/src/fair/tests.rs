@@ -1,43 +1,88 @@
-//! What those that wake ask for.
+//! In which order those that come are served, and what they ask for.
 
 use super::*;
 use crate::Runtime;
 use crate::body::Body;
-use crate::ordered::body_of;
+use crate::ordered::{NOBODY, body_of};
 use crate::params::Params;
-use crate::share::UNIT;
+use crate::share::{Share, UNIT};
 use crate::testing::bench::bench;
 use percpu::CpuSet;
 
-/// What a thread asks for that wakes beside one of the unit weight that asked for `asked_ns`.
-fn request_ns(running: (u64, u64)) -> u64 {
-    let mut body = Body::new(Params::default());
-    body.slept_ns = 1;
-    FairQueue::new(CpuId::new(0), true).attach(&mut body, running, 0);
-    body.share.deadline - body.share.start
+const MS: u64 = 1_000_000;
+
+fn queue() -> FairQueue {
+    FairQueue::new(CpuId::new(0), true)
 }
 
-#[test]
-fn who_wakes_asks_for_no_less_than_who_woke_before() {
-    let alone = request_ns((0, 0));
-    assert_eq!(alone, share::slice_ns(2));
-    let beside_a_hog = request_ns((UNIT, 0));
-    assert_eq!(beside_a_hog, share::slice_ns(2));
-    let beside_one_that_woke = request_ns((UNIT, share::slice_ns(1)));
-    assert_eq!(beside_one_that_woke, share::slice_ns(1));
-}
-
-#[test]
-fn a_request_is_the_first_until_it_is_served() {
+/// The share of one that was owed `lag` when it went to sleep, as it wakes in `queue` beside one of
+/// the unit weight; due before `limit`.
+fn woken(queue: &mut FairQueue, lag: i64, limit: u64) -> Share {
     let mut body = Body::new(Params::default());
-    body.slept_ns = 1;
-    FairQueue::new(CpuId::new(0), true).attach(&mut body, (0, 0), 0);
-    let first_ns = body.share.first_ns;
+    (body.share.lag, body.slept_ns) = (lag, 1);
+    queue.attach(&mut body, (UNIT, limit), 0);
     body.share
-        .charge(first_ns - 1, || unreachable!("not served"));
-    assert_eq!(body.share.first_ns, first_ns);
-    body.share.charge(1, || 1);
-    assert_eq!(body.share.first_ns, 0);
+}
+
+/// A running hog moves the clock on between any two that come.
+#[test]
+fn of_those_that_wake_the_first_goes_first_whatever_they_are_owed() {
+    let mut queue = queue();
+    let mut running = Share::new(UNIT as u32);
+    running.attach(queue.clock, 6 * MS);
+    let owed = [0, 2 * MS as i64, MS as i64];
+    let due = owed.map(|lag| {
+        running.charge(MS / 10, || unreachable!("not served"));
+        queue.advance(Some(&running), MS / 10);
+        woken(&mut queue, lag, NOBODY).deadline
+    });
+    assert!(due.is_sorted(), "{due:?}");
+    assert!(due[2] < queue.clock, "before those that had their turn");
+}
+
+#[test]
+fn who_wakes_in_debt_is_due_that_much_later() {
+    let mut queue = queue();
+    let [free, debtor] = [0, -(MS as i64)].map(|lag| woken(&mut queue, lag, NOBODY));
+    assert!(queue.is_eligible(&free) && !queue.is_eligible(&debtor));
+    // One nanosecond of sleep paid half a nanosecond off.
+    assert_eq!(debtor.deadline - free.deadline, MS);
+}
+
+#[test]
+fn who_is_called_is_due_before_its_caller() {
+    let mut queue = queue();
+    let caller = woken(&mut queue, 0, NOBODY);
+    let called = woken(&mut queue, 0, caller.deadline);
+    assert!(called.deadline < caller.deadline);
+    let hog = queue.clock + MS;
+    assert!(woken(&mut queue, 0, hog).deadline < queue.clock);
+}
+
+#[test]
+fn who_comes_takes_turns_when_its_request_is_served() {
+    let mut queue = queue();
+    let mut share = woken(&mut queue, 0, NOBODY);
+    let asked = share.left_ns();
+    assert_eq!(asked, share::slice_ns(2));
+    share.charge(asked - 1, || unreachable!("not served"));
+    assert!(share.woken && share.deadline < queue.clock);
+    share.charge(1, || MS);
+    assert!(!share.woken);
+    assert_eq!(share.deadline, share.start + MS);
+}
+
+/// It keeps its place on the clock of another CPU, and among those that have a new weight.
+#[test]
+fn a_request_moves_with_its_deadline() {
+    let mut queue = queue();
+    let mut share = woken(&mut queue, 0, NOBODY);
+    let early = share.start - share.deadline;
+    share.detach(queue.clock);
+    share.rejoin(queue.clock + MS);
+    assert_eq!(share.start, queue.clock + MS);
+    assert_eq!(share.start - share.deadline, early);
+    assert_eq!(share.left_ns(), share::slice_ns(2));
 }
 
 /// Those that must wait here do not hide one that another CPU would run.

@@ -5,6 +5,7 @@ use crate::body::Body;
 use crate::control_word;
 use crate::fair::FairQueue;
 use crate::held::Held;
+use crate::ordered::NOBODY;
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::spec::Policy;
@@ -25,15 +26,15 @@ impl<P: Platform> Owner<'_, P> {
         self.admit(thread, false);
     }
 
-    /// The weight of the thread that an arriving one finds running, and what that asked for when
-    /// it woke; 0 if that is served, or if it calls the one that arrives.
+    /// The weight of the thread that an arriving one finds running, 0 if that is not fair; and before
+    /// when the one that arrives is due: whom that thread calls goes before it.
     fn found_running(&mut self) -> (u64, u64) {
         if self.local.is_idle() {
-            return (0, 0);
+            return (0, NOBODY);
         }
-        let (weight, asked_ns) =
-            self.current_body(|body| (body.fair_weight(), body.share.first_ns));
-        (weight, if self.calls { 0 } else { asked_ns })
+        let (weight, deadline) =
+            self.current_body(|body| (body.fair_weight(), body.share.deadline));
+        (weight, if self.calls { deadline } else { NOBODY })
     }
 
     /// Queues a thread that is new here or has new parameters; it may come before the present one.

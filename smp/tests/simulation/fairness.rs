@@ -132,10 +132,17 @@ fn short_naps_do_not_buy_more_than_a_share() {
     assert!((0.15..0.22).contains(&share), "share {share} of a fifth");
 }
 
-/// How long a thread that wakes waits for a CPU that a normal hog has, on average.
-fn wait_beside_a_hog(policy: Policy) -> u64 {
+/// One CPU, and on it a hog that has had what it asked for when it came.
+fn beside_a_hog() -> Machine {
     let mut machine = Machine::new(1, 1);
     machine.hog(spec());
+    machine.run_until(10 * MS);
+    machine
+}
+
+/// How long a thread that wakes waits for a CPU that a normal hog has, on average.
+fn wait_beside_a_hog(policy: Policy) -> u64 {
+    let mut machine = beside_a_hog();
     let steps = vec![Step::Run(100 * US), Step::Sleep(20 * MS), Step::Repeat(50)];
     let thread = machine.spawn(spec().policy(policy), steps);
     machine.run_until(2000 * MS);
@@ -157,8 +164,7 @@ fn a_batch_thread_does_not_preempt_when_it_wakes() {
 /// How long one waits, on average, whom a thread wakes that has woken itself and runs on for
 /// 200 us, beside a hog on the same CPU.
 fn wait_for_a_newcomer(wake: fn(u32) -> Step) -> u64 {
-    let mut machine = Machine::new(1, 1);
-    machine.hog(spec());
+    let mut machine = beside_a_hog();
     let answers = vec![Step::Park, Step::Run(20 * US), Step::Repeat(u64::MAX)];
     let answerer = machine.spawn(spec(), answers);
     let asks = vec![
