@@ -14,6 +14,8 @@ pub struct Options {
     /// Unanswered probes before the connection is dropped.
     pub keep_count: u32,
     pub no_delay: bool,
+    /// More is about to come: small segments wait for each other even if `no_delay` is set.
+    pub cork: bool,
     /// Seconds that close waits for unsent data; 0 resets the connection instead.
     pub linger_s: Option<u32>,
     pub receive_buffer: usize,
@@ -43,6 +45,7 @@ impl Default for Options {
             keep_interval_s: 75,
             keep_count: 9,
             no_delay: false,
+            cork: false,
             linger_s: None,
             receive_buffer: 64 * 1024,
             send_buffer: 64 * 1024,

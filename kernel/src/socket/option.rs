@@ -11,6 +11,7 @@ const IPPROTO_IP: u32 = 0;
 const IPPROTO_TCP: u32 = 6;
 /// tcp(7).
 const TCP_NODELAY: u32 = 1;
+const TCP_CORK: u32 = 3;
 const TCP_KEEPIDLE: u32 = 4;
 const TCP_KEEPINTVL: u32 = 5;
 const TCP_KEEPCNT: u32 = 6;
@@ -108,6 +109,7 @@ fn set_tcp(file: &SocketFile, name: u32, address: usize, length: usize) -> Resul
     };
     match name {
         TCP_NODELAY => update(file, |options| options.no_delay = value != 0),
+        TCP_CORK => update(file, |options| options.cork = value != 0),
         TCP_KEEPIDLE => {
             let seconds = up_to(MAX_KEEP_SECONDS)?;
             update(file, |options| options.keep_idle_s = seconds)
@@ -251,6 +253,7 @@ fn get_socket(file: &SocketFile, name: u32) -> Result<i32> {
 fn get_tcp(options: &Options, name: u32) -> Result<i32> {
     Ok(match name {
         TCP_NODELAY => i32::from(options.no_delay),
+        TCP_CORK => i32::from(options.cork),
         TCP_KEEPIDLE => options.keep_idle_s as i32,
         TCP_KEEPINTVL => options.keep_interval_s as i32,
         TCP_KEEPCNT => options.keep_count as i32,

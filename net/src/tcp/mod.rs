@@ -127,7 +127,7 @@ pub(crate) fn zeroed(length: usize) -> Result<Vec<u8>> {
 
 /// Applies what options say about a live connection.
 pub(crate) fn apply(socket: &mut Socket<'_>, options: &Options, loopback: bool) {
-    socket.set_nagle_enabled(!options.no_delay);
+    socket.set_nagle_enabled(options.cork || !options.no_delay);
     socket.set_hop_limit(Some(options.time_to_live));
     let idle = Duration::from_secs(u64::from(options.keep_idle_s.max(1)));
     socket.set_keep_alive(options.keep_alive.then_some(idle));

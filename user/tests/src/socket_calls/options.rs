@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 
 pub const TESTS: &[Test] = &[
     ("socketcall.options_are_kept", options_are_kept),
+    ("socketcall.cork_keeps_nothing", cork_keeps_nothing),
     ("socketcall.errors_without_a_peer", errors_without_a_peer),
     ("socketcall.interface_list", interface_list),
 ];
@@ -19,6 +20,7 @@ fn options_are_kept() -> Outcome {
         (libc::SOL_SOCKET, libc::SO_REUSEADDR),
         (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
         (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+        (libc::IPPROTO_TCP, libc::TCP_CORK),
     ] {
         ensure_eq!(option(&tcp, level, name)?, 0);
         set_option(&tcp, level, name, 1)?;
@@ -79,5 +81,30 @@ fn interface_list() -> Outcome {
     // SAFETY: FIONREAD writes an int.
     check(unsafe { libc::ioctl(udp.as_raw_fd(), libc::FIONREAD as _, &mut waiting) } as isize)?;
     ensure_eq!(waiting, 4);
+    Ok(())
+}
+
+/// What a corked connection holds back comes when it is uncorked, and by itself at last.
+fn cork_keeps_nothing() -> Outcome {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let mut sender = std::net::TcpStream::connect(listener.local_addr()?)?;
+    let (mut receiver, _) = listener.accept()?;
+    sender.set_nodelay(true)?;
+    let cork = |sender: &std::net::TcpStream, on: i32| {
+        set_option(sender, libc::IPPROTO_TCP, libc::TCP_CORK, on)
+    };
+    let mut heard = [0; 6];
+    cork(&sender, 1)?;
+    sender.write_all(b"he")?;
+    sender.write_all(b"ad, ")?;
+    cork(&sender, 0)?;
+    receiver.read_exact(&mut heard)?;
+    ensure_eq!(&heard, b"head, ");
+    cork(&sender, 1)?;
+    sender.write_all(b"bo")?;
+    sender.write_all(b"dy")?;
+    receiver.read_exact(&mut heard[..4])?;
+    ensure_eq!(&heard[..4], b"body");
     Ok(())
 }
