@@ -13,7 +13,7 @@
 
 use crate::sync::{AtomicU32, Ordering, mutate};
 
-/// The inbox has something, or surplus waits elsewhere.
+/// The inbox has something, or there is another request.
 pub(crate) const WORK: u32 = 1 << 0;
 /// Look at once: something should run before the present thread.
 pub(crate) const NEED: u32 = 1 << 1;
@@ -26,6 +26,9 @@ pub(crate) const TICK_OFF: u32 = 1 << 3;
 pub(crate) const LEAVING: u32 = 1 << 4;
 /// The CPU is off: nobody serves requests.
 pub(crate) const OFF: u32 = 1 << 5;
+
+/// A kick, with WORK: surplus waits somewhere, and the CPU was idle.
+pub(crate) const LOOK: u32 = 1 << 7;
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +55,7 @@ impl ControlWord {
         let fresh = bits & !before;
         let unreachable = before & (SLEEPING | mutate("tick_off_ignored", TICK_OFF, 0)) != 0;
         let swallowed = mutate("need_behind_work", false, before & WORK != 0);
-        let urgent = fresh & NEED != 0 && !swallowed;
+        let urgent = fresh & (NEED | LOOK) != 0 && !swallowed;
         if before & mutate("off_ignored", OFF, 0) != 0 {
             return Answer::Off;
         }
@@ -73,10 +76,10 @@ impl ControlWord {
         self.0.load(Ordering::Acquire) & (SLEEPING | WORK | NEED) == SLEEPING
     }
 
-    /// Takes the requests before they are served; what they are about is visible after. Says
-    /// whether the owner was asked to leave.
-    pub fn take_requests(&self) -> bool {
-        self.0.fetch_and(!(WORK | NEED), Ordering::AcqRel) & LEAVING != 0
+    /// Takes the requests before they are served; what they are about is visible after. Returns
+    /// all that was asked, LEAVING included, which stays.
+    pub fn take_requests(&self) -> u32 {
+        self.0.fetch_and(!(WORK | NEED | LOOK), Ordering::AcqRel)
     }
 
     /// Sets or clears TICK_OFF; false when a request slipped in that nobody would interrupt for.

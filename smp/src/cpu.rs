@@ -98,8 +98,11 @@ pub(crate) struct Local {
     pub published_priority: u32,
     /// It went down, and nobody has been asked yet for something more urgent.
     pub dropped: bool,
-    /// Others may still believe that something waits here for them: `overloaded`, `holding`.
+    /// Others may still believe that something waits here for them (`overloaded`, `holding`), or that
+    /// this CPU looks for what waits elsewhere (`kicked`).
     pub told: bool,
+    /// It was asked to look for surplus and has not looked since.
+    pub kicked: bool,
     /// The running thread should give way.
     pub need: bool,
     /// ... even if no better one waits (chaos only).
@@ -158,6 +161,7 @@ impl Cpu {
                 published_priority: 0,
                 dropped: false,
                 told: false,
+                kicked: false,
                 need: false,
                 forced: false,
                 exits: Exits::default(),

@@ -2,13 +2,7 @@
 //!
 //! A word per *group*: up to 64 CPUs of a memory node. The words of all masks for one group lie in one
 //! cache line, so that a machine of one group has one line to look at. With more groups there is a
-//! word above, with a bit for each group that may have members, so that a search ends soon when
-//! there is nobody. Members appear below first; whoever finds a group empty clears its bit, looks once
-//! more and sets it again if somebody appeared meanwhile; whoever appears checks that the bit is
-//! there. Both have a full fence between what they write and what they read, so no bit stays away.
-//! Who searches between the clearing and the second look may miss that group, and surplus waits until
-//! its owner next leaves the scheduler, at its tick at the latest (loom:
-//! `an_unlucky_search_is_mended`).
+//! level above (`above.rs`), which tells which groups may have members.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -17,6 +11,7 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use percpu::CpuId;
 
+use crate::above::{Above, GROUPS};
 use crate::map::{Map, Place, Span};
 use crate::sync::{AtomicU64, Ordering, fence, mutate};
 
@@ -33,7 +28,7 @@ pub(crate) struct CpuMask {
 /// The words of masks that are used together.
 struct Words {
     groups: Box<[Line]>,
-    /// A line for 64 groups; none if there is but one group.
+    /// A line for every [`GROUPS`] groups; none if there is but one group.
     above: Box<[Line]>,
 }
 
@@ -55,7 +50,7 @@ fn lines(count: usize) -> Box<[Line]> {
 impl Words {
     fn new(map: &Map) -> Self {
         let count = map.group_count();
-        let above = if count > 1 { count.div_ceil(64) } else { 0 };
+        let above = if count > 1 { count.div_ceil(GROUPS) } else { 0 };
         Self {
             groups: lines(count),
             above: lines(above),
@@ -79,18 +74,17 @@ impl CpuMask {
         (group, 1 << bit)
     }
 
-    /// The word above a group and the group's bit.
+    /// What the level above says of a group, if there is one.
     #[inline]
-    fn above(&self, group: usize) -> Option<(&AtomicU64, u64)> {
-        let line = self.words.above.get(group / 64)?;
-        Some((&line.words[self.index], 1 << (group % 64)))
+    fn above(&self, group: usize) -> Option<Above<'_>> {
+        let line = self.words.above.get(group / GROUPS)?;
+        Some(Above::new(&line.words[self.index], group % GROUPS))
     }
 
     /// Whether it is worth looking for members in a group.
     #[inline]
     pub fn may_have(&self, group: usize) -> bool {
-        let above = self.above(group);
-        above.is_none_or(|(word, bit)| word.load(Ordering::Acquire) & bit != 0)
+        self.above(group).is_none_or(|above| above.may_have())
     }
 
     /// The members in a span whose group may have some.
@@ -104,25 +98,8 @@ impl CpuMask {
     }
 
     fn forget(&self, group: usize) -> u64 {
-        let Some((above, bit)) = self.above(group) else {
-            return 0;
-        };
-        if above.load(Ordering::Relaxed) & bit == 0 {
-            return 0;
-        }
-        above.fetch_and(!bit, Ordering::AcqRel);
-        // Pairs with the fence of `insert`.
-        if mutate("forget_fence", true, false) {
-            fence(Ordering::SeqCst);
-        }
-        if mutate("forget_for_good", false, true) {
-            return 0;
-        }
-        let members = self.word(group);
-        if members != 0 {
-            above.fetch_or(bit, Ordering::AcqRel);
-        }
-        members
+        let above = self.above(group);
+        above.map_or(0, |above| above.forget(|| self.word(group)))
     }
 
     #[inline]
@@ -172,14 +149,8 @@ impl CpuMask {
         if members.load(Ordering::Relaxed) & bit == 0 {
             members.fetch_or(bit, Ordering::AcqRel);
         }
-        if let Some((above, bit)) = self.above(group) {
-            // Pairs with the fence of `forget`.
-            if mutate("insert_fence", true, false) {
-                fence(Ordering::SeqCst);
-            }
-            if above.load(Ordering::Relaxed) & bit == 0 {
-                above.fetch_or(bit, Ordering::AcqRel);
-            }
+        if let Some(above) = self.above(group) {
+            above.appeared();
         }
     }
 
@@ -202,18 +173,21 @@ impl CpuMask {
     }
 
     /// A thief found nothing more on offer at `cpu`, and spares others the way; `has_offers` looks
-    /// again.
-    pub fn hide(&self, map: &Map, cpu: CpuId, has_offers: impl FnOnce() -> bool) {
+    /// again. True if `cpu` has been shown again: who looked meanwhile was misled.
+    #[must_use = "somebody may be idle beside an offer"]
+    pub fn hide(&self, map: &Map, cpu: CpuId, has_offers: impl FnOnce() -> bool) -> bool {
         if !self.remove(map, cpu) {
-            return;
+            return false;
         }
         // Pairs with the fence of `show`.
         if mutate("hide_fence", true, false) {
             fence(Ordering::SeqCst);
         }
-        if mutate("hide_for_good", true, false) && has_offers() {
+        let shows = mutate("hide_for_good", true, false) && has_offers();
+        if shows {
             self.insert(map, cpu);
         }
+        shows
     }
 }
 

@@ -55,7 +55,8 @@ impl<P: Platform> Owner<'_, P> {
     #[inline(never)]
     pub fn look_elsewhere(&mut self) -> Option<Held> {
         let sched = self.sched;
-        if sched.cpus.len() == 1 || sched.idle.contains(&sched.map, self.id) {
+        let kicked = core::mem::take(&mut self.local.kicked);
+        if sched.cpus.len() == 1 || !kicked && sched.idle.contains(&sched.map, self.id) {
             return None;
         }
         let early = mutate("look_before_idle", false, true);
@@ -64,8 +65,8 @@ impl<P: Platform> Owner<'_, P> {
         }
         sched.idle.insert(&sched.map, self.id);
         self.race_point(RacePoint::Idling);
-        // Pairs with the fence of `share_surplus`: either the owner of surplus sees this idle
-        // bit, or this CPU sees the offer now.
+        // Pairs with the fence of `tell_of_surplus`: either who shows surplus sees this idle bit, or
+        // this CPU sees the offer now.
         if mutate("idle_fence", true, false) {
             fence(Ordering::SeqCst);
         }

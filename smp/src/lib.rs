@@ -15,6 +15,7 @@ extern crate alloc;
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+mod above;
 pub mod account;
 mod affinity;
 mod ascending;
@@ -92,6 +93,8 @@ pub mod wait_queue;
 
 pub use percpu::{CpuId, CpuSet};
 
+#[cfg(loom)]
+pub use above::Above;
 pub use bulk::BulkTransfer;
 pub use condvar::Condvar;
 pub use doorway::Doorway;

@@ -118,7 +118,7 @@ impl<P: Platform> Owner<'_, P> {
         cpu.shared.sleepers.disturb(|thread| self.wake(thread));
         // The last request may have been a kick, meant to make an idle CPU look for surplus.
         if mutate("kick_dies_with_the_cpu", true, false) {
-            self.kick_idle(true);
+            self.kick_idle(self.id, true);
         }
         if !cpu.shared.control.try_leave() {
             return false;

@@ -12,6 +12,7 @@ use crate::platform::Platform;
 use crate::scheduler::Scheduler;
 use crate::search::Sought;
 use crate::stats::bump;
+use crate::sync::mutate;
 use crate::trace::Event;
 
 /// The most shelves looked at in one pass.
@@ -79,11 +80,14 @@ impl<P: Platform> Owner<'_, P> {
             }
         }
         let has_offers = || shared.shelf.best().is_some();
-        if !has_offers() {
-            let Scheduler {
-                map, overloaded, ..
-            } = self.sched;
-            overloaded.hide(map, victim, has_offers);
+        let Scheduler {
+            map, overloaded, ..
+        } = self.sched;
+        if !has_offers() && overloaded.hide(map, victim, has_offers) {
+            let far = shared.shelf.count() >= REMOTE_SURPLUS;
+            if mutate("hide_untold", true, false) {
+                self.tell_of_surplus(victim, far);
+            }
         }
         taken
     }

@@ -2,8 +2,10 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use percpu::CpuId;
+
 use crate::chaos::RacePoint;
-use crate::control_word;
+use crate::control_word::{LOOK, WORK};
 use crate::owner::Owner;
 use crate::platform::Platform;
 use crate::search::Sought;
@@ -48,6 +50,7 @@ impl<P: Platform> Owner<'_, P> {
         self.local.told = false;
         self.hand_on();
         self.share_surplus();
+        self.pass_kick_on();
     }
 
     fn share_surplus(&mut self) {
@@ -61,27 +64,48 @@ impl<P: Platform> Owner<'_, P> {
         self.local.told = true;
         self.sched.overloaded.show(map, self.id);
         self.race_point(RacePoint::Offered);
-        // Pairs with the fence of `prepare_sleep`: either this CPU sees the idle bit below, or
-        // the idle CPU sees the offer when it looks once more.
-        if mutate("surplus_fence", true, false) {
-            fence(Ordering::SeqCst);
-        }
         if !self.local.is_idle() || self.local.fair.len() > 1 {
-            self.kick_idle(self.local.fair.offered() >= REMOTE_SURPLUS);
+            let far = self.local.fair.offered() >= REMOTE_SURPLUS;
+            self.tell_of_surplus(self.id, far);
         }
     }
 
-    /// Wakes one idle CPU, the nearest, to look for surplus; one on another memory node only if
-    /// `far`.
+    /// CPU `at` has come to show surplus: an idle CPU is to look for it; one on another memory node
+    /// only if `far`.
+    pub fn tell_of_surplus(&mut self, at: CpuId, far: bool) {
+        // Pairs with the fence of `look_elsewhere`: either this CPU sees the idle bit now, or the
+        // idle CPU sees the offer when it looks.
+        if mutate("surplus_fence", true, false) {
+            fence(Ordering::SeqCst);
+        }
+        self.kick_idle(at, far);
+    }
+
+    /// This CPU was kicked and has found something else to do: another idle CPU is to look.
+    fn pass_kick_on(&mut self) {
+        if !self.local.kicked {
+            return;
+        }
+        if self.local.is_idle() {
+            self.local.told = true; // It looks next, or comes back here.
+        } else {
+            self.local.kicked = false;
+            if mutate("kick_kept", true, false) {
+                self.kick_idle(self.id, true);
+            }
+        }
+    }
+
+    /// Wakes one idle CPU, the nearest to `at`, to look for surplus.
     #[inline(never)]
-    pub fn kick_idle(&mut self, far: bool) {
+    pub fn kick_idle(&mut self, at: CpuId, far: bool) {
         let (sched, map, id) = (self.sched, &self.sched.map, self.id);
-        let spans = sched.spreading_order(id).iter();
-        let spans = spans.filter(|span| far || !map.is_remote(id, span.group));
+        let spans = sched.spreading_order(at).iter();
+        let spans = spans.filter(|span| far || !map.is_remote(at, span.group));
         for (span, idle) in sched.found(Sought::Cpu, &sched.idle, spans, None) {
-            for cpu in map.members(span.group, idle, id) {
+            for cpu in map.members(span.group, idle, at) {
                 let claimed = cpu != id && sched.idle.remove(map, cpu);
-                if claimed && self.ring(cpu, control_word::WORK) {
+                if claimed && self.ring(cpu, WORK | LOOK) {
                     return;
                 }
             }

@@ -1,6 +1,7 @@
 //! Serving what other CPUs asked for.
 
 use crate::chaos::RacePoint;
+use crate::control_word::{LEAVING, LOOK};
 use crate::held::Held;
 use crate::owner::Owner;
 use crate::platform::Platform;
@@ -32,8 +33,13 @@ impl<P: Platform> Owner<'_, P> {
             if early {
                 self.drain();
             }
-            if self.cpu.shared.control.take_requests() {
+            let asked = self.cpu.shared.control.take_requests();
+            if asked & LEAVING != 0 {
                 self.begin_leaving();
+            }
+            if asked & LOOK != 0 {
+                self.local.kicked = true;
+                self.local.told = true;
             }
             self.sched.posted.remove(&self.sched.map, self.id);
             self.race_point(RacePoint::Draining);

@@ -1,9 +1,10 @@
 //! The scheduler's protocols, each between two or three CPUs that run the real code.
 
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use smp::{CpuId, CpuSet, Phase, Runtime, ThreadSpec};
+use smp::{CpuId, CpuSet, Phase, Policy, Runtime, ThreadSpec};
 use std::sync::Arc;
 
+use crate::handing_on::running;
 use crate::harness::model;
 use crate::machine::Machine;
 
@@ -30,6 +31,9 @@ model!(slot_brings_the_thread within 3,
     claim_relaxed: RACE, publish_relaxed: RACE);
 model!(hiding_meets_offer within 3,
     hide_for_good: LOST, hide_fence: LOST, show_fence: LOST);
+model!(hiding_meets_search within 2, hide_untold: LOST);
+model!(kick_meets_steal within 2, kick_kept: LOST);
+model!(kick_meets_wake within 3, kick_kept: LOST);
 model!(affinity_meets_steal within 3,
     set_home_by_store: LOST);
 model!(affinity_meets_wake within 3, control_by_load: BREACH);
@@ -188,6 +192,77 @@ fn hiding_meets_offer() {
     machine.idle();
     machine.rest();
     for thread in [first, second] {
+        let runs = machine.runs_on(&thread).is_some();
+        assert!(runs, "lost: a CPU is idle while a thread waits");
+    }
+}
+
+/// The same with a third CPU that looks at that moment: it may not go to sleep beside what is left.
+/// Nobody else tells it: the thief is no longer idle for others, it has been sent a thread.
+fn hiding_meets_search() {
+    let machine = Machine::new(3);
+    machine.become_cpu(2);
+    let sent = running(&machine, "2", Policy::Batch);
+    assert_eq!(machine.0.begin_park(None), None);
+    machine.running(Some(2));
+    machine.become_cpu(0);
+    let second = machine.blocked(None);
+    let first = machine.blocked(None);
+    let _hog = machine.running(Some(0));
+    machine.0.unpark(&first);
+    let owner = machine.on(0, move |m| {
+        m.0.unpark(&sent);
+        m.0.unpark(&second);
+    });
+    let searcher = machine.on(1, |m| m.idle());
+    machine.become_cpu(2);
+    assert_eq!(machine.0.begin_park(None), None);
+    owner.join().unwrap();
+    searcher.join().unwrap();
+    machine.rest();
+    let runs = machine.current_of(1).tid() != 0;
+    assert!(runs, "lost: a CPU is idle while a thread waits");
+}
+
+/// Of two CPUs that look for work one finds some and is kicked for more at that moment: the other
+/// must get that.
+fn kick_meets_steal() {
+    let machine = Machine::new(3);
+    let second = machine.blocked(None);
+    let first = machine.blocked(None);
+    let _hog = machine.running(Some(0));
+    machine.0.unpark(&first);
+    let thieves = [1, 2].map(|cpu| machine.on(cpu, |m| m.idle()));
+    machine.0.unpark(&second);
+    thieves.into_iter().for_each(|thief| thief.join().unwrap());
+    machine.rest();
+    for thread in [first, second] {
+        let runs = machine.runs_on(&thread).is_some();
+        assert!(runs, "lost: a CPU is idle while a thread waits");
+    }
+}
+
+/// A CPU that is woken to look for surplus is sent a thread that may run nowhere else: the other
+/// idle CPU must get the surplus.
+fn kick_meets_wake() {
+    let machine = Machine::new(4);
+    let thread = machine.running(None);
+    machine.0.start(&machine.create(Some(0)));
+    machine.become_cpu(3);
+    machine.running(Some(3));
+    machine.become_cpu(1);
+    let pinned = machine.blocked(Some(1));
+    for cpu in [2, 1] {
+        machine.become_cpu(cpu);
+        machine.idle();
+    }
+    machine.become_cpu(0);
+    let woken = pinned.clone();
+    let waker = machine.on(3, move |m| m.0.unpark(&woken));
+    machine.0.yield_now();
+    waker.join().unwrap();
+    machine.rest();
+    for thread in [pinned, thread] {
         let runs = machine.runs_on(&thread).is_some();
         assert!(runs, "lost: a CPU is idle while a thread waits");
     }
