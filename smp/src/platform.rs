@@ -18,6 +18,10 @@ use crate::trace::{Event, Kind};
 ///
 /// Unless a method says otherwise it is called with IRQs masked on the calling CPU, and must
 /// return with them masked.
+///
+/// The defaults are right for a machine in software, whose CPUs act one action at a time: interrupts
+/// come only between actions, nobody holds a preemption guard, a switch has no registers to save.
+/// Hardware defines these methods itself.
 pub trait Platform: Send + Sync + 'static {
     /// The CPUs and their clusters. Called once, by [`Scheduler::new`](crate::Scheduler::new).
     fn topology(&self) -> Topology;
@@ -29,10 +33,12 @@ pub trait Platform: Send + Sync + 'static {
     fn now_ns(&self) -> u64;
 
     /// Masks IRQs on the calling CPU; says whether they were unmasked. IRQs in any state.
-    fn irq_save(&self) -> bool;
+    fn irq_save(&self) -> bool {
+        false
+    }
 
     /// Undoes the matching [`irq_save`](Self::irq_save): unmasks if that returned true.
-    fn irq_restore(&self, were_unmasked: bool);
+    fn irq_restore(&self, _were_unmasked: bool) {}
 
     /// Interrupts `cpu`, whose handler then calls `on_reschedule_ipi`. All earlier stores of the
     /// caller must be visible to it (`dsb ishst` before the SGI). Never called for the caller.
@@ -43,7 +49,7 @@ pub trait Platform: Send + Sync + 'static {
     fn set_timer(&self, deadline_ns: Option<u64>);
 
     /// Waits for an interrupt, IRQs still masked (`dsb sy; wfi`): a pending one must end it.
-    fn wait_for_interrupt(&self);
+    fn wait_for_interrupt(&self) {}
 
     /// Powers the calling CPU off; it is on the idle thread, and nothing will be sent to it. It
     /// comes back through [`Runtime::cpu_online`](crate::Runtime::cpu_online), on a fresh stack.
@@ -52,25 +58,25 @@ pub trait Platform: Send + Sync + 'static {
 
     /// Tells people that the affinity of `thread` was lifted, as no CPU it names is online.
     /// Thread context.
-    fn affinity_lifted(&self, thread: &Thread) {
-        let _ = thread;
-    }
+    fn affinity_lifted(&self, _thread: &Thread) {}
 
     /// Lets pending interrupts in: unmask, `isb`, mask again. Only the idle loop calls it.
-    fn irq_window(&self);
+    fn irq_window(&self) {}
 
     /// Mirrors the reschedule request of the calling CPU (`percpu::preempt::request` and
     /// `clear_request`), so that the last guard dropped on it knows to preempt. The hook given
     /// to `percpu::preempt::set_hook` masks IRQs and calls `preempt_if_needed`.
-    fn set_need_resched(&self, needed: bool);
+    fn set_need_resched(&self, _needed: bool) {}
 
     /// Whether the calling CPU's preempt count is 0 (the IRQ handler itself does not count).
-    fn is_preemptible(&self) -> bool;
+    fn is_preemptible(&self) -> bool {
+        true
+    }
 
     /// Called just before `switch`, while `prev` is still the current thread: save `prev`'s
     /// lazily held state (FP, TPIDR_EL0), load `next`'s (TTBR0, TPIDR_EL0). Must not block,
     /// allocate or wake.
-    fn before_switch(&self, prev: &Thread, next: &Thread);
+    fn before_switch(&self, _prev: &Thread, _next: &Thread) {}
 
     /// Saves the callee-saved registers and stack pointer of `prev` into its
     /// [`context`](Thread::context), resumes `next` from its own. Returns when `prev` is
@@ -116,4 +122,14 @@ pub struct KernelStack {
     pub owner: Box<dyn Any + Send>,
     /// The stack pointer from which [`Platform::switch`] first resumes the thread.
     pub initial_sp: usize,
+}
+
+impl KernelStack {
+    /// For a machine whose [`Platform::switch`] resumes nothing.
+    pub fn none() -> Self {
+        Self {
+            owner: Box::new(()),
+            initial_sp: 0,
+        }
+    }
 }

@@ -290,11 +290,6 @@ impl Platform for Port {
     fn wait_for_interrupt(&self) {
         unreachable!("the machine waits by itself");
     }
-    fn irq_window(&self) {}
-    fn set_need_resched(&self, _needed: bool) {}
-    fn is_preemptible(&self) -> bool {
-        true
-    }
     fn before_switch(&self, prev: &Thread, next: &Thread) {
         assert!(!std::ptr::eq(prev, next), "a switch to itself");
         match next.tid() {
@@ -305,9 +300,6 @@ impl Platform for Port {
     }
     unsafe fn switch(&self, _prev: &Thread, _next: &Thread) {}
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
-        Ok(KernelStack {
-            owner: Box::new(()),
-            initial_sp: 0,
-        })
+        Ok(KernelStack::none())
     }
 }

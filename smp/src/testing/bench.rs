@@ -1,6 +1,5 @@
 //! Two CPUs that do what a test says, and nothing else.
 
-use alloc::boxed::Box;
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use percpu::{CpuId, CpuSet};
@@ -34,21 +33,10 @@ impl Platform for Bench {
     fn now_ns(&self) -> u64 {
         self.now.load(Relaxed)
     }
-    fn irq_save(&self) -> bool {
-        false
-    }
-    fn irq_restore(&self, _were_unmasked: bool) {}
     fn send_reschedule(&self, _cpu: CpuId) {
         self.sent.fetch_add(1, Relaxed);
     }
     fn set_timer(&self, _deadline_ns: Option<u64>) {}
-    fn wait_for_interrupt(&self) {}
-    fn irq_window(&self) {}
-    fn set_need_resched(&self, _needed: bool) {}
-    fn is_preemptible(&self) -> bool {
-        true
-    }
-    fn before_switch(&self, _prev: &Thread, _next: &Thread) {}
     unsafe fn switch(&self, _prev: &Thread, _next: &Thread) {}
     fn race_point(&self, point: RacePoint) -> Disturbance {
         let left = self.disturbances.load(Relaxed);
@@ -61,10 +49,7 @@ impl Platform for Bench {
         Disturbance::None
     }
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
-        Ok(KernelStack {
-            owner: Box::new(()),
-            initial_sp: 0,
-        })
+        Ok(KernelStack::none())
     }
 }
 

@@ -76,21 +76,10 @@ impl Platform for Hardware {
     fn now_ns(&self) -> u64 {
         self.now_ns.load(Relaxed)
     }
-    fn irq_save(&self) -> bool {
-        false
-    }
-    fn irq_restore(&self, _were_unmasked: bool) {}
     fn send_reschedule(&self, cpu: CpuId) {
         let _ = self.cpus[cpu.index()].interrupted.swap(true, Release);
     }
     fn set_timer(&self, _deadline_ns: Option<u64>) {}
-    fn wait_for_interrupt(&self) {}
-    fn irq_window(&self) {}
-    fn set_need_resched(&self, _needed: bool) {}
-    fn is_preemptible(&self) -> bool {
-        true
-    }
-    fn before_switch(&self, _prev: &Thread, _next: &Thread) {}
     unsafe fn switch(&self, prev: &Thread, next: &Thread) {
         // SAFETY: exclusive if the scheduler is right; loom checks.
         self.context(prev).with_mut(|saved| unsafe { *saved += 1 });
@@ -98,10 +87,7 @@ impl Platform for Hardware {
         self.context(next).with_mut(|saved| unsafe { *saved += 1 });
     }
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
-        Ok(KernelStack {
-            owner: Box::new(()),
-            initial_sp: 0,
-        })
+        Ok(KernelStack::none())
     }
 }
 
@@ -234,14 +220,6 @@ impl Machine {
         if self.0.current_id().tid == 0 {
             self.idle();
         }
-    }
-
-    /// The end of a quantum comes on CPU `cpu`.
-    pub fn tick(&self, cpu: usize) {
-        self.become_cpu(cpu);
-        self.0.platform().now_ns.fetch_add(10_000_000, Relaxed);
-        self.0.on_timer();
-        self.0.preempt_if_needed();
     }
 
     /// The CPU `thread` runs on.

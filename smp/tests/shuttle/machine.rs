@@ -54,10 +54,6 @@ impl Platform for Hardware {
     fn now_ns(&self) -> u64 {
         self.now.load(Relaxed)
     }
-    fn irq_save(&self) -> bool {
-        false
-    }
-    fn irq_restore(&self, _were_unmasked: bool) {}
     fn send_reschedule(&self, cpu: CpuId) {
         self.cpus[cpu.index()].interrupted.store(true, Relaxed);
     }
@@ -65,13 +61,6 @@ impl Platform for Hardware {
         let timer_at = &self.cpus[self.cpu().index()].timer_at;
         timer_at.store(deadline_ns.unwrap_or(0), Relaxed);
     }
-    fn wait_for_interrupt(&self) {}
-    fn irq_window(&self) {}
-    fn set_need_resched(&self, _needed: bool) {}
-    fn is_preemptible(&self) -> bool {
-        true
-    }
-    fn before_switch(&self, _prev: &Thread, _next: &Thread) {}
     /// The stacks change hands here: nobody else may still be on the one that comes.
     unsafe fn switch(&self, prev: &Thread, next: &Thread) {
         let here = self.cpu().index();
@@ -85,10 +74,7 @@ impl Platform for Hardware {
         }
     }
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
-        Ok(KernelStack {
-            owner: Box::new(()),
-            initial_sp: 0,
-        })
+        Ok(KernelStack::none())
     }
 }
 

@@ -68,8 +68,6 @@ impl Platform for SimPlatform {
     fn wait_for_interrupt(&self) {
         unreachable!("the machine waits by itself");
     }
-    fn irq_window(&self) {}
-    fn set_need_resched(&self, _needed: bool) {}
     fn is_preemptible(&self) -> bool {
         !self.lines(self.cpu().index()).preemption_off
     }
@@ -91,9 +89,6 @@ impl Platform for SimPlatform {
     }
     unsafe fn switch(&self, _prev: &Thread, _next: &Thread) {}
     fn new_stack(&self) -> Result<KernelStack, SpawnError> {
-        Ok(KernelStack {
-            owner: Box::new(()),
-            initial_sp: 0,
-        })
+        Ok(KernelStack::none())
     }
 }
