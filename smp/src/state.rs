@@ -215,8 +215,7 @@ impl State {
 
     /// RUNNING to DEAD, by the tail: the stack is free from here on.
     pub fn die(&self) {
-        let order = mutate("die_relaxed", Ordering::AcqRel, Ordering::Relaxed);
-        let _ = self.update(order, |s| Some(s.with_phase(DEAD)));
+        let _ = self.update(Ordering::AcqRel, |s| Some(s.with_phase(DEAD)));
     }
 
     /// Applies `change` until it sticks or declines; the word before on success.

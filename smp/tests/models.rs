@@ -1,6 +1,7 @@
-//! docs/invariants.md lists every loom model with its bound and its mutants.
+//! docs/invariants.md lists every loom model with its bound and its mutants, and every fault that the
+//! code can be told to have is a mutant of a model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -44,13 +45,46 @@ fn listed(line: &str) -> Option<(String, Model)> {
     ))
 }
 
+/// The texts of all files in `folder` and below.
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let texts = paths.flat_map(|path| match path.is_dir() {
+        true => sources(&path),
+        false => vec![read(&path)],
+    });
+    texts.collect()
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn models() -> BTreeMap<String, Model> {
+    let sources = sources(&here().join("tests/loom"));
+    sources.iter().flat_map(|text| declared(text)).collect()
+}
+
+#[test]
+fn every_fault_in_the_code_is_the_mutant_of_a_model() {
+    let sources = sources(&here().join("src"));
+    let calls = sources
+        .iter()
+        .flat_map(|text| text.split("mutate(").skip(1));
+    let names = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
+    let faults: BTreeSet<_> = names.map(str::to_string).collect();
+    assert!(faults.len() > 40, "the faults were not found");
+    let mutants: BTreeSet<_> = models()
+        .into_values()
+        .flat_map(|(_, mutants)| mutants)
+        .collect();
+    assert_eq!(faults, mutants);
+}
+
 #[test]
 fn the_table_lists_every_model() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = fs::read_dir(here.join("tests/loom")).expect("the models");
-    let files = files.map(|file| read(&file.expect("a file").path()));
-    let declared: BTreeMap<_, _> = files.flat_map(|source| declared(&source)).collect();
-    let table = read(&here.join("../docs/invariants.md"));
+    let declared = models();
+    let table = read(&here().join("../docs/invariants.md"));
     let listed: BTreeMap<_, _> = table.lines().filter_map(listed).collect();
     assert!(declared.len() > 40, "the models were not found");
     assert_eq!(declared, listed);

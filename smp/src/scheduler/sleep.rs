@@ -48,7 +48,7 @@ impl<P: Platform> Scheduler<P> {
         let mut waits = self.begin_join(thread);
         while waits {
             self.park(None);
-            waits = !self.current().joiners.is_released();
+            waits = !self.has_joined();
         }
     }
 
@@ -57,6 +57,11 @@ impl<P: Platform> Scheduler<P> {
     #[must_use = "after true the end must be waited for"]
     pub fn begin_join(&self, thread: &ThreadRef) -> bool {
         thread.joiners.register(&self.current())
+    }
+
+    /// Whether the end has come for which the calling thread registered.
+    pub fn has_joined(&self) -> bool {
+        self.current().joiners.is_released()
     }
 
     /// Switches to another thread for good; the calling one is published as dead by the tail.

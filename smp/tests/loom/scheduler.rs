@@ -40,6 +40,7 @@ model!(affinity_meets_wake within 3, control_by_load: BREACH);
 model!(affinity_meets_running within 3, announce_before_store: BREACH);
 model!(exit_meets_join within 3,
     close_leaves_open: LOST, tail_before_save: RACE);
+model!(exit_meets_early_look within 3, released_relaxed: RACE);
 model!(work_meets_tick_off within 3, tick_off_ignored: LOST);
 model!(need_is_not_swallowed_by_work within 3, need_behind_work: LOST);
 
@@ -410,6 +411,26 @@ fn exit_meets_join() {
         Some(1),
         "lost: nobody tells the joiner"
     );
+    assert_eq!(thread.phase(), Phase::Dead);
+}
+
+/// A thread ends while one that waits for it, and was woken for another reason, looks: if that is
+/// the end it frees the stack.
+fn exit_meets_early_look() {
+    let machine = Machine::new(2);
+    let thread = machine.running(Some(0));
+    machine.become_cpu(1);
+    machine.running(Some(1));
+    assert!(machine.0.begin_join(&thread));
+    machine.become_cpu(0);
+    let ends = thread.clone();
+    let joiner = machine.on(1, move |m| {
+        if m.0.has_joined() {
+            m.free_stack(&ends);
+        }
+    });
+    machine.0.bury_current();
+    joiner.join().unwrap();
     assert_eq!(thread.phase(), Phase::Dead);
 }
 
