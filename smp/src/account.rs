@@ -66,14 +66,14 @@ impl ClassTimes {
         self.running.store(0, Release);
     }
 
-    /// Charges the time since the last change to the class that ends; returns both.
-    pub fn change(&self, now_ns: u64, class: TimeClass) -> (TimeClass, u64) {
+    /// Charges the time since the last change to the class that ends, and returns that.
+    pub fn change(&self, now_ns: u64, class: TimeClass) -> TimeClass {
         let running = self.running.load(Relaxed);
         let before = TimeClass::from_index(running as u32);
-        if running & ONLINE == 0 {
-            return (before, 0);
+        if running & ONLINE != 0 {
+            self.change_from(before, now_ns, class);
         }
-        (before, self.change_from(before, now_ns, class))
+        before
     }
 
     /// The same, for which nothing need be written if the class does not change.
@@ -84,14 +84,13 @@ impl ClassTimes {
         }
     }
 
-    /// The same when the class that ends is known and the CPU is online; returns the time charged.
+    /// The same when the class that ends is known and the CPU is online.
     #[inline(always)]
-    pub fn change_from(&self, before: TimeClass, now_ns: u64, class: TimeClass) -> u64 {
+    pub fn change_from(&self, before: TimeClass, now_ns: u64, class: TimeClass) {
         let elapsed = now_ns.wrapping_sub(self.running.load(Relaxed) >> SINCE_SHIFT);
         let total = &self.total_ns[before as usize];
         total.store(total.load(Relaxed).wrapping_add(elapsed), Relaxed);
         self.running.store(interval(now_ns, class), Release);
-        elapsed
     }
 
     /// The totals, with the running interval of a CPU that is online.
@@ -135,13 +134,10 @@ mod tests {
     #[test]
     fn classes_add_up_and_off_time_is_not_counted() {
         let times = ClassTimes::default();
-        assert_eq!(times.change(5, TimeClass::User), (TimeClass::System, 0));
+        assert_eq!(times.change(5, TimeClass::User), TimeClass::System);
         times.begin(100);
-        assert_eq!(times.change(110, TimeClass::User), (TimeClass::Idle, 10));
-        assert_eq!(
-            times.change_from(TimeClass::User, 150, TimeClass::System),
-            40
-        );
+        assert_eq!(times.change(110, TimeClass::User), TimeClass::Idle);
+        times.change_from(TimeClass::User, 150, TimeClass::System);
         assert_eq!(times.snapshot(157), [7, 40, 0, 10]);
         times.end(160);
         assert_eq!(times.snapshot(900), [10, 40, 0, 10]);

@@ -1,15 +1,12 @@
 //! The way between user mode and the kernel, as a CPU's exception paths see it: time to account for
 //! and one question to ask, without going through the scheduler.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use percpu::CpuId;
 
 use crate::account::TimeClass;
 use crate::cpu::{Cpu, Local};
 use crate::platform::Platform;
 use crate::scheduler::Scheduler;
-use crate::stats::bump;
 
 /// One CPU's. Used by that CPU only, IRQs masked, outside any action of the scheduler.
 #[derive(Clone, Copy)]
@@ -33,11 +30,10 @@ impl Doorway {
     #[inline(always)]
     pub unsafe fn enter_kernel(self, now_ns: u64) {
         let (from, to) = (TimeClass::User, TimeClass::System);
-        let elapsed = self.0.time.change_from(from, now_ns, to);
+        self.0.time.change_from(from, now_ns, to);
         // SAFETY: says the caller.
         let counters = unsafe { &(*self.local().current()).counters };
-        counters.in_user_since_ns.store(0, Relaxed);
-        bump(&counters.user_ns, elapsed);
+        counters.user.end(now_ns);
     }
 
     /// The CPU is about to enter user mode from system time.
@@ -50,7 +46,7 @@ impl Doorway {
         self.0.time.change_from(from, now_ns, to);
         // SAFETY: says the caller.
         let counters = unsafe { &(*self.local().current()).counters };
-        counters.in_user_since_ns.store(now_ns, Relaxed);
+        counters.user.begin(now_ns);
     }
 
     /// Whether [`preempt_if_needed`](crate::preempt_if_needed) has something to look at.

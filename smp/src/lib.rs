@@ -67,6 +67,7 @@ pub mod spec;
 mod state;
 pub mod stats;
 mod steal;
+mod stopwatch;
 mod switch;
 pub mod sync;
 pub mod thread;

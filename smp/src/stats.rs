@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::stopwatch::Stopwatch;
 use crate::thread::ThreadId;
 
 /// A snapshot of one thread's history. All times in nanoseconds.
@@ -86,17 +87,14 @@ impl CpuStats {
 /// The live counters behind [`ThreadStats`]: written by the CPU that runs the thread.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadCounters {
-    pub run_ns: AtomicU64,
-    pub user_ns: AtomicU64,
+    /// While it is on a CPU, and while that is in user mode. A thread alone on its CPU may run for
+    /// long without an event.
+    pub run: Stopwatch,
+    pub user: Stopwatch,
     pub wait_ns: AtomicU64,
     pub voluntary: AtomicU64,
     pub involuntary: AtomicU64,
     pub migrations: AtomicU64,
-    /// Up to when it has been charged, while it runs; else 0. A thread alone on its CPU may run
-    /// for long without an event that charges it.
-    pub running_since_ns: AtomicU64,
-    /// Since when it is in user mode; else 0.
-    pub in_user_since_ns: AtomicU64,
     /// Where it was on the virtual clock when it was last queued.
     pub virtual_start: AtomicU64,
     pub virtual_deadline: AtomicU64,
@@ -104,21 +102,16 @@ pub(crate) struct ThreadCounters {
 
 impl ThreadCounters {
     pub fn snapshot(&self, now_ns: u64) -> ThreadStats {
-        let open = |since: &AtomicU64| match since.load(Relaxed) {
-            0 => 0,
-            since => now_ns.saturating_sub(since),
-        };
         let (voluntary, involuntary) = (&self.voluntary, &self.involuntary);
         let (voluntary, involuntary) = (voluntary.load(Relaxed), involuntary.load(Relaxed));
-        let runs_now = self.running_since_ns.load(Relaxed) != 0;
         ThreadStats {
-            run_ns: self.run_ns.load(Relaxed) + open(&self.running_since_ns),
-            user_ns: self.user_ns.load(Relaxed) + open(&self.in_user_since_ns),
+            run_ns: self.run.read(now_ns),
+            user_ns: self.user.read(now_ns),
             wait_ns: self.wait_ns.load(Relaxed),
             voluntary,
             involuntary,
             migrations: self.migrations.load(Relaxed),
-            runs: voluntary + involuntary + u64::from(runs_now),
+            runs: voluntary + involuntary + u64::from(self.run.is_on()),
             virtual_start_ns: self.virtual_start.load(Relaxed),
             virtual_deadline_ns: self.virtual_deadline.load(Relaxed),
         }

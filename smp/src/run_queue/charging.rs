@@ -1,11 +1,8 @@
 //! Charging the running thread for its time: its accounts, its demand, its place on the fair clock.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use crate::body::Body;
 use crate::owner::Owner;
 use crate::platform::Platform;
-use crate::stats::bump;
 
 /// The most that a fair thread is charged at a time: without somebody who waits there is no tick, and
 /// virtual time must not overflow.
@@ -32,9 +29,6 @@ impl<P: Platform> Owner<'_, P> {
         let now = self.now();
         let run_ns = now.saturating_sub(self.local.charged_ns);
         self.local.charged_ns = now;
-        let counters = &self.current().counters;
-        bump(&counters.run_ns, run_ns);
-        counters.running_since_ns.store(now, Relaxed);
         let priority = self.current_body(|body| body.priority);
         let realtime_ns = if priority > 0 { run_ns } else { 0 };
         let fair_waits = self.local.fair.len() > 0;

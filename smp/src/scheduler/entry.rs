@@ -1,7 +1,5 @@
 //! The way in: what [`Runtime`] asks, said as actions of the calling CPU (`Owner`).
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use percpu::{CpuId, CpuSet};
 
 use super::Scheduler;
@@ -133,14 +131,13 @@ impl<P: Platform> Runtime for Scheduler<P> {
     fn enter_class(&self, class: TimeClass) -> TimeClass {
         self.with_owner(|owner| {
             let now = owner.now();
-            let (before, elapsed) = owner.cpu.time.change(now, class);
-            let counters = &owner.current().counters;
+            let before = owner.cpu.time.change(now, class);
+            let user = &owner.current().counters.user;
             if before == TimeClass::User {
-                counters.in_user_since_ns.store(0, Relaxed);
-                bump(&counters.user_ns, elapsed);
+                user.end(now);
             }
             if class == TimeClass::User {
-                counters.in_user_since_ns.store(now, Relaxed);
+                user.begin(now);
             }
             before
         })

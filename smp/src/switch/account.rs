@@ -39,7 +39,7 @@ impl<P: Platform> Owner<'_, P> {
                 fair.detach(body);
             }
         });
-        self.current().counters.running_since_ns.store(0, Relaxed);
+        self.current().counters.run.end(now);
         self.count_switch(reason);
     }
 
@@ -86,7 +86,7 @@ impl<P: Platform> Owner<'_, P> {
             (since(body.since_ns), since(body.queued_ns), moved)
         });
         let counters = &self.current().counters;
-        counters.running_since_ns.store(now, Relaxed);
+        counters.run.begin(now);
         bump(&counters.wait_ns, waited);
         bump(&self.cpu.stats.wait_ns, waited);
         if let Some(from) = moved {

@@ -4,6 +4,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 use smp::sync::mutant;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
 
 /// Schedules tried with one seed. PCT learns from the first how long a run is.
 const SCHEDULES: usize = 20;
@@ -27,8 +28,12 @@ fn config() -> Config {
     config
 }
 
+/// The queues of timers are static, and shuttle's atomics belong to one search at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Tries one seed's schedules: random ones for even seeds, PCT for odd.
 fn try_seed(seed: u64, model: fn()) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     fn run(scheduler: impl Scheduler + 'static, model: fn()) {
         Runner::new(scheduler, config()).run(model);
     }
