@@ -82,9 +82,10 @@ fn clear_child_tid(current: &Current) {
 /// Takes the thread out of its process; whether it was the last one.
 fn leave_process(current: &Current) -> bool {
     let process = current.process();
-    let stats = current.thread().stats();
     let (gone, last) = {
         let mut state = process.state.lock();
+        // Now, so that the sum of the process does not fall back.
+        let stats = current.thread().stats();
         let gone = state.threads.remove(current.task());
         process
             .past
