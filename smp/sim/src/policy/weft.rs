@@ -86,6 +86,21 @@ impl Weft {
         self.hardware.note_looks(looks);
     }
 
+    /// An action of the scheduler that may wake threads: charges that those which it leaves waiting
+    /// here are offered, if the CPU is busy.
+    fn offering(&self, action: impl FnOnce(&Scheduler<Port>)) {
+        let busy = self.sched.current_id().tid != 0;
+        let kept = || {
+            let here = CpuId::new(self.hardware.here());
+            self.sched.cpu_stats(here).local_wakes
+        };
+        let before = kept();
+        action(&self.sched);
+        if busy && kept() > before {
+            self.hardware.charge(self.hardware.costs.offer_ns);
+        }
+    }
+
     fn parked(&mut self, task: Task) -> &mut bool {
         let entry = self.threads[task as usize].as_mut();
         &mut entry.expect("it lives").parked
@@ -120,10 +135,12 @@ impl Policy for Weft {
         let here = CpuId::new(self.hardware.here());
         let before = self.sched.cpu_stats(here).wakes;
         // Threads wake one another as by a futex.
-        match self.hardware.are_irqs_masked(self.hardware.here()) {
-            true => self.sched.unpark(&thread.thread),
-            false => self.sched.call(&thread.thread),
-        }
+        self.offering(
+            |sched| match self.hardware.are_irqs_masked(self.hardware.here()) {
+                true => sched.unpark(&thread.thread),
+                false => sched.call(&thread.thread),
+            },
+        );
         self.ordered += self.sched.cpu_stats(here).wakes - before;
     }
 
@@ -155,7 +172,7 @@ impl Policy for Weft {
         self.awake();
         match reason {
             Interrupt::Peer => self.sched.on_reschedule_ipi(),
-            Interrupt::Timer => self.sched.on_timer(),
+            Interrupt::Timer => self.offering(Scheduler::on_timer),
             Interrupt::Device => return,
         }
         self.sched.preempt_if_needed();
