@@ -98,7 +98,7 @@ impl OpenFile {
     }
 
     pub fn signalled(&self) -> &Arc<Signalled> {
-        self.signalled.call_once(Arc::default)
+        self.signalled.call_once(Signalled::new)
     }
 
     pub fn try_signalled(&self) -> Option<&Arc<Signalled>> {
@@ -112,23 +112,32 @@ impl OpenFile {
 
     /// `O_ASYNC` on or off; `ENOTTY` where the file tells nobody.
     pub fn set_signalled(&self, fd: Fd, on: bool) -> Result<()> {
+        let flag = OpenFlags::ASYNC.bits();
+        if !on {
+            if let Some(signalled) = self.try_signalled() {
+                signalled.end(&self.file, || {
+                    self.flags.fetch_and(!flag, Ordering::Relaxed);
+                });
+            }
+            return Ok(());
+        }
         if !self.file.signals() {
             return Err(Errno::ENOTTY);
         }
+        let told = (self.told_by_signals(), fd);
+        self.signalled().begin(&self.file, told, || {
+            self.flags.fetch_or(flag, Ordering::Relaxed);
+        })
+    }
+
+    fn told_by_signals(&self) -> PollEvents {
         let flags = self.flags();
-        let bit = OpenFlags::ASYNC.bits();
-        if !on {
-            self.flags.fetch_and(!bit, Ordering::Relaxed);
-            self.signalled().end(&self.file);
-            return Ok(());
-        }
-        let mut wanted = PollEvents::empty();
+        let mut told = PollEvents::empty();
         let read = PollEvents::IN | PollEvents::RDNORM | PollEvents::PRI | PollEvents::HUP;
         let write = PollEvents::OUT | PollEvents::WRNORM | PollEvents::ERR;
-        wanted.set(read, flags.readable());
-        wanted.set(write, flags.writable());
-        self.flags.fetch_or(bit, Ordering::Relaxed);
-        self.signalled().begin(&self.file, wanted, fd)
+        told.set(read, flags.readable());
+        told.set(write, flags.writable());
+        told
     }
 
     /// Where it was opened; `None` for pipes and the like.
@@ -199,11 +208,11 @@ impl OpenFile {
 
     /// fcntl(F_SETFL): only the changeable flags change.
     pub fn set_flags(&self, flags: OpenFlags) {
-        let kept = self.flags() - OpenFlags::CHANGEABLE;
-        self.flags.store(
-            (kept | (flags & OpenFlags::CHANGEABLE)).bits(),
-            Ordering::Relaxed,
-        );
+        let wanted = (flags & OpenFlags::CHANGEABLE).bits();
+        let change = |flags: u32| Some(flags & !OpenFlags::CHANGEABLE.bits() | wanted);
+        // `O_ASYNC` may change meanwhile, and stays as it is.
+        let (order, reload) = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.flags.fetch_update(order, reload, change);
     }
 
     /// The mode of one call, from the status flags.
@@ -340,7 +349,7 @@ impl Drop for OpenFile {
         super::lock::release_description(self);
         self.watchers.release(&self.file);
         if let Some(signalled) = self.signalled.get() {
-            signalled.end(&self.file);
+            signalled.end(&self.file, || {});
         }
     }
 }

@@ -21,7 +21,7 @@ use groups::Group;
 use smp::{SpinLock, ThreadRef};
 
 pub use family::{is_subreaper, parent_death_signal, set_parent_death_signal, set_subreaper};
-pub use groups::{group, is_orphaned_group, session_of_group};
+pub use groups::{GroupId, group, group_id, is_orphaned_group, members, session_of_group};
 pub(crate) use tasks::user_changed;
 pub use tasks::{is_full, max_tasks, task};
 pub use walk::{processes, processes_from};

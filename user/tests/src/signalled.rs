@@ -5,11 +5,12 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::{Pid, getpid, gettid, pipe, read, setpgid, write};
+use nix::unistd::{Pid, Uid, getpid, gettid, pipe, read, setpgid, setuid, write};
 use std::io::Write;
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Barrier;
 
 pub const TESTS: &[Test] = &[
     ("signalled.socket", socket),
@@ -18,8 +19,11 @@ pub const TESTS: &[Test] = &[
     ("signalled.pipe_writer", pipe_writer),
     ("signalled.details", details),
     ("signalled.group", group),
+    ("signalled.group_ends", group_ends),
+    ("signalled.strangers", strangers),
     ("signalled.thread", thread),
     ("signalled.off", off),
+    ("signalled.on_against_off", on_against_off),
     ("signalled.outlives_no_file", outlives_no_file),
     ("signalled.owner_is_told", owner_is_told),
     ("signalled.refused", refused),
@@ -84,12 +88,41 @@ fn take(set: &SigSet) -> Result<libc::siginfo_t, Failure> {
     Ok(unsafe { info.assume_init() })
 }
 
+/// Returns once what was written before has been told: a kernel may tell a moment after the write,
+/// but tells in order.
+fn settle() -> Outcome {
+    let set = block(Signal::SIGUSR1)?;
+    let (here, there) = pair()?;
+    set_owner_thread(here.as_fd())?;
+    control(here.as_fd(), SETSIG, libc::SIGUSR1)?;
+    turn(here.as_fd(), true)?;
+    write(&there, b"x")?;
+    take(&set).map(drop)
+}
+
+/// Makes the calling thread the owner.
+fn set_owner_thread(file: BorrowedFd) -> nix::Result<OwnerEx> {
+    let owner = OwnerEx {
+        kind: THREAD,
+        number: gettid().as_raw(),
+    };
+    // SAFETY: it outlives the call.
+    Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), SETOWN_EX, &raw const owner) })?;
+    Ok(owner)
+}
+
+/// Whether a signal has come, or comes for what was done before.
+fn comes(signal: Signal) -> Result<bool, Failure> {
+    settle()?;
+    is_pending(signal)
+}
+
 fn socket() -> Outcome {
     let set = block(Signal::SIGIO)?;
     let (here, there) = pair()?;
     set_owner(here.as_fd(), getpid().as_raw())?;
     write(&there, b"not yet")?;
-    ensure!(!is_pending(Signal::SIGIO)?, "a signal before FIOASYNC");
+    ensure!(!comes(Signal::SIGIO)?, "a signal before FIOASYNC");
     read(&here, &mut [0; 10])?;
     turn(here.as_fd(), true)?;
     for _ in 0..3 {
@@ -127,7 +160,7 @@ fn pipe_reader() -> Outcome {
     write(&writer, b"x")?;
     take(&set)?;
     read(&reader, &mut [0; 10])?;
-    ensure!(!is_pending(Signal::SIGIO)?, "a reader was told of room");
+    ensure!(!comes(Signal::SIGIO)?, "a reader was told of room");
     drop(writer);
     take(&set)?;
     Ok(())
@@ -142,7 +175,7 @@ fn pipe_writer() -> Outcome {
         FcntlArg::F_SETFL(OFlag::O_ASYNC | OFlag::O_NONBLOCK),
     )?;
     while write(&writer, &[0; 4096]).is_ok() {}
-    ensure!(!is_pending(Signal::SIGIO)?, "a writer was told of bytes");
+    ensure!(!comes(Signal::SIGIO)?, "a writer was told of bytes");
     while read(&reader, &mut [0; 4096])? == 4096 && !is_pending(Signal::SIGIO)? {}
     take(&set)?;
     Ok(())
@@ -199,10 +232,51 @@ fn group() -> Outcome {
     write(&there, b"x")?;
     succeeds(first)?;
     succeeds(second)?;
-    ensure!(
-        !is_pending(Signal::SIGIO)?,
-        "who is not in the group was told"
-    );
+    ensure!(!comes(Signal::SIGIO)?, "who is not in the group was told");
+    Ok(())
+}
+
+/// Whoever gets the number of a group that has ended is not the owner.
+fn group_ends() -> Outcome {
+    let (here, _there) = pair()?;
+    let (held, hold) = pipe()?;
+    let member = child(|| status_of(read(&held, &mut [0]).map(drop).map_err(Failure::from)))?;
+    setpgid(member, member)?;
+    set_owner(here.as_fd(), -member.as_raw())?;
+    ensure_eq!(owner_ex(here.as_fd())?.number, member.as_raw());
+    write(&hold, b"x")?;
+    succeeds(member)?;
+    ensure_eq!(control(here.as_fd(), libc::F_GETOWN, 0)?, 0);
+    Ok(())
+}
+
+/// Those whom the one who set the owner could not signal are not told. What counts is who it was
+/// then. Needs root.
+fn strangers() -> Outcome {
+    let set = block(Signal::SIGIO)?;
+    let (here, there) = pair()?;
+    let us = getpid().as_raw();
+    turn(here.as_fd(), true)?;
+    let write_as_somebody = |owned_by_root: bool| {
+        child(|| {
+            status_of((|| {
+                if owned_by_root {
+                    set_owner(here.as_fd(), us)?;
+                }
+                setuid(Uid::from_raw(60_123))?;
+                if !owned_by_root {
+                    set_owner(here.as_fd(), us)?;
+                }
+                write(&there, b"x")?;
+                Ok(())
+            })())
+        })
+    };
+    succeeds(write_as_somebody(true)?)?;
+    take(&set)?;
+    succeeds(write_as_somebody(false)?)?;
+    ensure!(!comes(Signal::SIGIO)?, "somebody has signalled root");
+    ensure_eq!(control(here.as_fd(), libc::F_GETOWN, 0)?, us);
     Ok(())
 }
 
@@ -220,21 +294,16 @@ fn owner_ex(file: BorrowedFd) -> nix::Result<OwnerEx> {
 fn thread() -> Outcome {
     let set = block(Signal::SIGIO)?;
     let (here, there) = pair()?;
-    let owner = OwnerEx {
-        kind: THREAD,
-        number: gettid().as_raw(),
-    };
-    // SAFETY: it outlives the call.
-    Errno::result(unsafe { libc::fcntl(here.as_raw_fd(), SETOWN_EX, &raw const owner) })?;
+    let owner = set_owner_thread(here.as_fd())?;
     ensure_eq!(owner_ex(here.as_fd())?, owner);
     turn(here.as_fd(), true)?;
     let elsewhere = std::thread::spawn(move || {
         write(&there, b"x")?;
-        is_pending(Signal::SIGIO).map(|pending| (pending, there))
+        comes(Signal::SIGIO).map(|comes| (comes, there))
     });
     let joined = elsewhere.join().map_err(|_| Failure("the thread".into()))?;
-    let (pending_elsewhere, _there) = joined?;
-    ensure!(!pending_elsewhere, "another thread could take it");
+    let (comes_elsewhere, _there) = joined?;
+    ensure!(!comes_elsewhere, "another thread could take it");
     take(&set)?;
     Ok(())
 }
@@ -250,13 +319,50 @@ fn off() -> Outcome {
         turn(here.as_fd(), true)?;
         turn_off(here.as_fd())?;
         write(&there, b"x")?;
-        ensure!(!is_pending(Signal::SIGIO)?);
+        ensure!(!comes(Signal::SIGIO)?);
     }
     turn(here.as_fd(), true)?;
     set_owner(here.as_fd(), 0)?;
     write(&there, b"x")?;
-    ensure!(!is_pending(Signal::SIGIO)?, "a signal for nobody");
+    ensure!(!comes(Signal::SIGIO)?, "a signal for nobody");
     Ok(())
+}
+
+/// Whichever comes last, signals come if the flag is shown, and only then.
+fn on_against_off() -> Outcome {
+    let set = block(Signal::SIGIO)?;
+    let (here, there) = pair()?;
+    set_owner(here.as_fd(), getpid().as_raw())?;
+    const ROUNDS: usize = 300;
+    let together = Barrier::new(2);
+    let race = || -> Outcome {
+        turn(here.as_fd(), true)?;
+        together.wait();
+        let flags = OFlag::from_bits_retain(fcntl(&here, FcntlArg::F_GETFL)?);
+        write(&there, b"x")?;
+        let told = comes(Signal::SIGIO)?;
+        ensure_eq!(told, flags.contains(OFlag::O_ASYNC));
+        read(&here, &mut [0; 10])?;
+        turn(here.as_fd(), false)?;
+        if told {
+            take(&set)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..ROUNDS {
+                together.wait();
+                let _ = fcntl(&here, FcntlArg::F_SETFL(OFlag::empty()));
+                together.wait();
+            }
+        });
+        let rounds = (0..ROUNDS).map(|_| {
+            together.wait();
+            race()
+        });
+        rounds.fold(Ok(()), Outcome::and)
+    })
 }
 
 /// A description that nobody holds tells nobody; a duplicate keeps it.
@@ -272,7 +378,7 @@ fn outlives_no_file() -> Outcome {
     take(&set)?;
     drop(duplicate);
     write(&writer, b"x")?;
-    ensure!(!is_pending(Signal::SIGIO)?);
+    ensure!(!comes(Signal::SIGIO)?);
     drop(other_reader);
     Ok(())
 }

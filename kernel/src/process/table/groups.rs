@@ -7,13 +7,28 @@ use crate::process::session::Session;
 use crate::process::thread_group::Process;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use smp::ThreadRef;
+use smp::{ThreadId, ThreadRef};
 
 /// A process group. Its number stays taken while it has members.
 pub(super) struct Group {
     members: BTreeSet<u32>,
     session: u32,
-    _number: ThreadRef,
+    number: ThreadRef,
+}
+
+/// A process group for those who may outlive it: its number may be another's then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupId {
+    number: u32,
+    /// The thread that was born with the number.
+    first: ThreadId,
+}
+
+impl GroupId {
+    /// `None` once the group has ended.
+    pub fn number(self) -> Option<u32> {
+        with(|tree| tree.is_alive(self)).then_some(self.number)
+    }
 }
 
 impl Tree {
@@ -26,7 +41,7 @@ impl Tree {
         let group = self.groups.entry(group).or_insert(Group {
             members: BTreeSet::new(),
             session,
-            _number: number,
+            number,
         });
         group.members.insert(pid);
     }
@@ -55,6 +70,15 @@ impl Tree {
     /// The session a group belongs to.
     pub fn group_session(&self, group: u32) -> Option<u32> {
         self.groups.get(&group).map(|group| group.session)
+    }
+
+    pub(super) fn group_id(&self, number: u32) -> Option<GroupId> {
+        let first = self.groups.get(&number)?.number.id();
+        Some(GroupId { number, first })
+    }
+
+    pub(super) fn is_alive(&self, group: GroupId) -> bool {
+        self.group_id(group.number) == Some(group)
     }
 
     pub fn group_members(&self, group: u32) -> impl Iterator<Item = &Entry> {
@@ -89,6 +113,19 @@ pub fn group(group: u32) -> impl Iterator<Item = Arc<Process>> {
     by_pid(0, move |tree, from| {
         tree.group_members_from(group, from).next()
     })
+}
+
+/// The same for a group that may have ended, and has no members then.
+pub fn members(group: GroupId) -> impl Iterator<Item = Arc<Process>> {
+    by_pid(0, move |tree, from| {
+        let alive = tree.is_alive(group).then_some(group.number)?;
+        tree.group_members_from(alive, from).next()
+    })
+}
+
+/// The group that has this number now; `ESRCH` if none has.
+pub fn group_id(number: u32) -> Result<GroupId> {
+    with(|tree| tree.group_id(number)).ok_or(Errno::ESRCH)
 }
 
 /// The session a process group belongs to; `ESRCH` if there is no such group.

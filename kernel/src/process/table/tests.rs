@@ -96,3 +96,22 @@ fn a_group_lives_as_long_as_its_members() {
     assert!(tree.entry(10).unwrap().children.is_empty());
     assert!(tree.remove(20).is_none(), "only once");
 }
+
+/// Its number is another's then, who must not get what was meant for the first.
+#[test]
+fn a_group_that_has_ended_is_not_taken_for_its_successor() {
+    let (mut tree, session) = tree();
+    let group = tree.group_id(20).expect("a group");
+    assert!(tree.remove(20).is_some());
+    assert!(tree.is_alive(group), "21 is in it");
+    assert!(tree.remove(21).is_some());
+    assert!(tree.remove(30).is_some());
+    assert!(!tree.is_alive(group));
+    let mut successor = entry(20, 10, 20, &session);
+    let number = std::thread::spawn(smp::current).join().unwrap();
+    (successor.number, successor.leader) = (number.clone(), number);
+    tree.insert(successor);
+    assert_eq!(tree.group_session(20), Some(session.id()));
+    assert!(!tree.is_alive(group));
+    assert!(tree.group_id(20).is_some_and(|new| tree.is_alive(new)));
+}

@@ -50,7 +50,7 @@ fn fcntl(frame: &mut TrapFrame) -> Result<usize> {
         SETFL => {
             let flags = OpenFlags::from_bits_retain(argument as u32);
             file.set_flags(flags);
-            match owner::set_async(&file, fd, flags.contains(OpenFlags::ASYNC)) {
+            match file.set_signalled(fd, flags.contains(OpenFlags::ASYNC)) {
                 Err(Errno::ENOTTY) => Ok(0), // the flag stays off, as F_GETFL shows
                 result => result.map(|()| 0),
             }
@@ -110,7 +110,7 @@ fn ioctl(frame: &mut TrapFrame) -> Result<usize> {
         }
         FIOASYNC => {
             let on = UserPtr::<i32>::new(argument).read()? != 0;
-            owner::set_async(&file, fd, on).map(|()| 0)
+            file.set_signalled(fd, on).map(|()| 0)
         }
         FIONREAD if file.metadata().file_type == FileType::Regular => {
             let left = file.metadata().size.saturating_sub(file.offset());

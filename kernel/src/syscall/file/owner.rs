@@ -1,8 +1,8 @@
-//! Who is told by a signal when a file is ready (`F_SETOWN`, `F_SETSIG`, `O_ASYNC`; fcntl(2)).
+//! Who is told by a signal when a file is ready (`F_SETOWN`, `F_SETSIG`; fcntl(2)).
 
 use crate::error::{Errno, Result};
+use crate::fs::OpenFile;
 use crate::fs::signalled::Owner;
-use crate::fs::{Fd, OpenFile, OpenFlags};
 use crate::process::signal::Signal;
 use crate::process::{Process, current, process_by_pid, table, task_by_tid};
 use crate::user_memory::{UserPtr, plain};
@@ -51,14 +51,6 @@ pub fn ioctl(file: &OpenFile, request: u32, argument: usize) -> Option<Result<us
     })
 }
 
-/// `O_ASYNC` on or off, through descriptor `fd`. Files that tell nobody keep it off.
-pub fn set_async(file: &OpenFile, fd: Fd, on: bool) -> Result<()> {
-    if on == file.flags().contains(OpenFlags::ASYNC) {
-        return Ok(());
-    }
-    file.set_signalled(fd, on)
-}
-
 fn set_by_sign(file: &OpenFile, number: i32) -> Result<usize> {
     let kind = if number < 0 { GROUP } else { PROCESS };
     let number = number.checked_abs().ok_or(Errno::EINVAL)?;
@@ -71,7 +63,7 @@ fn set(file: &OpenFile, wanted: OwnerEx) -> Result<usize> {
         THREAD | PROCESS | GROUP if number == 0 => Owner::Nobody,
         THREAD => Owner::Thread(Arc::downgrade(&task_by_tid(number)?)),
         PROCESS => Owner::Process(Arc::downgrade(&process_by_pid(number)?)),
-        GROUP => table::session_of_group(number).map(|_| Owner::Group(number))?,
+        GROUP => Owner::Group(table::group_id(number)?),
         _ => return Err(Errno::EINVAL),
     };
     file.signalled().set_owner(owner, current().credentials());
@@ -83,7 +75,7 @@ fn get(file: &OpenFile) -> OwnerEx {
         Owner::Nobody => (PROCESS, 0),
         Owner::Thread(task) => (THREAD, task.upgrade().map_or(0, |task| task.tid())),
         Owner::Process(process) => (PROCESS, pid_of(&process).unwrap_or(0)),
-        Owner::Group(group) => (GROUP, group),
+        Owner::Group(group) => (GROUP, group.number().unwrap_or(0)),
     };
     OwnerEx {
         kind,
