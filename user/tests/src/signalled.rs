@@ -97,7 +97,10 @@ fn settle() -> Outcome {
     control(here.as_fd(), SETSIG, libc::SIGUSR1)?;
     turn(here.as_fd(), true)?;
     write(&there, b"x")?;
-    take(&set).map(drop)
+    take(&set)?;
+    // Or its end would be told, too, and taken for the next one's.
+    turn(here.as_fd(), false)?;
+    Ok(())
 }
 
 /// Makes the calling thread the owner.
@@ -176,7 +179,7 @@ fn pipe_writer() -> Outcome {
     )?;
     while write(&writer, &[0; 4096]).is_ok() {}
     ensure!(!comes(Signal::SIGIO)?, "a writer was told of bytes");
-    while read(&reader, &mut [0; 4096])? == 4096 && !is_pending(Signal::SIGIO)? {}
+    while read(&reader, &mut [0; 4096])? == 4096 && !comes(Signal::SIGIO)? {}
     take(&set)?;
     Ok(())
 }
