@@ -158,7 +158,7 @@ fn deliver_signals(registers: &mut TrapFrame) -> Fate {
     let current = process::current();
     deliver::deliver(&current, registers);
     if current.attention().contains(Attention::CPU_TIME) {
-        process::cpu_time::timer::go_on(&current);
+        process::cpu_time::alarm::go_on(&current);
     }
     if current.attention().contains(Attention::RSEQ) {
         rseq::settle(&current, registers);

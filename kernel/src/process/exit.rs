@@ -9,7 +9,7 @@ use super::status::ExitStatus;
 use super::table::{self, Tree, Zombie};
 use super::task::{Attention, Task};
 use super::thread_group::{Process, RunState};
-use super::{Current, current, futex};
+use super::{Current, cpu_time, current, futex};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -114,6 +114,9 @@ fn leave_process(current: &Current) -> bool {
 fn finish(current: &Current) {
     let process = current.process();
     process.timers.cancel_all();
+    *process.cpu_limit.lock() = None;
+    cpu_time::alarm::end(process);
+    process.set_image(None);
     release_memory(process);
     hang_up_terminal(process);
     let status = match process.state.lock().run_state {

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::table::{self, Entry};
 use super::task::{Attention, Task};
 use super::thread_group::{Process, RunState};
-use super::{Capabilities, Current, Resource, backlog, current, pidfd};
+use super::{Capabilities, Current, Resource, backlog, cpu_time, current, pidfd};
 use crate::arch::TrapFrame;
 use crate::error::{Errno, Result};
 use crate::user_memory::UserPtr;
@@ -83,6 +83,10 @@ pub fn clone(registers: &TrapFrame, args: &CloneArgs) -> Result<u32> {
     let task = child::build(&current, registers, args, &thread)?;
     let pidfd = prepare_pidfd(&current, args, task.process())?;
     join_tree(&current, args, &task)?;
+    match args.flags.contains(CloneFlags::THREAD) {
+        true => cpu_time::alarm::joined(&task),
+        false => cpu_time::limit::inherited(task.process()),
+    }
     if let Some(pidfd) = pidfd {
         pidfd.keep();
     }

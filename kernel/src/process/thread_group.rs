@@ -1,6 +1,6 @@
 //! A process: the threads that share one address space, one pid and one set of signal actions.
 
-use super::cpu_time::{CpuAlarm, CpuTimer};
+use super::cpu_time::{CpuAlarm, CpuTimer, Places};
 use super::rlimits::{Resource, Rlimits};
 use super::session::Session;
 use super::signal::{Actions, Pending, Signal};
@@ -16,7 +16,6 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use mm::AddressSpace;
 use smp::{Observers, SpinLock, WaitQueue};
-use spin::Once;
 
 /// A process. Who is whose child, group and session is kept in the [`table`], under one lock.
 pub struct Process {
@@ -30,7 +29,8 @@ pub struct Process {
     memory_name: AtomicUsize,
     pub(super) state: SpinLock<ProcessState>,
     limits: SpinLock<Rlimits>,
-    image: SpinLock<Arc<Image>>,
+    /// Replaced by execve, gone at exit: the last to let go of a process may not sleep.
+    image: SpinLock<Option<Arc<Image>>>,
     /// Children changed state: `wait` looks again.
     pub(super) child_events: WaitQueue,
     /// A signal arrived: sigtimedwait looks again.
@@ -46,7 +46,8 @@ pub struct Process {
     pub(crate) timers: super::itimer::Timers,
     pub(super) cpu_alarm: CpuAlarm,
     /// `RLIMIT_CPU`, once there is one.
-    pub(super) cpu_limit: Once<CpuTimer>,
+    pub(super) cpu_limit: SpinLock<Option<CpuTimer>>,
+    pub(super) cpu_places: Places,
     pub(crate) membarrier: super::membarrier::Registered,
     pub(crate) oom: super::oom::Standing,
     /// Others of its user may look into it (`PR_SET_DUMPABLE`).
@@ -156,7 +157,7 @@ impl Process {
             memory: SpinLock::new(memory),
             state: SpinLock::new(state),
             limits: SpinLock::new(limits),
-            image: SpinLock::new(image),
+            image: SpinLock::new(Some(image)),
             child_events: WaitQueue::new(),
             signal_events: WaitQueue::new(),
             signal_observers: Observers::new(),
@@ -165,7 +166,8 @@ impl Process {
             vfork_done: WaitQueue::new(),
             timers: super::itimer::Timers::default(),
             cpu_alarm: CpuAlarm::default(),
-            cpu_limit: Once::new(),
+            cpu_limit: SpinLock::new(None),
+            cpu_places: Places::default(),
             membarrier: super::membarrier::Registered::default(),
             oom: super::oom::Standing::default(),
             dumpable: AtomicBool::new(true),
@@ -225,12 +227,14 @@ impl Process {
         }
     }
 
+    /// Empty once the process has exited.
     pub fn image(&self) -> Arc<Image> {
-        self.image.lock().clone()
+        self.image.lock().clone().unwrap_or_default()
     }
 
-    pub(super) fn set_image(&self, image: Image) {
-        let _old = core::mem::replace(&mut *self.image.lock(), Arc::new(image));
+    pub(super) fn set_image(&self, image: Option<Image>) {
+        let new = image.map(Arc::new);
+        let _old = core::mem::replace(&mut *self.image.lock(), new);
     }
 
     pub(super) fn trampoline(&self) -> usize {

@@ -1,8 +1,9 @@
 //! Timers and limits on processor time: they count what is used, and nothing else.
 
 use crate::harness::{Failure, Outcome, Test, child, end_of, status_of, succeeds};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::time::TimeValLike;
 use nix::sys::wait::WaitStatus;
 use nix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub const TESTS: &[Test] = &[
     ("cpu_time.virtual_timer", virtual_timer),
     ("cpu_time.periods", periods),
     ("cpu_time.all_threads_count", all_threads_count),
+    ("cpu_time.later_threads_count", later_threads_count),
     ("cpu_time.own_thread_counts", own_thread_counts),
     ("cpu_time.another_thread_counts", another_thread_counts),
     ("cpu_time.child_counts_for_itself", child_counts_for_itself),
@@ -21,7 +23,9 @@ pub const TESTS: &[Test] = &[
     ("cpu_time.rest_is_told", rest_is_told),
     ("cpu_time.deleted_timer", deleted_timer),
     ("cpu_time.no_such_clock", no_such_clock),
+    ("cpu_time.number_is_an_int", number_is_an_int),
     ("cpu_time.limit_ends", limit_ends),
+    ("cpu_time.limit_is_not_put_off", limit_is_not_put_off),
     ("cpu_time.limit_warns_and_kills", limit_warns_and_kills),
 ];
 
@@ -204,6 +208,21 @@ fn all_threads_count() -> Outcome {
     Ok(())
 }
 
+/// So it does with threads that are made once a timer is set. That is long beside what a waiting
+/// thread may wait for an emulated CPU, while the others use time.
+fn later_threads_count() -> Outcome {
+    let timer = 3_000 * MS;
+    SigSet::from(Signal::SIGPROF).thread_block()?;
+    let before = used();
+    start(libc::ITIMER_PROF, timer, Duration::ZERO)?;
+    let spinners = Spinners::new(3);
+    ensure_eq!(SigSet::from(Signal::SIGPROF).wait()?, Signal::SIGPROF);
+    let took = used() - before;
+    spinners.stop();
+    ensure!(took < timer * 2, "a signal after {took:?} of {timer:?}");
+    Ok(())
+}
+
 struct Posix(libc::timer_t);
 
 impl Posix {
@@ -341,6 +360,15 @@ fn no_such_clock() -> Outcome {
     Ok(())
 }
 
+/// What the upper half of its register has does not matter.
+fn number_is_an_int() -> Outcome {
+    let (number, mut now) = (libc::c_long::from(libc::ITIMER_PROF), after(MS, MS));
+    // SAFETY: the value outlives the call.
+    let answer = unsafe { libc::syscall(libc::SYS_getitimer, number | 1 << 32, &raw mut now) };
+    ensure_eq!(answer, 0);
+    Ok(())
+}
+
 /// Uses time until something happens to it.
 fn spin_for_ever() -> i32 {
     spin_until(|| false);
@@ -350,7 +378,7 @@ fn spin_for_ever() -> i32 {
 fn limit_ends() -> Outcome {
     let end = end_of(|| {
         // The limit is handed on, the time used is not.
-        spin_for(300 * MS);
+        spin_for(500 * MS);
         let limited = setrlimit(Resource::RLIMIT_CPU, 1, 5).map_err(Failure::from);
         let end = limited.and_then(|()| end_of(spin_for_ever));
         status_of(end.and_then(|end| {
@@ -358,11 +386,30 @@ fn limit_ends() -> Outcome {
                 matches!(end, WaitStatus::Signaled(_, Signal::SIGXCPU, _)),
                 "{end:?}"
             );
-            ensure!(used() < 1_300 * MS);
+            let its = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+            let its_ms = (its.user_time() + its.system_time()).num_milliseconds();
+            ensure!(its_ms >= 750, "ended after {its_ms} ms of a second");
             Ok(())
         }))
     })?;
     ensure!(matches!(end, WaitStatus::Exited(_, 0)), "{end:?}");
+    Ok(())
+}
+
+/// Whoever sets a far timer again and again is stopped by the limit all the same.
+fn limit_is_not_put_off() -> Outcome {
+    let end = end_of(|| {
+        let sets = || start(libc::ITIMER_PROF, 100_000_000 * MS, Duration::ZERO).is_err();
+        if setrlimit(Resource::RLIMIT_CPU, 1, 5).is_err() {
+            return 1;
+        }
+        spin_until(|| sets() || used() >= 3_000 * MS);
+        2
+    })?;
+    ensure!(
+        matches!(end, WaitStatus::Signaled(_, Signal::SIGXCPU, _)),
+        "{end:?}"
+    );
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use crate::error::{Errno, Result};
 use crate::process::{CpuTimes, Process, current, table};
 use alloc::sync::{Arc, Weak};
 use linux_raw_sys::general::{CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
-use smp::ThreadRef;
+use smp::{Phase, ThreadRef};
 
 /// A clock of processor time, in nanoseconds.
 #[derive(Clone)]
@@ -83,10 +83,19 @@ impl CpuClock {
         self.process.upgrade()
     }
 
-    /// What it shows; 0 when the process is gone.
+    /// Whether it stands still for good: its thread has exited.
+    pub fn has_ended(&self) -> bool {
+        let is_dead = |thread: &ThreadRef| thread.phase() == Phase::Dead;
+        self.thread.as_ref().is_some_and(is_dead)
+    }
+
+    /// What it shows; a process's shows 0 when it is gone.
     pub fn now_ns(&self) -> u64 {
-        let times = |process: Arc<Process>| self.shows(process.cpu_times());
-        self.process().map_or(0, times)
+        let times = |process: Arc<Process>| process.cpu_times();
+        self.shows(match self.thread {
+            Some(_) => CpuTimes::default(), // not asked for: they take a look at each thread
+            None => self.process().map_or_else(CpuTimes::default, times),
+        })
     }
 
     /// What it shows when its process has used `times`.

@@ -11,27 +11,36 @@ use alloc::sync::Arc;
 
 /// The limit of `process` is new: it holds from now on.
 pub fn watch(process: &Arc<Process>) {
+    // Before the limit is read: of two who set one, the timer gets the later.
+    let mut timer = process.cpu_limit.lock();
     let soft = process.rlimit(Resource::Cpu);
     if soft == INFINITY {
-        if let Some(timer) = process.cpu_limit.get() {
-            timer.cancel();
-        }
+        *timer = None;
         return;
     }
-    let timer = process.cpu_limit.call_once(|| {
-        let owner = Arc::downgrade(process);
-        let clock = CpuClock::of_process(process, Counts::UserAndSystem);
-        CpuTimer::new(clock, move || {
-            if let Some(process) = owner.upgrade() {
-                reached(&process);
-            }
-        })
-    });
-    timer.arm(soft.saturating_mul(NANOSECONDS));
+    let used_ns = process.cpu_times().total_ns();
+    let timer = timer.get_or_insert_with(|| timer_of(process));
+    timer.arm(soft.saturating_mul(NANOSECONDS), used_ns);
 }
 
-fn reached(process: &Arc<Process>) {
-    let used_s = process.cpu_times().total_ns() / NANOSECONDS;
+/// A process has been made, with the limit of its maker.
+pub fn inherited(process: &Arc<Process>) {
+    if process.rlimit(Resource::Cpu) != INFINITY {
+        watch(process);
+    }
+}
+
+fn timer_of(process: &Arc<Process>) -> CpuTimer {
+    let owner = Arc::downgrade(process);
+    let clock = CpuClock::of_process(process, Counts::UserAndSystem);
+    CpuTimer::new(clock, move |used_ns| {
+        if let Some(process) = owner.upgrade() {
+            reached(&process, used_ns / NANOSECONDS);
+        }
+    })
+}
+
+fn reached(process: &Arc<Process>, used_s: u64) {
     let signal = {
         let mut limits = process.limits().lock();
         let limit = limits.of(Resource::Cpu);

@@ -83,7 +83,7 @@ pub(super) fn commit(current: &Current, registers: &mut TrapFrame, prepared: Pre
         &prepared.name[..prepared.name.len().min(NAME_LENGTH)],
     ));
     crate::trace::renamed(current.thread());
-    current.process().set_image(prepared.image);
+    current.process().set_image(Some(prepared.image));
     current.process().timers.cancel_posix();
     *registers = prepared.registers;
 }

@@ -6,7 +6,7 @@ use crate::error::{Errno, Result};
 use crate::process::signal::{AltStack, TaskSignals};
 use crate::process::task::{Start, Task, TaskParts};
 use crate::process::thread_group::Process;
-use crate::process::{Current, Resource, cpu_time, rlimits, rseq};
+use crate::process::{Current, rseq};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -70,7 +70,6 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
         actions.reset_handlers();
     }
     let limits = parent.limits().lock().clone();
-    let is_limited = limits.soft(Resource::Cpu) != rlimits::INFINITY;
     let child = Process::new(
         thread.id().tid,
         Some(memory),
@@ -78,9 +77,6 @@ fn child_process(current: &Current, args: &CloneArgs, thread: &ThreadRef) -> Res
         limits,
         parent.image(),
     );
-    if is_limited {
-        cpu_time::limit::watch(&child);
-    }
     child.set_trampoline(parent.trampoline());
     child.set_dumpable(parent.is_dumpable());
     child.membarrier.inherit(&parent.membarrier);

@@ -2,7 +2,7 @@
 
 use super::setting::{First, Remaining, Setting};
 use super::{Clock, Notice, TimerId};
-use crate::process::cpu_time::CpuTimer;
+use crate::process::cpu_time::{CpuTimer, Place};
 use crate::process::signal::{SigInfo, Signal, send};
 use crate::process::{Process, table};
 use alloc::sync::Arc;
@@ -25,17 +25,21 @@ enum Alarm {
 }
 
 impl Alarm {
-    fn new(clock: &Clock, callback: impl Fn() + Send + Sync + 'static) -> Self {
+    /// `callback` gets what the clock shows.
+    fn new(clock: &Clock, callback: impl Fn(u64) + Send + Sync + 'static) -> Self {
         match clock {
-            Clock::Real | Clock::Monotonic => Self::Monotonic(Timer::new(callback)),
+            Clock::Real | Clock::Monotonic => {
+                Self::Monotonic(Timer::new(move || callback(smp::now_ns())))
+            }
             Clock::Cpu(clock) => Self::Cpu(CpuTimer::new(clock.clone(), callback)),
         }
     }
 
-    fn arm(&self, moment_ns: u64) {
+    /// The clock shows no more than `now_ns`.
+    fn arm(&self, moment_ns: u64, now_ns: u64) {
         match self {
             Self::Monotonic(timer) => timer.arm(moment_ns),
-            Self::Cpu(timer) => timer.arm(moment_ns),
+            Self::Cpu(timer) => timer.arm(moment_ns, now_ns),
         }
     }
 
@@ -51,24 +55,26 @@ pub(super) struct Armed {
     alarm: Alarm,
     state: Arc<SpinLock<State>>,
     pub clock: Clock,
+    _place: Option<Place>,
 }
 
 impl Armed {
     /// A timer of process `pid` that is not set. The process is looked up when it fires: a timer
     /// keeps nothing alive.
-    pub fn new(process: &Arc<Process>, clock: Clock, notice: Notice) -> Self {
+    pub fn new(process: &Arc<Process>, clock: Clock, place: Option<Place>, notice: Notice) -> Self {
         let state = Arc::new(SpinLock::new(State::default()));
         let owner = Arc::downgrade(process);
-        let (own_state, own_clock) = (state.clone(), clock.clone());
-        let alarm = Alarm::new(&clock, move || {
+        let own_state = state.clone();
+        let alarm = Alarm::new(&clock, move |now_ns| {
             if let Some(process) = owner.upgrade() {
-                fire(&process, &own_state, own_clock.now_ns(), notice);
+                fire(&process, &own_state, now_ns, notice);
             }
         });
         Self {
             alarm,
             state,
             clock,
+            _place: place,
         }
     }
 
@@ -82,7 +88,7 @@ impl Armed {
         };
         let old = core::mem::replace(&mut *self.state.lock(), new);
         if setting.next_ns != 0 {
-            self.alarm.arm(setting.next_ns);
+            self.alarm.arm(setting.next_ns, now_ns);
         }
         old.setting.at(now_ns)
     }
@@ -92,14 +98,14 @@ impl Armed {
         self.state.lock().setting.at(now_ns)
     }
 
-    /// Arms a parked timer, not to fire before `pause_ns` from now; returns how often it should
-    /// have.
-    pub fn resume(&self, pause_ns: u64) -> u64 {
-        let earliest_ns = self.clock.now_ns() + pause_ns;
+    /// Arms a parked timer, not to fire before `earliest_ns`, which is asked only then; returns how
+    /// often it should have.
+    pub fn resume(&self, earliest_ns: impl FnOnce(&Clock) -> u64) -> u64 {
         let mut state = self.state.lock();
         if !core::mem::take(&mut state.parked) {
             return 0;
         }
+        let earliest_ns = earliest_ns(&self.clock);
         let due = state.setting.next_ns < earliest_ns;
         let (next, missed) = if due {
             state.setting.advance(earliest_ns)
@@ -107,7 +113,7 @@ impl Armed {
             (state.setting, 0)
         };
         state.setting = next;
-        self.alarm.arm(next.next_ns);
+        self.alarm.arm(next.next_ns, earliest_ns);
         missed + u64::from(due)
     }
 }
@@ -117,7 +123,7 @@ fn fire(process: &Arc<Process>, state: &SpinLock<State>, now_ns: u64, notice: No
     let missed = {
         let mut state = state.lock();
         if state.setting.next_ns == 0 || now_ns < state.setting.next_ns {
-            return; // set anew while this was on its way
+            return; // set anew, and armed, while this was on its way
         }
         let (next, missed) = state.setting.advance(now_ns);
         // Before the signal is sent: it may be taken at once, on another CPU.
@@ -144,7 +150,7 @@ fn fire(process: &Arc<Process>, state: &SpinLock<State>, now_ns: u64, notice: No
         Notice::None { id } => (TimerId::Posix(id), false),
     };
     if !queued {
-        process.timers.resume(id, UNHEARD_PERIOD_NS);
+        process.timers.resume(id, |_| now_ns + UNHEARD_PERIOD_NS);
     }
 }
 

@@ -10,14 +10,15 @@ mod setting;
 pub use setting::{First, Remaining};
 
 use super::Process;
-use super::cpu_time::CpuClock;
 use super::cpu_time::clock::Counts;
+use super::cpu_time::{CpuClock, Place};
 use super::signal::info::code;
 use super::signal::{SigInfo, Signal};
 use crate::error::{Errno, Result};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use armed::{Armed, UNHEARD_PERIOD_NS};
+use core::ops::Bound;
 use smp::SpinLock;
 
 /// The clock of a timer. What is real time is told in monotonic time here.
@@ -123,10 +124,13 @@ const MAX_POSIX_TIMERS: usize = 1024;
 /// often that timer has expired since.
 pub(super) fn taken(process: &Process, signal: Signal, info: &mut SigInfo) {
     if let Some(which) = Interval::ALL.into_iter().find(|it| it.signal() == signal) {
-        process.timers.resume(TimerId::Interval(which), 0);
+        process
+            .timers
+            .resume(TimerId::Interval(which), Clock::now_ns);
     }
     if info.code == code::TIMER {
-        let missed = process.timers.resume(TimerId::Posix(info.pid()), 0);
+        let id = TimerId::Posix(info.pid());
+        let missed = process.timers.resume(id, Clock::now_ns);
         info.set_overrun(info.uid().saturating_add(missed.min(MAX_OVERRUN) as u32));
     }
 }
@@ -136,18 +140,29 @@ const MAX_OVERRUN: u64 = i32::MAX as u64;
 
 impl Timers {
     /// [`Armed::resume`] for one of them.
-    fn resume(&self, id: TimerId, pause_ns: u64) -> u64 {
+    fn resume(&self, id: TimerId, earliest_ns: impl FnOnce(&Clock) -> u64) -> u64 {
         let inner = self.inner.lock();
-        inner.get(id).map_or(0, |armed| armed.resume(pause_ns))
+        inner.get(id).map_or(0, |armed| armed.resume(earliest_ns))
     }
 
-    /// Signals were forgotten: no timer may wait for them.
+    /// Signals were forgotten: no timer may wait for them. Each is locked for itself, as there may
+    /// be many.
     pub(super) fn resume_all(&self) {
+        let late = |clock: &Clock| clock.now_ns() + UNHEARD_PERIOD_NS;
+        for which in Interval::ALL {
+            self.resume(TimerId::Interval(which), late);
+        }
+        let mut after = Bound::Unbounded;
+        while let Some(id) = self.next_posix(after) {
+            self.resume(TimerId::Posix(id), late);
+            after = Bound::Excluded(id);
+        }
+    }
+
+    fn next_posix(&self, after: Bound<u32>) -> Option<u32> {
         let inner = self.inner.lock();
-        let interval = inner.interval.iter().flatten();
-        interval.chain(inner.posix.values()).for_each(|armed| {
-            armed.resume(UNHEARD_PERIOD_NS);
-        });
+        let next = inner.posix.range((after, Bound::Unbounded)).next();
+        next.map(|(&id, _)| id)
     }
 
     /// setitimer(2); returns the old setting.
@@ -161,7 +176,8 @@ impl Timers {
         let mut inner = self.inner.lock();
         inner.interval[which as usize]
             .get_or_insert_with(|| {
-                Armed::new(process, which.clock(process), Notice::Interval(which))
+                let (clock, notice) = (which.clock(process), Notice::Interval(which));
+                Armed::new(process, clock, None, notice)
             })
             .set(first, interval_ns)
     }
@@ -172,22 +188,25 @@ impl Timers {
         armed.map(Armed::get).unwrap_or_default()
     }
 
-    /// timer_create(2): `notice` gets the id.
+    /// timer_create(2): `notice` gets the id. `EAGAIN` if there are too many.
     pub fn create(
         &self,
         process: &Arc<Process>,
         clock: Clock,
         notice: impl FnOnce(u32) -> Notice,
     ) -> Result<u32> {
+        let place = match &clock {
+            Clock::Cpu(clock) => Some(Place::take(process, clock)?),
+            Clock::Real | Clock::Monotonic => None,
+        };
         let mut inner = self.inner.lock();
         if inner.posix.len() >= MAX_POSIX_TIMERS {
             return Err(Errno::EAGAIN);
         }
         let id = inner.next_id;
         inner.next_id += 1;
-        inner
-            .posix
-            .insert(id, Armed::new(process, clock, notice(id)));
+        let armed = Armed::new(process, clock, place, notice(id));
+        inner.posix.insert(id, armed);
         Ok(id)
     }
 

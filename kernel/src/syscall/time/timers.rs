@@ -23,14 +23,14 @@ fn write_itimer(address: usize, remaining: Remaining) -> Result<()> {
 }
 
 pub fn getitimer(registers: &mut TrapFrame) -> Result<usize> {
-    let which = Interval::from_number(registers.argument(0))?;
+    let which = Interval::from_number(registers.argument(0) as u32 as usize)?;
     UserPtr::new(registers.argument(1))
         .write(to_pair(current().process().timers.interval(which)).map(TimeVal::from_ns))?;
     Ok(0)
 }
 
 pub fn setitimer(registers: &mut TrapFrame) -> Result<usize> {
-    let which = Interval::from_number(registers.argument(0))?;
+    let which = Interval::from_number(registers.argument(0) as u32 as usize)?;
     let [interval, value] = match UserPtr::<[TimeVal; 2]>::new(registers.argument(1)).optional() {
         Some(pointer) => pointer.read()?,
         None => {
