@@ -41,7 +41,8 @@ pub trait Platform: Send + Sync + 'static {
     fn irq_restore(&self, _were_unmasked: bool) {}
 
     /// Interrupts `cpu`, whose handler then calls `on_reschedule_ipi`. All earlier stores of the
-    /// caller must be visible to it (`dsb ishst` before the SGI). Never called for the caller.
+    /// caller must be visible to it (`dsb ishst` before the SGI). `cpu` is the caller
+    /// if others ask it for more than it may do at a time with IRQs masked.
     fn send_reschedule(&self, cpu: CpuId);
 
     /// Programs the calling CPU's one-shot timer; its handler calls `on_timer`. A deadline that

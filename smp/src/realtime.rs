@@ -12,14 +12,12 @@ use percpu::CpuId;
 
 use crate::held::Held;
 use crate::ordered::body_of;
-use crate::roamers::Roamers;
+use crate::roamers::{MAX_LOOKS, Roamers, roams};
 use crate::thread::{Thread, Waiting};
 
 /// Real-time priorities are 1..=99; 0 stands for the fair class.
 pub(crate) const MAX_PRIORITY: u8 = 99;
-/// The most threads looked at for one that may go elsewhere, as in the fair class; and the most of
-/// those for whom a CPU is sought.
-const MAX_LOOKS: usize = 256;
+/// The most threads for whom another CPU is sought at a time.
 const MAX_GOALS: usize = 16;
 /// The turn of a `Policy::RoundRobin` thread.
 pub const TURN_NS: u64 = 100_000_000;
@@ -106,7 +104,6 @@ impl RealtimeQueue {
             let waiting = self.lists[usize::from(priority)].iter();
             waiting.map(move |thread| (thread, priority))
         });
-        let roams = |thread: &Thread| body_of(thread, |body| body.roams);
         let roamers = threads.take(MAX_LOOKS).filter(|(thread, _)| roams(thread));
         let found = roamers.take(MAX_GOALS).find_map(|(thread, priority)| {
             let target = goal(thread, priority)?;

@@ -6,7 +6,16 @@
 use percpu::CpuSet;
 
 use crate::body::Body;
+use crate::ordered::body_of;
 use crate::thread::Thread;
+
+/// The most threads of a queue looked at to find one that roams: some 15 us if none is in the cache.
+pub(crate) const MAX_LOOKS: usize = 256;
+
+/// Whether a thread in one of the calling owner's queues waits here and could wait elsewhere.
+pub(crate) fn roams(thread: &Thread) -> bool {
+    body_of(thread, |body| body.roams)
+}
 
 pub(crate) struct Roamers {
     /// There is no other CPU.

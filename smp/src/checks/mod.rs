@@ -64,7 +64,7 @@ pub fn set_fatal(fatal: bool) {
     FATAL.store(fatal, Relaxed);
 }
 
-/// `thread` was found in breach; `expected` and `found` are the checker's own words for it.
+/// `thread` was found in breach; `found` is what the checker saw.
 #[cold]
 #[inline(never)]
 pub(crate) fn report(breach: Breach, thread: &Thread, found: Found) {

@@ -9,12 +9,9 @@ use super::FairQueue;
 use crate::body::Body;
 use crate::held::Held;
 use crate::ordered::body_of;
+use crate::roamers::{MAX_LOOKS, roams};
 use crate::shelf::{SLOTS, Shelf};
 use crate::thread::{Thread, Waiting};
-
-/// The most threads that must stay looked at to find one that need not: some 15 us if none is in the
-/// cache.
-const MAX_LOOKS: usize = 256;
 
 impl FairQueue {
     /// Takes back the offer of one particular thread, if it was offered and nobody claimed it.
@@ -66,9 +63,12 @@ impl FairQueue {
         if self.roamers.is_empty() {
             return None;
         }
-        let roams = |thread: &&Thread| body_of(thread, |body| body.roams);
-        let kept = self.kept.iter().take(MAX_LOOKS);
-        let found = kept.filter(roams).take(SLOTS).find(|thread| fits(thread));
+        let roamers = self
+            .kept
+            .iter()
+            .take(MAX_LOOKS)
+            .filter(|thread| roams(thread));
+        let found = roamers.take(SLOTS).find(|thread| fits(thread));
         let thread = found.map(ptr::from_ref)?;
         // SAFETY: it was just found in this very line.
         Some(unsafe { self.unlink(&*thread, Waiting::Kept) })

@@ -1,7 +1,7 @@
 //! The scheduler's protocols, each between two or three CPUs that run the real code.
 
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use smp::{CpuId, CpuSet, Phase, Policy, Runtime, ThreadSpec};
+use smp::{CpuId, CpuSet, Phase, Policy, Runtime, ThreadRef, ThreadSpec};
 use std::sync::Arc;
 
 use crate::handing_on::running;
@@ -192,10 +192,7 @@ fn hiding_meets_offer() {
     machine.become_cpu(2);
     machine.idle();
     machine.rest();
-    for thread in [first, second] {
-        let runs = machine.runs_on(&thread).is_some();
-        assert!(runs, "lost: a CPU is idle while a thread waits");
-    }
+    all_run(&machine, &[first, second]);
 }
 
 /// The same with a third CPU that looks at that moment: it may not go to sleep beside what is left.
@@ -225,6 +222,13 @@ fn hiding_meets_search() {
     assert!(runs, "lost: a CPU is idle while a thread waits");
 }
 
+fn all_run(machine: &Machine, threads: &[ThreadRef]) {
+    let run = threads
+        .iter()
+        .all(|thread| machine.runs_on(thread).is_some());
+    assert!(run, "lost: a CPU is idle while a thread waits");
+}
+
 /// Of two CPUs that look for work one finds some and is kicked for more at that moment: the other
 /// must get that.
 fn kick_meets_steal() {
@@ -237,10 +241,7 @@ fn kick_meets_steal() {
     machine.0.unpark(&second);
     thieves.into_iter().for_each(|thief| thief.join().unwrap());
     machine.rest();
-    for thread in [first, second] {
-        let runs = machine.runs_on(&thread).is_some();
-        assert!(runs, "lost: a CPU is idle while a thread waits");
-    }
+    all_run(&machine, &[first, second]);
 }
 
 /// A CPU that is woken to look for surplus is sent a thread that may run nowhere else: the other
@@ -263,10 +264,7 @@ fn kick_meets_wake() {
     machine.0.yield_now();
     waker.join().unwrap();
     machine.rest();
-    for thread in [pinned, thread] {
-        let runs = machine.runs_on(&thread).is_some();
-        assert!(runs, "lost: a CPU is idle while a thread waits");
-    }
+    all_run(&machine, &[pinned, thread]);
 }
 
 /// Surplus that two thieves look at, and that its owner takes back too.

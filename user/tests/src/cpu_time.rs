@@ -1,6 +1,7 @@
 //! Timers and limits on processor time: they count what is used, and nothing else.
 
 use crate::harness::{Failure, Outcome, Test, child, end_of, status_of, succeeds};
+use crate::interval::{after, left, start};
 use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::time::TimeValLike;
@@ -71,37 +72,6 @@ fn spin_until(done: impl Fn() -> bool) {
 fn spin_for(time: Duration) {
     let end = used_by_thread() + time;
     spin_until(|| used_by_thread() >= end);
-}
-
-fn after(first: Duration, every: Duration) -> libc::itimerval {
-    let value = |time: Duration| libc::timeval {
-        tv_sec: time.as_secs() as i64,
-        tv_usec: time.subsec_micros().into(),
-    };
-    libc::itimerval {
-        it_interval: value(every),
-        it_value: value(first),
-    }
-}
-
-/// setitimer; returns what was left of the timer before.
-fn start(which: i32, first: Duration, every: Duration) -> Result<Duration, Failure> {
-    let (new, mut old) = (after(first, every), after(MS, MS));
-    // SAFETY: both outlive the call.
-    let answer = unsafe { libc::setitimer(which, &raw const new, &raw mut old) };
-    ensure_eq!(answer, 0);
-    Ok(duration(old.it_value))
-}
-
-fn left(which: i32) -> Result<Duration, Failure> {
-    let mut now = after(MS, MS);
-    // SAFETY: it outlives the call.
-    ensure_eq!(unsafe { libc::getitimer(which, &raw mut now) }, 0);
-    Ok(duration(now.it_value))
-}
-
-fn duration(value: libc::timeval) -> Duration {
-    Duration::new(value.tv_sec as u64, value.tv_usec as u32 * 1000)
 }
 
 /// Time in which nothing runs does not count, and the timer is not forgotten over it.

@@ -17,6 +17,7 @@ mod files;
 mod floating_point;
 mod hotplug;
 mod inheritance;
+mod interval;
 mod jobs;
 mod limits;
 mod memory;

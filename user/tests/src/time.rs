@@ -1,6 +1,7 @@
 //! Clocks that go forward on every CPU, sleeps that last, timers in order.
 
 use crate::harness::{Failure, Outcome, Test, child, succeeds};
+use crate::interval::alarm_each;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::time::{ClockId, clock_getres, clock_gettime};
@@ -132,7 +133,7 @@ fn resolution() -> Outcome {
 fn interval_timer() -> Outcome {
     count_ticks(Signal::SIGALRM)?;
     let started = Instant::now();
-    start_interval_timer(5_000)?;
+    alarm_each(Duration::from_millis(5))?;
     while TICKS.load(SeqCst) < 5 {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -205,7 +206,7 @@ fn tiny_timerfd_periods() -> Outcome {
 fn tiny_timer_periods() -> Outcome {
     let signals = [Signal::SIGALRM, Signal::SIGUSR1];
     signals.into_iter().collect::<SigSet>().thread_block()?;
-    start_interval_timer(1)?;
+    alarm_each(Duration::from_micros(1))?;
     let timers = start_tiny_timers()?;
     std::thread::sleep(Duration::from_millis(20));
     for signal in signals {
@@ -224,24 +225,6 @@ fn tiny_timer_periods() -> Outcome {
             Ok(())
         })
     }
-}
-
-/// Sends SIGALRM every so many microseconds.
-fn start_interval_timer(every_us: i64) -> Outcome {
-    let every = libc::timeval {
-        tv_sec: 0,
-        tv_usec: every_us,
-    };
-    let timer = libc::itimerval {
-        it_interval: every,
-        it_value: every,
-    };
-    ensure_eq!(
-        // SAFETY: the timer outlives the call, and the old one is not asked for.
-        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) },
-        0
-    );
-    Ok(())
 }
 
 /// Each sends SIGUSR1 every nanosecond.

@@ -3,8 +3,8 @@
 //!
 //! Nothing is counted for it and no switch looks for it. A timer is due no earlier than all threads
 //! of the process, each on a CPU of its own, need for what is left: one alarm of the process
-//! ([`alarm`]) is set for that moment, looks at the clocks, and is set again. A process of which nobody runs then has
-//! its alarm stopped; the first thread that goes back to user mode starts it
+//! ([`alarm`]) is set for that moment, looks at the clocks, and is set again. A process of which
+//! nobody runs then has its alarm stopped; the first thread that goes back to user mode starts it
 //! ([`Attention::CPU_TIME`](super::Attention::CPU_TIME)).
 
 pub mod alarm;

@@ -4,11 +4,13 @@ use super::Area;
 use super::membarrier::{PRIVATE_EXPEDITED_RSEQ, REGISTER_PRIVATE_EXPEDITED_RSEQ, membarrier};
 use crate::cpus::{allowed, stay_on};
 use crate::harness::{Failure, Outcome, child};
+use crate::interval::alarm_each;
 use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
 use std::arch::asm;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
 
 /// Spins in a critical section until it is aborted; `aborts_well` says whether the abort
 /// handler is behind the right signature.
@@ -82,28 +84,13 @@ pub fn signal_aborts() -> Outcome {
     unsafe { sigaction(Signal::SIGALRM, &action) }?;
     let area = Area::default();
     area.register()?;
-    alarm_every(5_000)?;
+    alarm_each(Duration::from_millis(5))?;
     while HANDLED.load(SeqCst) < 5 {
         spin(&area, true);
     }
-    alarm_every(0)?;
+    alarm_each(Duration::ZERO)?;
     area.unregister()?;
     Ok(())
-}
-
-/// SIGALRM each `us` microseconds; never, for 0.
-fn alarm_every(us: i64) -> Result<(), Errno> {
-    let interval = libc::timeval {
-        tv_sec: 0,
-        tv_usec: us,
-    };
-    let timer = libc::itimerval {
-        it_interval: interval,
-        it_value: interval,
-    };
-    // SAFETY: the structure is read only.
-    let result = unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
-    Errno::result(result).map(drop)
 }
 
 /// membarrier restarts the sections of whoever runs. Nothing else ends this one: its thread has
